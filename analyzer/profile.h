@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Profile: one pass over a tape, everything counted per call stack. A report is a metric and a
+ * label over this one aggregate.
+ */
+#ifndef PROFILE_H
+#define PROFILE_H
+
+#include "replay.h"
+
+enum metric {
+    METRIC_PEAK_BYTES, /* live at the instant of the heap's peak */
+    METRIC_PEAK_BLOCKS,
+    METRIC_TOTAL_BYTES, /* allocated over the whole run */
+    METRIC_TOTAL_BLOCKS,
+    METRIC_LIVE_BYTES, /* live at the end (not freed), or at the instant asked for */
+    METRIC_LIVE_BLOCKS,
+    METRIC_TEMPORARY, /* allocations freed before their thread allocated again */
+    METRIC_COUNT
+};
+
+struct metric_info {
+    const char *name;  /* for options and JSON, e.g. "peak-bytes" */
+    const char *label; /* for column heads, e.g. "peak bytes" */
+    bool bytes;        /* unit is bytes, otherwise a count */
+};
+extern const struct metric_info metric_info[METRIC_COUNT];
+
+/* Values of one call stack (self, not including deeper stacks). */
+struct site {
+    uint32_t stack;
+    uint64_t value[METRIC_COUNT];
+};
+
+struct profile_mark {
+    char *text;
+    uint64_t time; /* ns */
+};
+
+struct profile_sample {
+    uint64_t time, rss_bytes, heap_bytes;
+};
+
+struct profile {
+    struct replay *replay; /* owned: stacks, threads, counts */
+    struct site *sites;    /* one per stack that ever allocated, by stack id */
+    size_t site_count;
+    uint64_t total[METRIC_COUNT];
+    struct profile_mark *marks;
+    size_t mark_count;
+    struct profile_sample *samples;
+    size_t sample_count;
+};
+
+/* Which part of the recording is looked at. */
+struct profile_range {
+    uint64_t until;    /* ns: replay stops here; UINT64_MAX: at the end */
+    bool between;      /* LIVE metrics count only blocks born in (from, to] and live past to */
+    uint64_t from, to; /* ns */
+};
+
+/* Runs the whole tape (or the range; NULL means all). The caller frees with profile_free before
+ * closing the tape. */
+struct profile *profile_run(struct tape_file *, const struct profile_range *);
+void profile_free(struct profile *);
+
+/*
+ * Reads a time as users write it: "1.5s", "250ms", "10us", "7" (seconds), "50%" of the run,
+ * "peak", "end", or the name of a mark. Percentages, peak and marks need a first pass over the
+ * tape, which is made when needed. Returns false and sets *error (static text) when it is none.
+ */
+bool profile_parse_time(struct tape_file *, const char *text, uint64_t *ns, const char **error);
+
+#endif

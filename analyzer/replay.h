@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Replay: all streams of a tape merged into one order, blocks followed from birth to death.
+ *
+ * Replay prints nothing and knows no report; it drives observers. Time is given in nanoseconds
+ * since the recording began; ticks are converted with the clock samples of the tape.
+ *
+ * Order: by stamp; events of one stream keep their order. Two threads may reuse an address within
+ * one tick: an allocation whose address is still live is taken to come after the free that is to
+ * follow (the free then ends the older block) and counted as an inversion.
+ *
+ * realloc: at REALLOC_FROM the old block leaves the address map, because another thread may own
+ * the address from then on, but it counts as live until the result is known. At the result:
+ * success ends the old block and makes the new one at the same instant (on_free, then on_alloc,
+ * no peak in between); failure puts the old block back; size 0 with a NULL result ends it.
+ */
+#ifndef REPLAY_H
+#define REPLAY_H
+
+#include "stacks.h"
+#include "tape_file.h"
+
+/* A block of memory, from allocation to free. */
+struct block {
+    uint64_t address, size;
+    uint64_t born;     /* ns since the start */
+    uint64_t sequence; /* number of the allocation among all successful ones, from 0 */
+    uint32_t stack;
+    uint32_t thread; /* index into replay_thread */
+    uint8_t op;      /* entry that made it: enum tape_op */
+    uint8_t align_log2;
+};
+
+struct replay;
+
+/* Any member may be NULL. `replay` gives access to stacks and threads while running. */
+struct observer {
+    void *context;
+    void (*on_alloc)(void *context, const struct block *b);
+    /* realloc: true when the end of this block is one half of a resize; on_alloc follows. */
+    void (*on_free)(void *context, const struct block *b, uint64_t now, uint32_t thread,
+                    bool realloc);
+    void (*on_failed)(void *context, uint8_t op, uint64_t size, uint32_t stack, uint64_t now);
+    void (*on_mark)(void *context, const char *text, uint64_t now, uint32_t thread);
+    void (*on_sample)(void *context, uint64_t rss_bytes, uint64_t now);
+    /* Every event in merged order, before it takes effect: for `dump`. */
+    void (*on_event)(void *context, const struct tape_event *e, uint64_t now, uint32_t stream,
+                     uint32_t thread, uint32_t stack);
+    /* Behind the last event: once for every block still live. */
+    void (*on_live)(void *context, const struct block *b);
+};
+
+struct replay_thread {
+    uint64_t tid;
+    const char *name;
+    uint64_t allocations, frees;
+};
+
+struct replay_counts {
+    uint64_t events;          /* all kinds */
+    uint64_t allocations;     /* successful, realloc results included */
+    uint64_t allocated_bytes; /* asked for, by these */
+    uint64_t frees;           /* blocks ended, realloc halves included */
+    uint64_t reallocs;        /* resizes of an existing block */
+    uint64_t failed;          /* allocation calls that returned NULL */
+    uint64_t unmatched_frees; /* of addresses that no recorded allocation returned */
+    uint64_t inversions;      /* see above */
+    uint64_t overlaps;        /* allocations at a live address whose free never came */
+    uint64_t temporary;       /* freed with no other allocation of their thread in between */
+    uint64_t live_bytes, live_blocks; /* now; at the end: not freed at exit */
+    uint64_t peak_bytes, peak_blocks; /* greatest live_bytes, and the blocks at that instant */
+    uint64_t peak_time;               /* ns, when it was first reached */
+    uint64_t end_time;                /* ns, of the last event or the close */
+};
+
+/* Prepares a replay of an open tape; the tape must stay open until replay_free. */
+struct replay *replay_new(struct tape_file *);
+void replay_free(struct replay *);
+
+/* Observers are called in the order in which they were added. The struct is copied. */
+void replay_observe(struct replay *, const struct observer *);
+
+/*
+ * Runs through all events up to and including time `until` (ns; UINT64_MAX: all), then calls
+ * on_live. May be called once per replay. Damage is counted in tape_file_health, never fatal.
+ */
+void replay_run(struct replay *, uint64_t until);
+
+const struct replay_counts *replay_counts(const struct replay *);
+struct stacks *replay_stacks(struct replay *);
+uint32_t replay_thread_count(const struct replay *);
+const struct replay_thread *replay_thread(const struct replay *, uint32_t index);
+
+#endif

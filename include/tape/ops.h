@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Event kinds of the tape. The number of a kind is part of the format (docs/FORMAT.md, "Events").
+ */
+#ifndef TAPE_OPS_H
+#define TAPE_OPS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* What an event carries depends on its class alone. */
+enum tape_class {
+    TAPE_CLASS_NONE = 0, /* no such event */
+    TAPE_CLASS_ALLOC,    /* address (0: the call failed), size, alignment, stack */
+    TAPE_CLASS_REALLOC,  /* the same; ends the REALLOC_FROM before it in the stream, if any */
+    TAPE_CLASS_FREE,     /* address */
+    TAPE_CLASS_FROM,     /* address; the block is in flight until the REALLOC that follows */
+    TAPE_CLASS_SAMPLE,   /* address field: resident bytes; size field: CLOCK_MONOTONIC ns */
+    TAPE_CLASS_BLOB,     /* address and bytes, see blobs.h */
+};
+
+enum tape_op {
+    TAPE_OP_NONE = 0,
+#define TAPE_ENTRY(number, symbol, class) TAPE_OP_##symbol = number,
+#include "entries.def"
+#undef TAPE_ENTRY
+    TAPE_OP_REALLOC_FROM = 48,
+    TAPE_OP_SAMPLE = 49,
+    TAPE_OP_THREAD = 50,        /* the events that follow in this stream belong to this thread */
+    TAPE_OP_MARK = 51,          /* heaptape_mark() */
+    TAPE_OP_MODULE_LOAD = 52,   /* a module was seen for the first time in its generation */
+    TAPE_OP_MODULE_UNLOAD = 53, /* it is gone */
+    TAPE_OP_COUNT = 64          /* all kinds are below this */
+};
+
+static inline enum tape_class tape_op_class(unsigned op) {
+    static const uint8_t table[TAPE_OP_COUNT] = {
+#define TAPE_ENTRY(number, symbol, class) [number] = TAPE_CLASS_##class,
+#include "entries.def"
+#undef TAPE_ENTRY
+        [TAPE_OP_REALLOC_FROM] = TAPE_CLASS_FROM, [TAPE_OP_SAMPLE] = TAPE_CLASS_SAMPLE,
+        [TAPE_OP_THREAD] = TAPE_CLASS_BLOB,       [TAPE_OP_MARK] = TAPE_CLASS_BLOB,
+        [TAPE_OP_MODULE_LOAD] = TAPE_CLASS_BLOB,  [TAPE_OP_MODULE_UNLOAD] = TAPE_CLASS_BLOB,
+    };
+    return op < TAPE_OP_COUNT ? (enum tape_class)table[op] : TAPE_CLASS_NONE;
+}
+
+/* Events with a call stack, and of these the ones that make a block. */
+static inline bool tape_op_has_stack(unsigned op) {
+    enum tape_class c = tape_op_class(op);
+    return c == TAPE_CLASS_ALLOC || c == TAPE_CLASS_REALLOC;
+}
+
+/* The name as the C library or FORMAT.md spells it; "?" for an unknown kind. */
+static inline const char *tape_op_name(unsigned op) {
+    switch (op) {
+#define TAPE_ENTRY(number, symbol, class)                                                          \
+    case number:                                                                                   \
+        return #symbol;
+#include "entries.def"
+#undef TAPE_ENTRY
+    case TAPE_OP_REALLOC_FROM:
+        return "realloc_from";
+    case TAPE_OP_SAMPLE:
+        return "sample";
+    case TAPE_OP_THREAD:
+        return "thread";
+    case TAPE_OP_MARK:
+        return "mark";
+    case TAPE_OP_MODULE_LOAD:
+        return "module_load";
+    case TAPE_OP_MODULE_UNLOAD:
+        return "module_unload";
+    }
+    return "?";
+}
+
+#endif
