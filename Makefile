@@ -6,7 +6,10 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 B ?= build
 
-CC ?= gcc
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+CXX ?= g++
 CFLAGS ?= -O2 -g
 WARN := -Wall -Wextra -Werror
 BASE := -std=c17 -D_GNU_SOURCE -Iinclude -DHEAPTAPE_VERSION='"$(VERSION)"' -MMD -MP
@@ -20,8 +23,10 @@ PRELOAD_LINK := -shared -Wl,-z,now,-z,relro,-z,defs,--exclude-libs,ALL -Wl,--as-
 	-Wl,-soname,libheaptape.so -Wl,--version-script=preload/libheaptape.map
 ZSTD_STATIC := $(shell $(CC) -print-file-name=libzstd.a)
 
+# The analyzer's own allocator; empty for the sanitizers, which bring one.
+JEMALLOC ?= -ljemalloc
 ANALYZER_FLAGS := $(BASE) -Ianalyzer
-ANALYZER_LIBS := -ldw -lelf -liberty -lzstd -ljson-c -ljemalloc -lpthread
+ANALYZER_LIBS := -ldw -lelf -liberty -lzstd -ljson-c $(JEMALLOC) -lpthread
 
 PRELOAD_SRC := $(wildcard preload/*.c)
 PRELOAD_OBJ := $(PRELOAD_SRC:%.c=$(B)/%.o)
@@ -29,7 +34,7 @@ ANALYZER_SRC := $(wildcard analyzer/*.c)
 ANALYZER_OBJ := $(ANALYZER_SRC:%.c=$(B)/%.o)
 
 .PHONY: all
-all: $(B)/libheaptape.so $(B)/heaptape
+all: $(B)/libheaptape.so $(B)/heaptape ## build the recorder and the command (default)
 
 $(B)/libheaptape.so: $(PRELOAD_OBJ) preload/libheaptape.map Makefile
 	$(CC) $(CFLAGS) $(PRELOAD_LINK) -o $@ $(PRELOAD_OBJ) $(ZSTD_STATIC)
@@ -45,4 +50,125 @@ $(B)/analyzer/%.o: analyzer/%.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(ANALYZER_FLAGS) $(CFLAGS) $(WARN) -c -o $@ $<
 
--include $(PRELOAD_OBJ:.o=.d) $(ANALYZER_OBJ:.o=.d)
+# ---- tests ----------------------------------------------------------------------------------
+
+# A unit test is one cmocka program. test_*.c see the analyzer without main.c; preload_test_*.c
+# see the recorder, whose hooks are then the program's own malloc.
+UNIT := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(wildcard tests/unit/test_*.c))
+PRELOAD_UNIT := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(wildcard tests/unit/preload_test_*.c))
+TAPE_WRITER := $(patsubst %.c,$(B)/%.o,$(wildcard tests/unit/tape_writer.c))
+WORKLOADS := $(patsubst tests/workloads/%.c,$(B)/tests/workloads/%,$(wildcard tests/workloads/*.c)) \
+	$(patsubst tests/workloads/%.cc,$(B)/tests/workloads/%,$(wildcard tests/workloads/*.cc))
+
+$(UNIT): $(B)/tests/unit/%: $(B)/tests/unit/%.o $(TAPE_WRITER) $(filter-out %/main.o,$(ANALYZER_OBJ))
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(ANALYZER_LIBS)
+
+$(PRELOAD_UNIT): $(B)/tests/unit/%: $(B)/tests/unit/%.o $(PRELOAD_OBJ)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(ZSTD_STATIC) -lcmocka -lpthread
+
+$(B)/tests/unit/preload_test_%.o: tests/unit/preload_test_%.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(BASE) -Ipreload $(CFLAGS) $(WARN) -c -o $@ $<
+
+$(B)/tests/unit/%.o: tests/unit/%.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(ANALYZER_FLAGS) $(CFLAGS) $(WARN) -c -o $@ $<
+
+# Workloads keep every call they spell out: no tail calls, no elided allocations.
+WORKLOAD_FLAGS := -Iinclude -g -O1 -fno-builtin -fno-optimize-sibling-calls -fno-inline $(WARN) -pthread
+
+$(B)/tests/workloads/%: tests/workloads/%.c Makefile
+	@mkdir -p $(@D)
+	$(CC) -std=c17 -D_GNU_SOURCE $(WORKLOAD_FLAGS) -MMD -MP -o $@ $< -ldl
+
+$(B)/tests/workloads/%: tests/workloads/%.cc Makefile
+	@mkdir -p $(@D)
+	$(CXX) -std=c++17 $(WORKLOAD_FLAGS) -MMD -MP -o $@ $<
+
+.PHONY: unit preload-unit workloads
+unit: $(UNIT)
+preload-unit: $(PRELOAD_UNIT)
+workloads: $(WORKLOADS)
+
+.PHONY: check
+check: ## install what the tests need, build and run everything
+	scripts/deps build test
+	+tests/run
+
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+.PHONY: asan
+asan: ## unit tests and analyzer with the address and undefined-behaviour sanitizers
+	$(MAKE) B=$(B)/asan CFLAGS='-O1 -g $(SANITIZE)' JEMALLOC= $(B)/asan/heaptape unit
+	+B=$(B)/asan tests/run unit
+
+.PHONY: tsan
+tsan: ## recorder unit tests with the thread sanitizer
+	$(MAKE) B=$(B)/tsan CFLAGS='-O1 -g -fsanitize=thread' preload-unit
+	+B=$(B)/tsan tests/run preload-unit
+
+.PHONY: bench
+bench: ## cost of recording beside heaptrack and the bare program; BENCH='--quick …'
+	scripts/deps build bench
+	$(MAKE) all
+	B=$(B) bench/run $(BENCH)
+
+.PHONY: demo
+demo: ## install what is missing, build, record sqlite3 and print the report
+	scripts/deps build demo
+	$(MAKE) all
+	rm -f $(B)/demo.tape $(B)/demo.tape.*
+	$(B)/heaptape record -o $(B)/demo.tape -- sqlite3 :memory: <bench/sqlite.sql >$(B)/demo.out
+	$(B)/heaptape report $(B)/demo.tape
+
+# ---- style ----------------------------------------------------------------------------------
+
+C_FILES = $(shell find preload analyzer include tests bench -name '*.[ch]' -o -name '*.cc')
+SCRIPTS = .ci/run tests/run scripts/deps $(shell find tests completions -name '*.bats' -o -name '*.bash')
+
+.PHONY: lint
+lint: ## cppcheck, shellcheck and clang-format, without a warning
+	clang-format --dry-run -Werror $(C_FILES)
+	cppcheck --quiet --error-exitcode=1 --std=c11 --inline-suppr --enable=warning,performance,portability \
+		--library=posix --library=gnu --suppress=missingIncludeSystem --suppress=unknownMacro \
+		--suppress=normalCheckLevelMaxBranches -D_GNU_SOURCE -DHEAPTAPE_VERSION='"$(VERSION)"' -D__x86_64__ \
+		-Iinclude -Ianalyzer -Ipreload $(wildcard preload/*.c analyzer/*.c tests/unit/*.c)
+	shellcheck $(SCRIPTS)
+
+.PHONY: format
+format: ## clang-format over every C file
+	clang-format -i $(C_FILES)
+
+# ---- installation ---------------------------------------------------------------------------
+
+MANPAGES := $(wildcard man/*.1)
+DEST := $(DESTDIR)$(PREFIX)
+COMPLETION_BASH := share/bash-completion/completions/heaptape
+COMPLETION_ZSH := share/zsh/site-functions/_heaptape
+
+.PHONY: install
+install: all ## install below PREFIX (and DESTDIR)
+	install -D -m 755 $(B)/heaptape '$(DEST)/bin/heaptape'
+	install -D -m 755 $(B)/libheaptape.so '$(DEST)/lib/heaptape/libheaptape.so'
+	install -D -m 644 include/heaptape/heaptape.h '$(DEST)/include/heaptape/heaptape.h'
+	install -d '$(DEST)/share/man/man1'
+	install -m 644 $(MANPAGES) '$(DEST)/share/man/man1'
+	install -D -m 644 completions/heaptape.bash '$(DEST)/$(COMPLETION_BASH)'
+	install -D -m 644 completions/_heaptape '$(DEST)/$(COMPLETION_ZSH)'
+
+.PHONY: uninstall
+uninstall: ## remove what install put in place
+	rm -f '$(DEST)/bin/heaptape' '$(DEST)/lib/heaptape/libheaptape.so' \
+		'$(DEST)/include/heaptape/heaptape.h' '$(DEST)/$(COMPLETION_BASH)' '$(DEST)/$(COMPLETION_ZSH)' \
+		$(patsubst man/%,'$(DEST)/share/man/man1/%',$(MANPAGES))
+	-rmdir '$(DEST)/lib/heaptape' '$(DEST)/include/heaptape'
+
+.PHONY: clean
+clean: ## remove the build directory
+	rm -rf $(B)
+
+.PHONY: help
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
+	@echo 'Variables: B=build CC=gcc CFLAGS= PREFIX=/usr/local DESTDIR='
+
+-include $(wildcard $(B)/preload/*.d $(B)/analyzer/*.d $(B)/tests/unit/*.d $(B)/tests/workloads/*.d)

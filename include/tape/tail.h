@@ -24,21 +24,24 @@
 #define TAPE_REGION_HEADER_BYTES 128
 
 struct tape_region {
-    uint32_t magic;         /*   0: stored last; 0: not in use */
-    uint32_t stream;        /*   4: stream whose events these are, from 1 */
-    uint64_t length;        /*   8: bytes of the region, header included */
-    uint64_t first;         /*  16: ordinal of the event in the first record */
-    uint64_t end;           /*  24: ordinal one past the last event; the commit word */
-    uint64_t lost;          /*  32: events of this stream lost so far */
-    uint64_t generation;    /*  40: of the address space, for the frames below */
-    uint32_t records_at;    /*  48: offset of the records from the header */
-    uint32_t records_cap;   /*  52: records that fit */
-    uint32_t frames_at;     /*  56: offset of the frames (u32 each) */
-    uint32_t frames_cap;    /*  60: frames that fit */
-    uint32_t addresses_at;  /*  64: offset of the return addresses (u64 each) */
-    uint32_t addresses_cap; /* 68: return addresses that fit */
-    uint8_t id[16];         /*  72: id of the tape that this tail belongs to */
-    uint8_t reserved[40];   /*  88 */
+    uint32_t magic;          /*   0: stored last; 0: not in use */
+    uint32_t stream;         /*   4: stream whose events these are, from 1 */
+    uint64_t length;         /*   8: bytes of the region, header included */
+    uint64_t first;          /*  16: ordinal of the event in the first record */
+    uint64_t end;            /*  24: ordinal one past the last event; the commit word */
+    uint64_t lost;           /*  32: events of this stream lost so far */
+    uint64_t generation;     /*  40: of the address space, for the frames below */
+    uint32_t records_at;     /*  48: offset of the records from the header */
+    uint32_t records_cap;    /*  52: records that fit */
+    uint32_t frames_at;      /*  56: offset of the frames (u32 each) */
+    uint32_t frames_cap;     /*  60: frames that fit */
+    uint32_t addresses_at;   /*  64: offset of the return addresses (u64 each) */
+    uint32_t addresses_cap;  /* 68: return addresses that fit */
+    uint8_t id[16];          /*  72: id of the tape that this tail belongs to */
+    uint32_t addresses_used; /* 88: return addresses stored; for the recorder's own use */
+    uint32_t reserved;       /*  92 */
+    uint64_t recorder;       /*  96: of no meaning in the file */
+    uint8_t reserved2[24];   /* 104 */
 };
 static_assert(sizeof(struct tape_region) == TAPE_REGION_HEADER_BYTES, "region header layout");
 

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+#include "arch.h"
+
+#if defined(__x86_64__)
+
+#include <cpuid.h>
+#include <stddef.h>
+
+/* The frame is described through rbp all along, so debuggers can walk over the switch. */
+__asm__(".text\n"
+        ".globl arch_call_on_stack\n"
+        ".hidden arch_call_on_stack\n"
+        ".type arch_call_on_stack, @function\n"
+        "arch_call_on_stack:\n"
+        ".cfi_startproc\n"
+        "    push %rbp\n"
+        "    .cfi_def_cfa_offset 16\n"
+        "    .cfi_offset %rbp, -16\n"
+        "    mov %rsp, %rbp\n"
+        "    .cfi_def_cfa_register %rbp\n"
+        "    mov %rdx, %rsp\n"
+        "    call *%rsi\n"
+        "    mov %rbp, %rsp\n"
+        "    pop %rbp\n"
+        "    .cfi_def_cfa %rsp, 8\n"
+        "    ret\n"
+        ".cfi_endproc\n"
+        ".size arch_call_on_stack, . - arch_call_on_stack\n");
+
+__asm__(".text\n"
+        ".globl arch_get_registers\n"
+        ".hidden arch_get_registers\n"
+        ".type arch_get_registers, @function\n"
+        "arch_get_registers:\n"
+        ".cfi_startproc\n"
+        "    mov %rax, 0(%rdi)\n"
+        "    mov %rdx, 8(%rdi)\n"
+        "    mov %rcx, 16(%rdi)\n"
+        "    mov %rbx, 24(%rdi)\n"
+        "    mov %rsi, 32(%rdi)\n"
+        "    mov %rdi, 40(%rdi)\n"
+        "    mov %rbp, 48(%rdi)\n"
+        "    lea 8(%rsp), %rax\n"
+        "    mov %rax, 56(%rdi)\n"
+        "    mov %r8, 64(%rdi)\n"
+        "    mov %r9, 72(%rdi)\n"
+        "    mov %r10, 80(%rdi)\n"
+        "    mov %r11, 88(%rdi)\n"
+        "    mov %r12, 96(%rdi)\n"
+        "    mov %r13, 104(%rdi)\n"
+        "    mov %r14, 112(%rdi)\n"
+        "    mov %r15, 120(%rdi)\n"
+        "    mov (%rsp), %rax\n"
+        "    mov %rax, 128(%rdi)\n"
+        "    mov 0(%rdi), %rax\n"
+        "    ret\n"
+        ".cfi_endproc\n"
+        ".size arch_get_registers, . - arch_get_registers\n");
+
+/* gregs order in struct sigcontext: r8..r15, rdi, rsi, rbp, rbx, rdx, rax, rcx, rsp, rip. */
+const uint16_t arch_signal_offset[ARCH_REGS] = {
+    40 + 13 * 8, 40 + 12 * 8, 40 + 14 * 8, 40 + 11 * 8, 40 + 9 * 8,  40 + 8 * 8,
+    40 + 10 * 8, 40 + 15 * 8, 40 + 0 * 8,  40 + 1 * 8,  40 + 2 * 8,  40 + 3 * 8,
+    40 + 4 * 8,  40 + 5 * 8,  40 + 6 * 8,  40 + 7 * 8,  40 + 16 * 8,
+};
+
+bool arch_ticks_invariant(void) {
+    unsigned a, b, c, d;
+    return __get_cpuid(0x80000007, &a, &b, &c, &d) != 0 && (d & 1u << 8) != 0;
+}
+
+uint64_t arch_ticks_hz(void) {
+    unsigned a = 0, b = 0, c = 0, d = 0;
+    if (__get_cpuid_max(0, NULL) >= 0x15) {
+        __cpuid(0x15, a, b, c, d);
+        if (a != 0 && b != 0 && c != 0)
+            return (uint64_t)c * b / a;
+    }
+    /* Hypervisors that follow VMware's convention give the rate in kHz. */
+    __cpuid(1, a, b, c, d);
+    if ((c & 1u << 31) != 0) {
+        __cpuid(0x40000000, a, b, c, d);
+        if (a >= 0x40000010) {
+            __cpuid(0x40000010, a, b, c, d);
+            return (uint64_t)a * 1000;
+        }
+    }
+    return 0;
+}
+
+#endif

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The functions underneath the hooks: the next definition in the program's lookup order, which is
+ * glibc's or that of another allocator.
+ */
+#ifndef REAL_H
+#define REAL_H
+
+#include <stddef.h>
+
+struct real {
+    void *(*malloc)(size_t);
+    void *(*calloc)(size_t, size_t);
+    void *(*realloc)(void *, size_t);
+    void *(*reallocarray)(void *, size_t, size_t);
+    void (*free)(void *);
+    int (*posix_memalign)(void **, size_t, size_t);
+    void *(*aligned_alloc)(size_t, size_t);
+    void *(*memalign)(size_t, size_t);
+    void *(*valloc)(size_t);
+    void *(*pvalloc)(size_t);
+    int (*dlclose)(void *);
+    void (*exit_now)(int) __attribute__((noreturn)); /* _exit */
+    void (*abort)(void) __attribute__((noreturn));
+};
+
+/* Callable at any time: until real_resolve has run, each member resolves all of them first. */
+extern struct real real;
+
+/* Looks the functions up with dlsym(RTLD_NEXT). Runs once, early, never from a hook afterwards. */
+void real_resolve(void);
+
+#endif

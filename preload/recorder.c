@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: MIT */
+/* A recording's beginning: memory, names, the tape's first chunk. */
+#include "recorder.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+#include <time.h>
+
+#include "config.h"
+#include "modules.h"
+#include "sys.h"
+
+#define ARGV_BYTES 32768 /* of the command line that are kept */
+
+struct recorder *_Atomic recorder;
+
+/* What a forked child knows of its parent's tape; survives the fork, unlike struct recorder. */
+static struct {
+    bool known;
+    uint8_t id[TAPE_ID_BYTES];
+    char path[PATH_BYTES];
+} lineage;
+
+/* The path that the first image of this process asked for, made absolute; see choose_path. */
+static char base_path[PATH_BYTES];
+static bool base_is_default;
+
+struct recorder *recorder_get(void) {
+    struct recorder *r = atomic_load(&recorder), *none = NULL;
+    if (r != NULL)
+        return r;
+    r = sys_map(sizeof *r);
+    if (r == NULL)
+        return NULL;
+    sys_zero_in_child(r, tape_align(sizeof *r, 4096));
+    if (!atomic_compare_exchange_strong(&recorder, &none, r)) {
+        sys_unmap(r, sizeof *r);
+        r = none;
+    }
+    return r;
+}
+
+uint64_t recorder_stamp(const struct recorder *r, bool after) {
+    if (__builtin_expect(r->clock == TAPE_CLOCK_MONOTONIC, 0)) {
+        struct timespec t;
+        clock_gettime(CLOCK_MONOTONIC, &t); /* vDSO: no allocation, no lock, errno untouched */
+        return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+    }
+    extern char __libc_single_threaded;
+    return after && !__libc_single_threaded ? arch_ticks_after() : arch_ticks();
+}
+
+/* ---- names
+ * --------------------------------------------------------------------------------------- */
+
+static char *append(char *p, const char *end, const char *text) {
+    while (*text != 0 && p < end)
+        *p++ = *text++;
+    *p = 0;
+    return p;
+}
+
+static char *append_number(char *p, const char *end, uint64_t v) {
+    char digits[21];
+    unsigned n = sizeof digits;
+    digits[--n] = 0;
+    do
+        digits[--n] = (char)('0' + v % 10);
+    while ((v /= 10) != 0);
+    return append(p, end, digits + n);
+}
+
+static void choose_base(void) {
+    const char *end = base_path + 4096;
+    char *p = base_path;
+    base_is_default = config.out == NULL;
+    if (config.out == NULL || config.out[0] != '/') {
+        if (sys_getcwd(base_path, 4096) <= 0)
+            append(base_path, end, ".");
+        p = base_path + strlen(base_path);
+        p = append(p, end, "/");
+    }
+    if (config.out != NULL) {
+        append(p, end, config.out);
+        return;
+    }
+    const char *exe = strrchr(module_program_path, '/');
+    p = append(p, end, "heaptape.");
+    p = append(p, end, exe != NULL ? exe + 1 : "program");
+    append(p, end, ".");
+}
+
+/* The Nth candidate: BASE, BASE.PID, BASE.PID.2, …; without a name given BASE is
+ * heaptape.EXE.PID.tape and the others heaptape.EXE.PID.2.tape, …. False when n has no name. */
+static bool candidate(struct recorder *r, unsigned n) {
+    const char *end = r->tape_path + sizeof r->tape_path - 16;
+    char *p = append(r->tape_path, end, base_path);
+    if (base_is_default) {
+        p = append_number(p, end, r->pid);
+        if (n > 0)
+            p = append_number(append(p, end, "."), end, n + 1);
+        append(p, end, ".tape");
+    } else if (n > 0) {
+        p = append_number(append(p, end, "."), end, r->pid);
+        if (n > 1)
+            append_number(append(p, end, "."), end, n);
+    }
+    p = append(r->tail_path, r->tail_path + sizeof r->tail_path - 8, r->tape_path);
+    append(p, r->tail_path + sizeof r->tail_path - 1, ".tail");
+    return n < 10000;
+}
+
+static int create_files(struct recorder *r) {
+    int error = -ENAMETOOLONG;
+    for (unsigned n = 0; candidate(r, n); n++) {
+        error = sys_create(r->tape_path);
+        if (error == -EEXIST)
+            continue;
+        if (error != 0)
+            return error;
+        error = sys_create(r->tail_path);
+        if (error == 0)
+            return 0;
+        sys_unlink(r->tape_path); /* a stranger's tail stands in the way: not our name */
+        if (error != -EEXIST)
+            return error;
+    }
+    return error;
+}
+
+/* ---- the first chunk
+ * ------------------------------------------------------------------------------ */
+
+static uint8_t *put_text(uint8_t *p, enum tape_info_tag tag, const char *text) {
+    return tape_put_info_bytes(p, tag, text, strlen(text));
+}
+
+static bool env_matters(const char *entry) {
+    static const char *const names[] = {"MALLOC_",     "GLIBC_TUNABLES=",  "PYTHONMALLOC=",
+                                        "LD_PRELOAD=", "LD_LIBRARY_PATH=", "_RJEM_MALLOC_CONF=",
+                                        "MIMALLOC_",   "TCMALLOC_",        "G_SLICE=",
+                                        "HEAPTAPE_",   "JE_MALLOC_CONF="};
+    for (unsigned i = 0; i < sizeof names / sizeof *names; i++)
+        if (strncmp(entry, names[i], strlen(names[i])) == 0)
+            return true;
+    return false;
+}
+
+static uint8_t *put_env(uint8_t *p, uint8_t *scratch, size_t room) {
+    size_t n = 0;
+    for (char **e = config_environment(); e != NULL && *e != NULL; e++) {
+        size_t length = strlen(*e) + 1;
+        if (env_matters(*e) && n + length <= room) {
+            memcpy(scratch + n, *e, length);
+            n += length;
+        }
+    }
+    return tape_put_info_bytes(p, TAPE_INFO_ENV, scratch, n);
+}
+
+static bool put_first_chunk(struct recorder *r, uint64_t fork_stamp) {
+    struct worker *w = worker_claim(r);
+    if (w == NULL)
+        return false;
+    bool done = false;
+    if (worker_scratch(w, 4 * ARGV_BYTES)) {
+        uint8_t *text = w->scratch + 2 * ARGV_BYTES, *p = w->scratch;
+        struct utsname host = {.nodename = ""};
+        arch_syscall(SYS_uname, (long)&host, 0, 0, 0, 0, 0);
+        p = put_text(p, TAPE_INFO_RECORDER, HEAPTAPE_VERSION);
+        p = put_text(p, TAPE_INFO_EXE, module_program_path);
+        long n = sys_read_file("/proc/self/cmdline", text, ARGV_BYTES);
+        p = tape_put_info_bytes(p, TAPE_INFO_ARGV, text, n > 0 ? (size_t)n : 0);
+        sys_getcwd((char *)text, ARGV_BYTES);
+        p = put_text(p, TAPE_INFO_CWD, (char *)text);
+        p = tape_put_info_number(p, TAPE_INFO_PID, r->pid);
+        p = tape_put_info_number(p, TAPE_INFO_PPID, sys_ppid());
+        p = put_text(p, TAPE_INFO_HOST, host.nodename);
+        p = put_text(p, TAPE_INFO_KERNEL, host.release);
+        p = put_text(p, TAPE_INFO_ARCH, host.machine);
+        p = tape_put_info_number(p, TAPE_INFO_PAGE_SIZE, r->page_size);
+        p = tape_put_info_number(p, TAPE_INFO_CLOCK, r->clock);
+        p = tape_put_info_number(p, TAPE_INFO_TICK_HZ,
+                                 r->clock == TAPE_CLOCK_TSC ? arch_ticks_hz() : 1000000000u);
+        p = tape_put_info_number(p, TAPE_INFO_START_STAMP, r->start_stamp);
+        p = tape_put_info_number(p, TAPE_INFO_START_MONO, sys_clock(CLOCK_MONOTONIC));
+        p = tape_put_info_number(p, TAPE_INFO_START_REAL, sys_clock(CLOCK_REALTIME));
+        p = put_env(p, text, ARGV_BYTES);
+        p = put_text(p, TAPE_INFO_UNWINDER,
+                     config.unwind_by == UNWINDER_ROWS        ? "rows"
+                     : config.unwind_by == UNWINDER_LIBUNWIND ? "libunwind"
+                                                              : "verify");
+        if (lineage.known) {
+            const char *name = strrchr(lineage.path, '/');
+            p = put_text(p, TAPE_INFO_PARENT, name != NULL ? name + 1 : lineage.path);
+            p = tape_put_info_bytes(p, TAPE_INFO_PARENT_ID, lineage.id, sizeof lineage.id);
+            p = tape_put_info_number(p, TAPE_INFO_FORK_STAMP, fork_stamp);
+        }
+        struct tape_chunk_header h = {.type = TAPE_CHUNK_INFO,
+                                      .first_stamp = r->start_stamp,
+                                      .last_stamp = r->start_stamp};
+        done = tape_append(r, w, &h, w->scratch, (size_t)(p - w->scratch));
+    }
+    worker_release(w);
+    return done;
+}
+
+/* ---- start
+ * ---------------------------------------------------------------------------------------- */
+
+static void complain(const struct recorder *r, int error) {
+    if (config.launcher)
+        return;
+    char text[PATH_BYTES + 128];
+    const char *end = text + sizeof text - 2;
+    const char *why = error == -EACCES || error == -EROFS    ? "permission denied"
+                      : error == -ENOENT                     ? "no such directory"
+                      : error == -ENOSPC || error == -EDQUOT ? "no space left"
+                      : error == -EEXIST                     ? "name taken"
+                                                             : NULL;
+    char *p = append(text, end, "heaptape: ");
+    p = append(p, end, r->tape_path);
+    p = append(p, end, ": cannot record here: ");
+    p = why != NULL ? append(p, end, why) : append_number(append(p, end, "errno "), end, -error);
+    p = append(p, end, "; set HEAPTAPE_OUT to a file in a writable directory\n");
+    sys_write_stderr(text, (size_t)(p - text));
+}
+
+enum recorder_state recorder_start(struct recorder *r) {
+    uint64_t stamp = arch_ticks();
+    config_read();
+    if (module_program_path[0] == 0)
+        sys_readlink("/proc/self/exe", module_program_path, sizeof module_program_path);
+    r->pid = sys_pid();
+    r->page_size = getauxval(AT_PAGESZ);
+    r->clock =
+        config.clock_monotonic || !arch_ticks_invariant() ? TAPE_CLOCK_MONOTONIC : TAPE_CLOCK_TSC;
+    r->shift = r->clock == TAPE_CLOCK_TSC ? TAPE_SHIFT : TAPE_SHIFT - 1;
+    r->start_stamp = r->clock == TAPE_CLOCK_TSC ? stamp : sys_clock(CLOCK_MONOTONIC);
+    r->worker_count = sys_cpus();
+    if (r->worker_count > WORKERS_MAX)
+        r->worker_count = WORKERS_MAX;
+    sys_random(r->id, sizeof r->id);
+    if (base_path[0] == 0)
+        choose_base();
+    int error = create_files(r);
+    if (error != 0) {
+        complain(r, error);
+        atomic_store(&r->state, RECORDER_OFF);
+        return RECORDER_OFF;
+    }
+    if (!put_first_chunk(r, r->start_stamp)) {
+        sys_unlink(r->tape_path);
+        sys_unlink(r->tail_path);
+        complain(r, -ENOSPC);
+        atomic_store(&r->state, RECORDER_OFF);
+        return RECORDER_OFF;
+    }
+    memcpy(lineage.id, r->id, sizeof lineage.id);
+    memcpy(lineage.path, r->tape_path, sizeof lineage.path);
+    lineage.known = true;
+    atomic_store(&r->state, RECORDER_ON);
+    return RECORDER_ON;
+}

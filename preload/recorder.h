@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The recording of one process: its tape, its tail, its workers and streams.
+ *
+ * The state lies in one page range that reads as zeroes in a forked child, which is how a child
+ * finds out that it needs a tape of its own.
+ */
+#ifndef RECORDER_H
+#define RECORDER_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "stream.h"
+#include "tape/format.h"
+#include "tape/info.h"
+
+#define PATH_BYTES  4352 /* a path and the suffixes put to it */
+#define WORKERS_MAX 8
+#define TAPE_SHIFT  6 /* ticks per unit of the time column, log2: 64 TSC ticks are 20-30 ns */
+
+enum recorder_state {
+    RECORDER_NEW = 0, /* nothing made yet, or a forked child */
+    RECORDER_STARTING,
+    RECORDER_ON,
+    RECORDER_LATE, /* ended in order; what comes behind goes into LATE chunks */
+    RECORDER_OFF   /* cannot record */
+};
+
+/*
+ * A worker compresses buffers and appends to the tape. There are as many as cores; a thread
+ * claims one by compare-and-swap and never waits for one.
+ */
+struct worker {
+    atomic_uint busy;
+    void *zstd; /* ZSTD_CCtx in zstd_memory */
+    void *zstd_memory;
+    uint8_t *scratch; /* columns, then the compressed frame */
+    size_t scratch_bytes;
+    uint8_t *window; /* the mapped segment of the tape that this worker fills */
+    uint64_t window_at, window_bytes, window_used;
+};
+
+struct recorder {
+    atomic_uint state; /* enum recorder_state */
+    uint32_t pid;
+    _Atomic uint64_t generation; /* of the address space: goes up when a module is unloaded */
+    uint64_t page_size;
+    uint32_t clock; /* enum tape_clock */
+    unsigned shift;
+    uint8_t id[TAPE_ID_BYTES];
+    uint64_t start_stamp;
+    atomic_uint next_stream;
+    _Atomic uint64_t tape_end, tail_end; /* file offsets of the next segment, the next region */
+    _Atomic uint64_t sample_stamp;       /* of the last SAMPLE */
+    _Atomic uint64_t lost;               /* events that found no stream */
+    _Atomic(struct stream *) streams;
+    uint32_t worker_count;
+    struct worker worker[WORKERS_MAX];
+    char tape_path[PATH_BYTES], tail_path[PATH_BYTES];
+};
+
+/* The one recorder of the process; NULL before the first event. */
+extern struct recorder *_Atomic recorder;
+
+/* The recorder's memory, made when there is none yet; NULL when memory is out. */
+struct recorder *recorder_get(void);
+
+/* Makes the recording exist. Called by the first event of a process image or forked child, on a
+ * stream's own stack. Returns the state that holds afterwards: ON or OFF. */
+enum recorder_state recorder_start(struct recorder *r);
+
+/* A thread has been given a stream: arranges for stream_release at its end. */
+void recorder_thread_started(struct stream *s);
+
+/* Ends the recording in order: everything of this thread and of idle streams goes to the tape.
+ * reason is kept on the tape. Harmless when called twice or without a recording. */
+void recorder_end(const char *reason);
+
+/* A module may be gone: called behind dlclose. */
+void recorder_module_closed(void);
+
+/* Ticks now; `after` when an allocator call has just returned (see arch_ticks_after). */
+uint64_t recorder_stamp(const struct recorder *r, bool after);
+
+/* ---- tape.c -----------------------------------------------------------------------------------
+ */
+
+/* Claims a worker, or NULL when all are busy. */
+struct worker *worker_claim(struct recorder *r);
+void worker_release(struct worker *w);
+
+/* Memory of at least `bytes` in w->scratch; false when there is none. */
+bool worker_scratch(struct worker *w, size_t bytes);
+
+/* Appends a chunk with this payload, stored as it is. `h` needs type, stream, events, first_event
+ * and stamps. False when there is no room to be had. */
+bool tape_append(struct recorder *r, struct worker *w, struct tape_chunk_header *h,
+                 const void *payload, size_t bytes);
+
+/* Encodes, compresses and appends the events of a region, then empties it (first = end). */
+bool tape_append_region(struct recorder *r, struct worker *w, struct tape_region *region);
+
+/* ---- tail.c -----------------------------------------------------------------------------------
+ */
+
+/* A new, empty region in the tail (or, late, in the tape) whose first event will have the ordinal
+ * `first`. NULL when there is no room. */
+struct tape_region *region_new(struct recorder *r, uint32_t stream, uint64_t first,
+                               uint32_t records, uint32_t frames, uint32_t addresses);
+/* Takes it out of use and unmaps it; its events must be on the tape or counted lost. */
+void region_drop(struct tape_region *region);
+
+static inline struct tape_record *region_records(struct tape_region *g) {
+    return (struct tape_record *)((char *)g + g->records_at);
+}
+static inline uint32_t *region_frames(struct tape_region *g) {
+    return (uint32_t *)((char *)g + g->frames_at);
+}
+static inline uint64_t *region_addresses(struct tape_region *g) {
+    return (uint64_t *)((char *)g + g->addresses_at);
+}
+
+/* ---- unwind_libunwind.c ------------------------------------------------------------------------
+ */
+
+/* Opens libunwind privately (dlopen, RTLD_LOCAL); from the constructor only. */
+bool libunwind_open(void);
+/* Captures with it: like unwind_capture. Runs on the program's stack. */
+uint32_t libunwind_capture(struct unwind *u, uint64_t pc, uint64_t sp);
+/* Captures with rows, compares with libunwind and with a walk without the cache. */
+uint32_t verify_capture(struct unwind *u, uint64_t pc, uint64_t sp, uint64_t fp);
+/* Prints what verify found. */
+void verify_report(const struct unwind_stats *stats);
+
+#endif

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT */
+/* A recording's end, the end of its threads, and modules that go away in between. */
+#include <dlfcn.h>
+#include <limits.h>
+#include <link.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "config.h"
+#include "real.h"
+#include "recorder.h"
+#include "sys.h"
+
+/* ---- threads
+ * -------------------------------------------------------------------------------------- */
+
+static pthread_key_t key;
+static bool key_made;
+
+/* Other destructors of the thread may still free: hand the stream back in the last round. */
+static void thread_ends(void *p) {
+    struct stream *s = p;
+    if (s->magic != STREAM_MAGIC)
+        return;
+    if (++s->rounds < PTHREAD_DESTRUCTOR_ITERATIONS && pthread_setspecific(key, s) == 0)
+        return;
+    stream_self = &stream_ended;
+    stream_release(s);
+}
+
+void recorder_thread_started(struct stream *s) {
+    if (!key_made || s->orphan)
+        return;
+    s->busy = 1; /* a late key makes libc allocate: not the program's block */
+    pthread_setspecific(key, s);
+    s->busy = 0;
+}
+
+/* ---- modules
+ * -------------------------------------------------------------------------------------- */
+
+static int read_unloads(struct dl_phdr_info *info, size_t size, void *unloads) {
+    if (size >= offsetof(struct dl_phdr_info, dlpi_subs) + sizeof info->dlpi_subs)
+        *(unsigned long long *)unloads = info->dlpi_subs;
+    return 1;
+}
+
+void recorder_module_closed(void) {
+    static _Atomic unsigned long long known;
+    unsigned long long unloads = 0;
+    struct recorder *r = atomic_load(&recorder);
+    dl_iterate_phdr(read_unloads, &unloads); /* behind dlclose, which took the same lock */
+    if (r != NULL && atomic_exchange(&known, unloads) != unloads)
+        atomic_fetch_add(&r->generation, 1);
+}
+
+/* ---- the end
+ * -------------------------------------------------------------------------------------- */
+
+struct ending {
+    struct recorder *r;
+    struct stream *self;
+    const char *reason;
+};
+
+static bool is_own(const struct stream *self, const struct stream *s) {
+    for (; self != NULL; self = self->nested)
+        if (self == s)
+            return true;
+    return false;
+}
+
+static bool put_close(const struct ending *e, struct worker *w, bool tail_kept,
+                      const struct unwind_stats *stats) {
+    struct recorder *r = e->r;
+    uint8_t text[TAPE_VARINT_MAX * (3 + ROW_KINDS)];
+    if (!worker_scratch(w, 4096))
+        return false;
+    uint8_t *p = w->scratch, *limit = w->scratch + w->scratch_bytes - 512;
+    uint64_t stamp = recorder_stamp(r, false);
+    p = tape_put_info_number(p, TAPE_INFO_END_STAMP, stamp);
+    p = tape_put_info_number(p, TAPE_INFO_END_MONO, sys_clock(CLOCK_MONOTONIC));
+    p = tape_put_info_bytes(p, TAPE_INFO_END_REASON, e->reason, strlen(e->reason));
+    p = tape_put_info_number(p, TAPE_INFO_TAIL_KEPT, tail_kept);
+    for (struct stream *s = r->streams; s != NULL && p < limit; s = s->next) {
+        uint8_t *q = tape_put_varint(text, s->id);
+        q = tape_put_varint(q, s->end);
+        p = tape_put_info_bytes(p, TAPE_INFO_STREAM_END, text, (size_t)(q - text));
+    }
+    uint8_t *q = tape_put_varint(text, stats->captures);
+    q = tape_put_varint(q, stats->frames);
+    q = tape_put_varint(q, stats->truncated);
+    for (int i = 0; i < ROW_KINDS; i++)
+        q = tape_put_varint(q, stats->rows[i]);
+    p = tape_put_info_bytes(p, TAPE_INFO_UNWIND_STATS, text, (size_t)(q - text));
+    struct tape_chunk_header h = {.type = TAPE_CHUNK_CLOSE,
+                                  .first_stamp = stamp,
+                                  .last_stamp = stamp,
+                                  .lost = atomic_load(&r->lost)};
+    return tape_append(r, w, &h, w->scratch, (size_t)(p - w->scratch));
+}
+
+static void add_stats(struct unwind_stats *to, const struct unwind_stats *from) {
+    to->captures += from->captures;
+    to->frames += from->frames;
+    to->truncated += from->truncated;
+    to->full_walks += from->full_walks;
+    to->signal_chains += from->signal_chains;
+    for (int i = 0; i < ROW_KINDS; i++)
+        to->rows[i] += from->rows[i];
+}
+
+/* Nobody else records: the tail is on the tape, the tape gets its final length. */
+static void put_away(struct recorder *r) {
+    uint64_t end = 0;
+    for (uint32_t i = 0; i < r->worker_count; i++) {
+        struct worker *w = &r->worker[i];
+        if (w->window != NULL && w->window_at + w->window_used > end)
+            end = w->window_at + w->window_used;
+        if (w->window != NULL)
+            sys_unmap(w->window, w->window_bytes);
+        w->window = NULL;
+        w->window_used = w->window_bytes = 0;
+    }
+    sys_truncate(r->tape_path, end);
+    sys_unlink(r->tail_path);
+    atomic_store(&r->tape_end, tape_align(end, TAPE_SEGMENT_ALIGN));
+    atomic_store(&r->state, RECORDER_LATE);
+}
+
+static void end_here(void *arg) {
+    struct ending *e = arg;
+    struct recorder *r = e->r;
+    uint32_t tid = e->self->owner;
+    bool others = false;
+    struct unwind_stats stats = {0};
+    stream_sample(e->self);
+    struct worker *w = worker_claim(r);
+    if (w == NULL)
+        return; /* other threads are writing: tape and tail stay as they are, and complete */
+    for (struct stream *s = r->streams; s != NULL; s = s->next) {
+        bool own = is_own(e->self, s);
+        if (own || stream_claim(s, tid)) {
+            stream_flush(s, w);
+            add_stats(&stats, &s->unwind.stats);
+            if (!own)
+                __atomic_store_n(&s->owner, 0, __ATOMIC_RELEASE);
+        } else {
+            others = true;
+        }
+    }
+    bool closed = put_close(e, w, others, &stats);
+    for (uint32_t i = 0; i < r->worker_count && !others; i++) {
+        unsigned idle = 0;
+        if (&r->worker[i] != w && !atomic_compare_exchange_strong(&r->worker[i].busy, &idle, 1))
+            others = true;
+    }
+    if (closed && !others) {
+        for (struct stream *s = r->streams; s != NULL; s = s->next)
+            if (is_own(e->self, s) || stream_claim(s, tid)) {
+                stream_drop_buffers(s);
+                if (!is_own(e->self, s))
+                    __atomic_store_n(&s->owner, 0, __ATOMIC_RELEASE);
+            }
+        put_away(r);
+        for (uint32_t i = 0; i < r->worker_count; i++)
+            worker_release(&r->worker[i]);
+    } else {
+        worker_release(w);
+    }
+    if (config.unwind_by == UNWINDER_VERIFY)
+        verify_report(&stats);
+}
+
+void recorder_end(const char *reason) {
+    struct recorder *r = atomic_load(&recorder);
+    if (r == NULL || atomic_load(&r->state) != RECORDER_ON || r->pid != sys_pid())
+        return; /* nothing to end, or a vfork child that shares its parent's memory */
+    static atomic_bool ended;
+    if (atomic_exchange(&ended, true))
+        return;
+    struct stream *s = stream_attach();
+    if (s == NULL || s->busy != 0)
+        return; /* ended by a signal handler inside a hook: the tail has everything */
+    struct ending e = {r, s, reason};
+    s->busy = 1;
+    stream_call(s, end_here, &e);
+    s->busy = 0;
+    atomic_store(&ended, atomic_load(&r->state) == RECORDER_LATE);
+}
+
+/* ---- start and end of the process
+ * ------------------------------------------------------------------ */
+
+/* Registered without a module handle, so it runs behind every library's destructors. */
+extern int __cxa_atexit(void (*fn)(void *), void *arg, void *dso_handle);
+extern int __cxa_at_quick_exit(void (*fn)(void *), void *dso_handle);
+
+static void at_exit(void *unused) {
+    (void)unused;
+    recorder_end("exit");
+}
+
+static void at_quick_exit_(void *unused) {
+    (void)unused;
+    recorder_end("quick_exit");
+}
+
+__attribute__((constructor)) static void recorder_constructor(void) {
+    real_resolve();
+    config_read();
+    __cxa_atexit(at_exit, NULL, NULL);
+    __cxa_at_quick_exit(at_quick_exit_, NULL);
+    key_made = pthread_key_create(&key, thread_ends) == 0;
+    if (config.unwind_by != UNWINDER_ROWS && !libunwind_open())
+        config.unwind_by = UNWINDER_ROWS;
+    struct stream *s = stream_attach(); /* a program that never allocates leaves a tape too */
+    if (s != NULL)
+        recorder_thread_started(s); /* attached before the key was made, perhaps */
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+/* The hot path: events into the calling thread's buffer. The slow path is in stream_slow.c. */
+#include "stream.h"
+
+#include <string.h>
+
+#include "config.h"
+#include "recorder.h"
+#include "stream_slow.h"
+
+struct stream stream_none, stream_ended;
+__thread struct stream *stream_self __attribute__((tls_model("initial-exec"))) = &stream_none;
+
+#define unlikely(x) __builtin_expect(!!(x), 0)
+
+static inline struct stream *enter(const void *frame) {
+    struct stream *s = stream_self;
+    if (unlikely(s->busy != 0 || s->pos == s->limit)) {
+        s = stream_enter_slow(s, frame);
+        if (s == NULL)
+            return NULL;
+    }
+    s->busy = (uintptr_t)frame;
+    atomic_signal_fence(memory_order_seq_cst);
+    return s;
+}
+
+static inline void leave(struct stream *s) {
+    atomic_signal_fence(memory_order_seq_cst);
+    s->busy = 0;
+}
+
+/* The event in *s->pos exists from here on: one store, behind all others. */
+static inline void commit(struct stream *s) {
+    s->pos++;
+    s->end++;
+    __atomic_store_n(&s->region->end, s->end, __ATOMIC_RELEASE);
+}
+
+static inline uint32_t capture(struct stream *s, const void *frame) {
+    uint64_t pc = arch_frame_pc(frame), sp = arch_frame_sp(frame);
+    if (unlikely(config.unwind_by != UNWINDER_ROWS))
+        return stream_capture_slow(s, frame);
+    return unwind_capture(&s->unwind, pc, sp, arch_frame_fp(frame));
+}
+
+void stream_event_alloc(unsigned op, const void *p, size_t size, unsigned align_log2,
+                        const void *frame) {
+    struct stream *s = enter(frame);
+    if (s == NULL)
+        return;
+    struct recorder *r = atomic_load_explicit(&recorder, memory_order_relaxed);
+    if (unlikely(s->generation != atomic_load_explicit(&r->generation, memory_order_relaxed)))
+        stream_new_generation(s);
+    uint32_t same = capture(s, frame);
+    struct unwind *u = &s->unwind;
+    uint32_t depth = u->depth;
+    if (same > s->said_depth)
+        same = s->said_depth;
+    if (unlikely(depth - same > (size_t)(s->frame_limit - s->frame_pos) ||
+                 u->row_count > s->said_rows || u->module_count > s->said_modules ||
+                 s->pos == s->limit)) {
+        if (!stream_make_ready(s, depth)) {
+            s->lost++;
+            leave(s);
+            return;
+        }
+        if (same > s->said_depth)
+            same = s->said_depth;
+    }
+    uint32_t *frames = s->frame_pos;
+    for (uint32_t i = same; i < depth; i++)
+        *frames++ = u->seen[i].row;
+    struct tape_record *record = s->pos;
+    record->stamp = recorder_stamp(r, true);
+    record->addr_op = tape_addr_op((uint64_t)p, op);
+    record->size = size;
+    record->pop_align = (s->said_depth - same) | align_log2 << TAPE_POP_BITS;
+    record->push = depth - same;
+    s->frame_pos = frames;
+    s->said_depth = depth;
+    commit(s);
+    leave(s);
+}
+
+void stream_event_free(unsigned op, const void *p, const void *frame) {
+    struct stream *s = enter(frame);
+    if (s == NULL)
+        return;
+    struct tape_record *record = s->pos;
+    record->stamp = recorder_stamp(atomic_load_explicit(&recorder, memory_order_relaxed), false);
+    record->addr_op = tape_addr_op((uint64_t)p, op);
+    record->size = 0;
+    record->pop_align = record->push = 0;
+    commit(s);
+    leave(s);
+}
+
+void stream_event_mark(const char *text, size_t bytes, const void *frame) {
+    struct stream *s = enter(frame);
+    if (s == NULL)
+        return;
+    struct stream_blob blob = {.stream = s, .op = TAPE_OP_MARK, .bytes = text, .size = bytes};
+    stream_call(s, stream_put_blob, &blob);
+    leave(s);
+}

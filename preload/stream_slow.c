@@ -1,0 +1,467 @@
+/* SPDX-License-Identifier: MIT */
+#include "stream_slow.h"
+
+#include <pthread.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+
+#include "config.h"
+#include "modules.h"
+#include "recorder.h"
+#include "sys.h"
+
+#define STACK_BYTES   (64 * 1024) /* zstd takes 8 KiB, path buffers as much again */
+#define FIRST_RECORDS 256         /* small: most processes are short */
+#define MOST_RECORDS  8192
+#define SAMPLE_TICKS  (UINT64_C(1) << 25) /* between samples: about 10 ms */
+#define RETRY_EVENTS  1024                /* lost events between two tries for a buffer */
+
+/* ---- stacks and signals ------------------------------------------------------------------------
+ */
+
+struct call {
+    struct stream *stream;
+    void (*fn)(void *);
+    void *arg;
+};
+
+static void run_call(void *p) {
+    struct call *c = p;
+    c->fn(c->arg);
+}
+
+void stream_call(struct stream *s, void (*fn)(void *), void *arg) {
+    if (s->on_stack) {
+        fn(arg);
+        return;
+    }
+    struct call c = {s, fn, arg};
+    uint64_t signals;
+    sys_block_signals(&signals);
+    s->on_stack = true;
+    arch_call_on_stack(&c, run_call, s->stack_top);
+    s->on_stack = false;
+    sys_restore_signals(&signals);
+}
+
+/* ---- buffers ------------------------------------------------------------------------------------
+ */
+
+static bool buffer_fits(const struct stream *s, const struct tape_region *g, uint32_t frames) {
+    return g->records_cap >= s->records_cap && g->frames_cap >= frames &&
+           g->addresses_cap >= s->unwind.row_count + 64;
+}
+
+static void use_region(struct stream *s, struct tape_region *g) {
+    g->first = g->end = s->end;
+    g->lost = s->lost;
+    g->generation = s->generation;
+    s->region = g;
+    s->pos = region_records(g);
+    s->limit = s->pos + g->records_cap;
+    s->frame_pos = region_frames(g);
+    s->frame_limit = s->frame_pos + g->frames_cap;
+    s->said_depth = 0;
+}
+
+/* Addresses of rows that the region does not have yet; false when they do not fit. */
+static bool say_rows(struct stream *s) {
+    const struct unwind *u = &s->unwind;
+    if (s->region == NULL || u->row_count > s->region->addresses_cap)
+        return false;
+    uint64_t *addresses = region_addresses(s->region);
+    for (uint32_t i = s->said_rows; i < u->row_count; i++)
+        addresses[i] = u->rows[i].address;
+    s->said_rows = s->region->addresses_used = u->row_count;
+    return true;
+}
+
+static void free_region(struct stream *s, struct tape_region *g) {
+    if (s->spare == NULL)
+        s->spare = g;
+    else
+        region_drop(g);
+}
+
+/* The region is full or must end: it joins the queue for the tape. */
+static void retire_region(struct stream *s) {
+    struct tape_region *g = s->region;
+    s->region = NULL;
+    s->pos = s->limit = NULL;
+    s->frame_pos = s->frame_limit = NULL;
+    if (g == NULL)
+        return;
+    s->end = g->end;
+    if (g->end == g->first) {
+        free_region(s, g);
+        return;
+    }
+    g->recorder = 0;
+    struct tape_region **last = &s->waiting;
+    while (*last != NULL)
+        last = (struct tape_region **)(void *)&(*last)->recorder;
+    *last = g;
+}
+
+void stream_flush(struct stream *s, struct worker *w) {
+    struct recorder *r = recorder;
+    retire_region(s);
+    while (s->waiting != NULL) {
+        struct tape_region *g = s->waiting;
+        s->waiting = (struct tape_region *)(uintptr_t)g->recorder;
+        if (!tape_append_region(r, w, g)) {
+            s->lost += g->end - g->first;
+            g->first = g->end;
+        }
+        free_region(s, g);
+    }
+}
+
+void stream_drop_buffers(struct stream *s) {
+    retire_region(s);
+    if (s->spare != NULL)
+        region_drop(s->spare);
+    s->spare = NULL;
+}
+
+/* A new buffer with room for `frames`; what is in the old one goes to the tape if a worker is
+ * free, and waits in the tail otherwise. */
+static bool rotate(struct stream *s, uint32_t frames) {
+    struct recorder *r = recorder;
+    retire_region(s);
+    struct worker *w = s->waiting != NULL ? worker_claim(r) : NULL;
+    if (w != NULL) {
+        stream_flush(s, w);
+        worker_release(w);
+    }
+    uint32_t most = config.buffer_events != 0 ? (uint32_t)config.buffer_events : MOST_RECORDS;
+    if (s->records_cap == 0)
+        s->records_cap = most < FIRST_RECORDS ? most : FIRST_RECORDS;
+    else if (s->end != 0)
+        s->records_cap = s->records_cap * 8 < most ? s->records_cap * 8 : most;
+    if (frames < s->records_cap * 4)
+        frames = s->records_cap * 4;
+    struct tape_region *g = s->spare;
+    s->spare = NULL;
+    s->said_rows = 0;
+    if (g != NULL && !buffer_fits(s, g, frames)) {
+        region_drop(g);
+        g = NULL;
+    }
+    if (g == NULL) {
+        uint32_t addresses = 512;
+        while (addresses < s->unwind.row_count * 2)
+            addresses *= 2;
+        g = region_new(r, s->id, s->end, s->records_cap, frames, addresses);
+    }
+    if (g == NULL) {
+        s->retry = s->lost + RETRY_EVENTS;
+        return false;
+    }
+    use_region(s, g);
+    say_rows(s);
+    uint64_t now = recorder_stamp(r, false);
+    if (now - atomic_load_explicit(&r->sample_stamp, memory_order_relaxed) > SAMPLE_TICKS)
+        stream_sample(s);
+    return true;
+}
+
+struct rotation {
+    struct stream *stream;
+    uint32_t frames;
+    bool done;
+};
+
+static void rotate_call(void *arg) {
+    struct rotation *n = arg;
+    n->done = rotate(n->stream, n->frames);
+}
+
+static bool call_rotate(struct stream *s, uint32_t frames) {
+    struct rotation n = {s, frames, false};
+    stream_call(s, rotate_call, &n);
+    return n.done;
+}
+
+/* ---- records that the recorder makes itself
+ * ------------------------------------------------------ */
+
+static void put(struct stream *s, unsigned op, uint64_t address, uint64_t size, uint32_t words) {
+    struct tape_record *record = s->pos;
+    record->stamp = recorder_stamp(recorder, false);
+    record->addr_op = tape_addr_op(address, op);
+    record->size = size;
+    record->pop_align = 0;
+    record->push = words;
+    s->frame_pos += words;
+    s->pos++;
+    s->end++;
+    __atomic_store_n(&s->region->end, s->end, __ATOMIC_RELEASE);
+}
+
+void stream_sample(struct stream *s) {
+    struct recorder *r = recorder;
+    if (s->pos == s->limit && !rotate(s, 0))
+        return;
+    if (s->pos == s->limit)
+        return;
+    uint64_t resident = sys_resident_bytes(r->page_size);
+    atomic_store(&r->sample_stamp, recorder_stamp(r, false));
+    put(s, TAPE_OP_SAMPLE, resident, sys_clock(CLOCK_MONOTONIC), 0);
+}
+
+void stream_put_blob(void *arg) {
+    const struct stream_blob *b = arg;
+    struct stream *s = b->stream;
+    uint32_t words = (uint32_t)((b->size + 3) / 4);
+    if ((s->pos == s->limit || words > (size_t)(s->frame_limit - s->frame_pos)) &&
+        !rotate(s, words)) {
+        s->lost++;
+        return;
+    }
+    if (s->pos == s->limit || words > (size_t)(s->frame_limit - s->frame_pos))
+        return;
+    memcpy(s->frame_pos, b->bytes, b->size);
+    put(s, b->op, b->address, b->size, words);
+    if (b->op == TAPE_OP_THREAD)
+        s->said_depth = 0;
+}
+
+/* ---- stacks: rows, modules, generations ---------------------------------------------------------
+ */
+
+static void announce_modules(void *arg) {
+    struct stream *s = arg;
+    struct unwind *u = &s->unwind;
+    while (s->said_modules < u->module_count) {
+        uint8_t bytes[TAPE_BLOB_MAX];
+        const struct unwind_module *m = &u->modules[s->said_modules++];
+        struct stream_blob blob = {.stream = s,
+                                   .op = TAPE_OP_MODULE_LOAD,
+                                   .address = m->start,
+                                   .bytes = bytes,
+                                   .size = module_describe(m, s->generation, bytes)};
+        stream_put_blob(&blob);
+    }
+}
+
+bool stream_make_ready(struct stream *s, uint32_t depth) {
+    struct unwind *u = &s->unwind;
+    if (u->module_count > s->said_modules)
+        stream_call(s, announce_modules, s);
+    for (int i = 0; i < 2; i++) {
+        bool rows = say_rows(s);
+        if (rows && s->pos != s->limit && depth <= (size_t)(s->frame_limit - s->frame_pos))
+            return true;
+        if (!call_rotate(s, depth))
+            return false;
+    }
+    return say_rows(s) && s->pos != s->limit;
+}
+
+static void new_generation(void *arg) {
+    struct stream *s = arg;
+    struct unwind *u = &s->unwind;
+    uint64_t generation = atomic_load(&recorder->generation);
+    rotate(s, 0);
+    s->generation = generation;
+    if (s->region != NULL)
+        s->region->generation = generation;
+    for (uint32_t i = 0; i < u->module_count; i++) {
+        if (module_is_loaded(&u->modules[i]))
+            continue;
+        uint8_t bytes[TAPE_VARINT_MAX];
+        struct stream_blob blob = {.stream = s,
+                                   .op = TAPE_OP_MODULE_UNLOAD,
+                                   .address = u->modules[i].start,
+                                   .bytes = bytes,
+                                   .size = (size_t)(tape_put_varint(bytes, generation) - bytes)};
+        stream_put_blob(&blob);
+    }
+    unwind_reset(u);
+    s->said_rows = s->said_modules = s->said_depth = 0;
+}
+
+void stream_new_generation(struct stream *s) {
+    stream_call(s, new_generation, s);
+}
+
+uint32_t stream_capture_slow(struct stream *s, const void *frame) {
+    uint64_t pc = arch_frame_pc(frame), sp = arch_frame_sp(frame), fp = arch_frame_fp(frame);
+    s->inside = true;
+    uint32_t same = config.unwind_by == UNWINDER_VERIFY ? verify_capture(&s->unwind, pc, sp, fp)
+                                                        : libunwind_capture(&s->unwind, pc, sp);
+    s->inside = false;
+    return same;
+}
+
+/* ---- attaching ----------------------------------------------------------------------------------
+ */
+
+bool stream_claim(struct stream *s, uint32_t tid) {
+    uint32_t owner = __atomic_load_n(&s->owner, __ATOMIC_RELAXED);
+    if (owner != 0) {
+        if (!s->orphan || arch_syscall(SYS_tgkill, sys_pid(), owner, 0, 0, 0, 0) == 0)
+            return false;
+    }
+    return __atomic_compare_exchange_n(&s->owner, &owner, tid, false, __ATOMIC_ACQ_REL,
+                                       __ATOMIC_RELAXED);
+}
+
+static struct stream *new_stream(struct recorder *r, uint32_t tid) {
+    size_t control = tape_align(sizeof(struct stream), 4096);
+    uint8_t *p = sys_map(control + STACK_BYTES);
+    if (p == NULL)
+        return NULL;
+    sys_zero_in_child(p, control);
+    sys_absent_in_child(p + control, STACK_BYTES);
+    struct stream *s = (struct stream *)(void *)p;
+    s->stack_top = p + control + STACK_BYTES;
+    s->owner = tid;
+    s->id = atomic_fetch_add(&r->next_stream, 1) + 1;
+    s->magic = STREAM_MAGIC;
+    s->generation = atomic_load(&r->generation);
+    struct stream *head = atomic_load(&r->streams);
+    do
+        s->next = head;
+    while (!atomic_compare_exchange_weak(&r->streams, &head, s));
+    return s;
+}
+
+static struct stream *acquire(struct recorder *r, uint32_t tid) {
+    for (struct stream *s = atomic_load(&r->streams); s != NULL; s = s->next)
+        if (stream_claim(s, tid))
+            return s;
+    return new_stream(r, tid);
+}
+
+static void say_thread(void *arg) {
+    struct stream *s = arg;
+    sys_thread_name(s->name);
+    unwind_new_thread(&s->unwind, s->owner);
+    struct stream_blob blob = {.stream = s,
+                               .op = TAPE_OP_THREAD,
+                               .address = s->owner,
+                               .bytes = s->name,
+                               .size = strnlen(s->name, sizeof s->name)};
+    stream_put_blob(&blob);
+}
+
+static void start_stream(void *arg) {
+    struct stream *s = arg;
+    struct recorder *r = recorder;
+    unsigned expected = RECORDER_NEW;
+    if (atomic_compare_exchange_strong(&r->state, &expected, RECORDER_STARTING))
+        recorder_start(r);
+    unsigned state = atomic_load(&r->state);
+    if (state != RECORDER_ON && state != RECORDER_LATE)
+        return;
+    bool first = s->end == 0 && s->id == 1;
+    if (s->unwind.rows == NULL && !unwind_init(&s->unwind))
+        return;
+    if (s->region == NULL && !rotate(s, 0))
+        return;
+    if (first)
+        stream_sample(s);
+    say_thread(s);
+}
+
+/* Claims a stream for the calling thread and makes it ready; NULL when nothing can be recorded. */
+static struct stream *start_new(struct recorder *r, bool orphan) {
+    struct stream *s = acquire(r, sys_tid());
+    if (s == NULL)
+        return NULL;
+    s->orphan = orphan;
+    s->rounds = 0;
+    s->busy = 1; /* below every frame address: what allocates meanwhile is not abandoned */
+    stream_call(s, start_stream, s);
+    s->busy = 0;
+    if (s->region != NULL)
+        return s;
+    __atomic_store_n(&s->owner, 0, __ATOMIC_RELEASE);
+    return NULL;
+}
+
+struct stream *stream_attach(void) {
+    struct stream *self = stream_self;
+    if (self->magic == STREAM_MAGIC)
+        return self;
+    struct recorder *r = recorder_get();
+    if (r == NULL)
+        return NULL;
+    unsigned state = atomic_load(&r->state);
+    if (state == RECORDER_OFF)
+        return NULL;
+    if (state == RECORDER_STARTING) {
+        atomic_fetch_add(&r->lost, 1);
+        return NULL;
+    }
+    struct stream *s = start_new(r, self == &stream_ended);
+    if (s == NULL) {
+        atomic_fetch_add(&r->lost, 1);
+        return NULL;
+    }
+    stream_self = s;
+    recorder_thread_started(s);
+    return s;
+}
+
+void stream_release(struct stream *s) {
+    if (s->nested != NULL)
+        stream_release(s->nested);
+    s->nested = NULL;
+    s->busy = 0;
+    __atomic_store_n(&s->owner, 0, __ATOMIC_RELEASE);
+}
+
+/* A hook that was left by longjmp or cancellation never came back to clear `busy`: it was entered
+ * further down the same stack than the hook that runs now. */
+static bool abandoned(struct stream *s, const void *frame) {
+    if (s->busy == 1 || (uintptr_t)frame < s->busy)
+        return false;
+    for (unsigned i = 0; i < UNWIND_RANGES; i++) {
+        const struct unwind_range *n = &s->unwind.range[i];
+        if (s->busy - n->low < n->high - n->low && (uintptr_t)frame - n->low < n->high - n->low)
+            return true;
+    }
+    return false;
+}
+
+struct stream *stream_enter_slow(struct stream *s, const void *frame) {
+    if (s->magic != STREAM_MAGIC) {
+        s = stream_attach();
+        if (s == NULL)
+            return NULL;
+    }
+    while (s->busy != 0) {
+        if (s->inside)
+            return NULL;
+        if (abandoned(s, frame)) {
+            /* Its event was never completed: go on behind the last complete one. */
+            s->busy = 0;
+            unwind_new_thread(&s->unwind, s->owner);
+            call_rotate(s, 0);
+            break;
+        }
+        if (s->on_stack || s->busy == 1)
+            return NULL; /* libc allocating on our own behalf while the stream is made ready */
+        if (s->nested == NULL)
+            s->nested = start_new(recorder, false);
+        if (s->nested == NULL) {
+            s->lost++;
+            return NULL;
+        }
+        s = s->nested;
+    }
+    if (s->pos == s->limit) {
+        s->busy = (uintptr_t)frame;
+        bool room = s->lost >= s->retry && call_rotate(s, 0);
+        s->busy = 0;
+        if (!room) {
+            s->lost++;
+            return NULL;
+        }
+    }
+    return s;
+}

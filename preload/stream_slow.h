@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/* What the hot path of stream.c calls when something is in its way. */
+#ifndef STREAM_SLOW_H
+#define STREAM_SLOW_H
+
+#include "stream.h"
+
+/* The stream to record into when the thread's own is not attached, full, busy or of the parent
+ * process: not busy, with room for an event. NULL: the event is not recorded (and counted). */
+struct stream *stream_enter_slow(struct stream *s, const void *frame);
+
+/* Flushes the buffer and forgets rows: modules have been unloaded. */
+void stream_new_generation(struct stream *s);
+
+/* Room for an event with `depth` frames, new rows and modules known to the reader. May start a new
+ * buffer (said_depth 0). False when there is no room to be had. */
+bool stream_make_ready(struct stream *s, uint32_t depth);
+
+/* Captures for --unwinder=libunwind and verify. */
+uint32_t stream_capture_slow(struct stream *s, const void *frame);
+
+struct stream_blob {
+    struct stream *stream;
+    unsigned op;
+    uint64_t address;
+    const void *bytes;
+    size_t size;
+};
+/* Records a BLOB event. On the stream's own stack; arg: struct stream_blob *. */
+void stream_put_blob(void *arg);
+
+#endif

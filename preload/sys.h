@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Every contact of the recorder with the kernel. Nothing here goes through libc: errno stays the
+ * program's, nothing allocates, nothing is a cancellation point, and every function is
+ * async-signal-safe. Failures are returned as -errno.
+ */
+#ifndef SYS_H
+#define SYS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Anonymous private memory, zeroed; NULL when there is none. Whole pages. */
+void *sys_map(size_t bytes);
+/* Grows (may move) memory from sys_map, keeping its contents; NULL when there is none. */
+void *sys_remap(void *p, size_t old_bytes, size_t new_bytes);
+void sys_unmap(void *p, size_t bytes);
+/* What a forked child finds there: nothing at all, or zeroes. */
+bool sys_absent_in_child(void *p, size_t bytes);
+bool sys_zero_in_child(void *p, size_t bytes);
+
+/* Creates a file that must not exist (mode 0666 less the umask): 0 or -errno. */
+int sys_create(const char *path);
+/*
+ * Makes [offset, offset + bytes) of an existing file exist on disk, blocks allocated, and maps it
+ * shared. The file is open only while this runs. NULL and *error = -errno on failure. SIGXFSZ
+ * that it raises is swallowed; call it with signals blocked.
+ */
+void *sys_map_file(const char *path, uint64_t offset, size_t bytes, int *error);
+int sys_truncate(const char *path, uint64_t bytes);
+int sys_unlink(const char *path);
+bool sys_exists(const char *path);
+
+/* Reads up to `bytes` from the start of a file: how many, or -errno. */
+long sys_read_file(const char *path, void *to, size_t bytes);
+long sys_readlink(const char *path, char *to, size_t bytes); /* zero-terminated on success */
+long sys_getcwd(char *to, size_t bytes);                     /* zero-terminated on success */
+void sys_write_stderr(const char *text, size_t bytes);
+
+/* The mapping that contains `address`: false when there is none or /proc cannot be read.
+ * `scratch` (at least 4096 bytes) is used where the kernel has no PROCMAP_QUERY. */
+bool sys_find_mapping(uint64_t address, uint64_t *start, uint64_t *end, char *scratch,
+                      size_t scratch_bytes);
+
+/* Resident bytes of this process, 0 when unknown. */
+uint64_t sys_resident_bytes(uint64_t page_size);
+
+uint32_t sys_pid(void);
+uint32_t sys_ppid(void);
+uint32_t sys_tid(void);
+void sys_thread_name(char name[16]);
+uint64_t sys_clock(int clock); /* ns of CLOCK_MONOTONIC, CLOCK_REALTIME; by system call */
+void sys_random(void *to, size_t bytes);
+unsigned sys_cpus(void); /* cores this process may run on, at least 1 */
+
+/* Blocks every signal of the thread; *old is what sys_restore_signals takes back. */
+void sys_block_signals(uint64_t *old);
+void sys_restore_signals(const uint64_t *old);
+
+#endif

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+/* Workers, segments and chunks: how full buffers become tape. */
+#define ZSTD_STATIC_LINKING_ONLY
+#include <string.h>
+#include <zstd.h>
+
+#include "recorder.h"
+#include "sys.h"
+#include "tape/events.h"
+
+#define ZSTD_LEVEL    1
+#define FIRST_SEGMENT TAPE_SEGMENT_ALIGN /* small: most processes are short */
+#define NEXT_SEGMENT  (1024 * 1024)
+
+struct worker *worker_claim(struct recorder *r) {
+    for (uint32_t i = 0; i < r->worker_count; i++) {
+        struct worker *w = &r->worker[i];
+        unsigned expected = 0;
+        if (atomic_load_explicit(&w->busy, memory_order_relaxed) == 0 &&
+            atomic_compare_exchange_strong(&w->busy, &expected, 1))
+            return w;
+    }
+    return NULL;
+}
+
+void worker_release(struct worker *w) {
+    atomic_store(&w->busy, 0);
+}
+
+bool worker_scratch(struct worker *w, size_t bytes) {
+    if (bytes <= w->scratch_bytes)
+        return true;
+    bytes = tape_align(bytes, 4096);
+    uint8_t *p = sys_map(bytes);
+    if (p == NULL)
+        return false;
+    sys_absent_in_child(p, bytes);
+    if (w->scratch != NULL)
+        sys_unmap(w->scratch, w->scratch_bytes);
+    w->scratch = p;
+    w->scratch_bytes = bytes;
+    return true;
+}
+
+static bool worker_zstd(struct worker *w) {
+    if (w->zstd != NULL)
+        return true;
+    size_t bytes = tape_align(ZSTD_estimateCCtxSize(ZSTD_LEVEL), 4096);
+    if (w->zstd_memory == NULL)
+        w->zstd_memory = sys_map(bytes);
+    if (w->zstd_memory == NULL)
+        return false;
+    sys_absent_in_child(w->zstd_memory, bytes);
+    ZSTD_CCtx *zstd = ZSTD_initStaticCCtx(w->zstd_memory, bytes);
+    if (zstd == NULL)
+        return false;
+    ZSTD_CCtx_setParameter(zstd, ZSTD_c_compressionLevel, ZSTD_LEVEL);
+    ZSTD_CCtx_setParameter(zstd, ZSTD_c_checksumFlag, 1);
+    w->zstd = zstd;
+    return true;
+}
+
+/* A segment with room for a chunk of `span` bytes becomes the worker's window. */
+static bool next_segment(struct recorder *r, struct worker *w, uint64_t span) {
+    bool first = atomic_load(&r->tape_end) == 0;
+    uint64_t head = (first ? TAPE_FILE_HEADER_BYTES : 0) + TAPE_SEGMENT_HEADER_BYTES;
+    uint64_t bytes = tape_align(span + head, TAPE_SEGMENT_ALIGN);
+    if (bytes < (first ? FIRST_SEGMENT : NEXT_SEGMENT))
+        bytes = first ? FIRST_SEGMENT : NEXT_SEGMENT;
+    uint64_t at = atomic_fetch_add(&r->tape_end, bytes);
+    int error;
+    uint8_t *p = sys_map_file(r->tape_path, at, bytes, &error);
+    if (p == NULL)
+        return false;
+    sys_absent_in_child(p, bytes);
+    if (w->window != NULL)
+        sys_unmap(w->window, w->window_bytes);
+    w->window = p;
+    w->window_at = at;
+    w->window_bytes = bytes;
+    w->window_used = head;
+    if (first) {
+        struct tape_file_header h = {.major = TAPE_VERSION_MAJOR, .minor = TAPE_VERSION_MINOR};
+        memcpy(h.id, r->id, sizeof h.id);
+        tape_put_file_header(p, &h);
+        p += TAPE_FILE_HEADER_BYTES;
+        at += TAPE_FILE_HEADER_BYTES;
+        bytes -= TAPE_FILE_HEADER_BYTES;
+    }
+    struct tape_segment_header h = {.offset = at, .length = bytes};
+    tape_put_segment_header(p, &h);
+    return true;
+}
+
+bool tape_append(struct recorder *r, struct worker *w, struct tape_chunk_header *h,
+                 const void *payload, size_t bytes) {
+    uint64_t span = tape_chunk_span((uint32_t)bytes);
+    if (span > w->window_bytes - w->window_used && !next_segment(r, w, span))
+        return false;
+    uint8_t *at = w->window + w->window_used;
+    memcpy(at + TAPE_CHUNK_HEADER_BYTES, payload, bytes);
+    h->stored_bytes = (uint32_t)bytes;
+    if (h->codec == TAPE_CODEC_STORED) {
+        h->raw_bytes = (uint32_t)bytes;
+        h->payload_crc = tape_crc32c(payload, bytes);
+    }
+    tape_put_chunk_header(at, h);
+    tape_commit_chunk(at);
+    w->window_used += span;
+    return true;
+}
+
+bool tape_append_region(struct recorder *r, struct worker *w, struct tape_region *g) {
+    size_t count = (size_t)(g->end - g->first), frames = 0;
+    if (count == 0)
+        return true;
+    const struct tape_record *records = region_records(g);
+    for (size_t i = 0; i < count; i++)
+        frames += records[i].push;
+    size_t columns = tape_events_scratch(count, frames, g->addresses_used);
+    size_t bound = ZSTD_compressBound(columns);
+    if (!worker_scratch(w, columns + bound) || !worker_zstd(w))
+        return false;
+    struct tape_encoded e =
+        tape_encode_events(records, count, region_frames(g), frames, region_addresses(g),
+                           g->addresses_used, g->generation, r->shift, w->scratch);
+    struct tape_chunk_header h = {
+        .type = TAPE_CHUNK_EVENTS,
+        .codec = TAPE_CODEC_ZSTD,
+        .raw_bytes = (uint32_t)e.bytes,
+        .stream = g->stream,
+        .events = (uint32_t)count,
+        .first_event = g->first,
+        .first_stamp = e.first_stamp,
+        .last_stamp = e.last_stamp,
+        .lost = g->lost,
+    };
+    uint8_t *packed = w->scratch + columns;
+    size_t n = ZSTD_compress2(w->zstd, packed, bound, e.payload, e.bytes);
+    bool done;
+    if (ZSTD_isError(n) || n >= e.bytes) {
+        h.codec = TAPE_CODEC_STORED;
+        done = tape_append(r, w, &h, e.payload, e.bytes);
+    } else {
+        done = tape_append(r, w, &h, packed, n);
+    }
+    if (done) /* one store: from here on the events are on the tape and not in the tail */
+        __atomic_store_n(&g->first, g->end, __ATOMIC_RELEASE);
+    return done;
+}
