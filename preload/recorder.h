@@ -127,8 +127,9 @@ static inline uint64_t *region_addresses(struct tape_region *g) {
 
 /* Opens libunwind privately (dlopen, RTLD_LOCAL); from the constructor only. */
 bool libunwind_open(void);
+bool libunwind_is_open(void);
 /* Captures with it: like unwind_capture. Runs on the program's stack. */
-uint32_t libunwind_capture(struct unwind *u, uint64_t pc, uint64_t sp);
+uint32_t libunwind_capture(struct unwind *u, uint64_t pc);
 /* Captures with rows, compares with libunwind and with a walk without the cache. */
 uint32_t verify_capture(struct unwind *u, uint64_t pc, uint64_t sp, uint64_t fp);
 /* Prints what verify found. */

@@ -289,9 +289,11 @@ void stream_new_generation(struct stream *s) {
 
 uint32_t stream_capture_slow(struct stream *s, const void *frame) {
     uint64_t pc = arch_frame_pc(frame), sp = arch_frame_sp(frame), fp = arch_frame_fp(frame);
+    if (!libunwind_is_open()) /* not yet: the constructor has not run */
+        return unwind_capture(&s->unwind, pc, sp, fp);
     s->inside = true;
     uint32_t same = config.unwind_by == UNWINDER_VERIFY ? verify_capture(&s->unwind, pc, sp, fp)
-                                                        : libunwind_capture(&s->unwind, pc, sp);
+                                                        : libunwind_capture(&s->unwind, pc);
     s->inside = false;
     return same;
 }

@@ -34,6 +34,8 @@ bool libunwind_open(void) {
     return true;
 }
 
+bool libunwind_is_open(void) { return backtrace_function != NULL; }
+
 /* The caller's chain by libunwind, innermost first, starting with the return address `pc`. One
  * buffer a stream, kept with the unwinder's scratch: these modes are not about cost. */
 static uint64_t *reference(struct unwind *u, uint64_t pc, uint32_t *count) {
@@ -55,8 +57,7 @@ static uint64_t *reference(struct unwind *u, uint64_t pc, uint32_t *count) {
     return buffer + skip;
 }
 
-uint32_t libunwind_capture(struct unwind *u, uint64_t pc, uint64_t sp) {
-    (void)sp;
+uint32_t libunwind_capture(struct unwind *u, uint64_t pc) {
     uint32_t count;
     const uint64_t *chain = reference(u, pc, &count);
     if (chain == NULL) {
