@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Names and source lines for code addresses, read offline from the modules' own files.
+ *
+ * A symbolizer opens each module (a file in one build) once, at the first question about it, and
+ * keeps it open until symbols_free(): about one or two file descriptors a module. Separate debug
+ * files are found as debuggers find them (build-id directories, .gnu_debuglink, .gnu_debugdata,
+ * .dwz); the network is never asked. A symbolizer must not be used by two threads at once;
+ * different symbolizers are independent.
+ *
+ * Cost: opening reads the symbol table, and the first lookup that meets debug information reads
+ * its list of units; every lookup after that is a binary search. Repeated addresses are not cached.
+ */
+#ifndef ANALYZER_SYMBOLS_H
+#define ANALYZER_SYMBOLS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct symbols;
+
+/* What is known about one address. The strings belong to the symbolizer and live as long as it. */
+struct symbol {
+    const char *function; /* for people: demangled if asked for, without version; NULL unknown */
+    const char *linkage;  /* as the symbol table has it, maybe with @VERSION; NULL unknown */
+    const char *file; /* source, made absolute where the debug information allows; NULL unknown */
+    unsigned line;    /* from 1; 0 unknown, or code that no source line stands for */
+};
+
+enum symbols_module_status {
+    MODULE_OK,         /* function names and source lines */
+    MODULE_NO_DEBUG,   /* function names, only exported ones if the file is stripped; no lines */
+    MODULE_NO_SYMBOLS, /* no function names; lines if there is debug information all the same */
+    MODULE_MISSING,    /* gone, not readable, or not an ELF file */
+    MODULE_REBUILT,    /* the file's build-id is not the recorded one: nothing is resolved */
+    MODULE_VIRTUAL, /* never was a file ("[vdso]", "linux-vdso.so.1", ""): nothing to complain of */
+};
+
+/* A symbolizer without modules; with `demangle`, functions get readable names. NULL when memory is
+   out. Removes DEBUGINFOD_URLS from the environment, so it must run before other threads use that;
+   it is what keeps libdw from asking servers. The caller frees it with symbols_free(). */
+struct symbols *symbols_new(bool demangle);
+
+/* Closes all modules and invalidates every string handed out. NULL is allowed. */
+void symbols_free(struct symbols *);
+
+/*
+ * Looks up one address.
+ *
+ * path      the module's file as recorded.
+ * build_id  the recorded build-id, build_id_len bytes; with a length of 0 the file is trusted.
+ * vaddr     the address as the ELF file counts: run-time address minus the module's load bias. For
+ * a return address the caller has already subtracted 1, so that it lies inside the call. out always
+ * filled in; all unknown when the result is false.
+ *
+ * True when at least a function or a file is known. False is no error: print module and offset.
+ * Memory running out leaves addresses or modules unknown.
+ *
+ * The function is the one whose code lies at the address (not one inlined into it): the symbol that
+ * begins last among those whose [value, value + size) holds the address; of several names for one
+ * function an exported one, then the one with fewer leading underscores. A symbol without size, as
+ * assembly has them, counts only in code that no other symbol claims: it must be the nearest symbol
+ * before the address, in the same section, and no boundary in .eh_frame may separate the two.
+ */
+bool symbols_lookup(struct symbols *, const char *path, const uint8_t *build_id,
+                    size_t build_id_len, uint64_t vaddr, struct symbol *out);
+
+/* What can be expected of a module; opens it if no lookup has. Parameters as for symbols_lookup().
+   MODULE_MISSING also when memory is out. */
+enum symbols_module_status symbols_module_status(struct symbols *, const char *path,
+                                                 const uint8_t *build_id, size_t build_id_len);
+
+#endif
