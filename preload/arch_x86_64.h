@@ -56,6 +56,10 @@ enum {
     ARCH_REGS = 17
 };
 
+/* Bytes below the stack pointer that belong to the frame: an interrupted epilogue has popped a
+ * register whose rule still names its slot. */
+#define ARCH_RED_ZONE 128
+
 /* Fills regs (indexed by DWARF number) with the caller's registers at the return address. */
 void arch_get_registers(uint64_t regs[ARCH_REGS]);
 

@@ -107,6 +107,7 @@ static void add_stats(struct unwind_stats *to, const struct unwind_stats *from) 
     to->frames += from->frames;
     to->truncated += from->truncated;
     to->full_walks += from->full_walks;
+    to->compared += from->compared;
     to->signal_chains += from->signal_chains;
     for (int i = 0; i < ROW_KINDS; i++)
         to->rows[i] += from->rows[i];

@@ -94,7 +94,9 @@ static inline bool read_word(struct unwind_fresh *f, const struct unwind_range *
 /* From the state on return into a frame to that of its caller. `f` takes the words read. */
 static inline enum step step(const struct row *row, const struct unwind_range *r, struct state *s,
                              struct unwind_fresh *f) {
-    uint64_t cfa, fp = s->fp;
+    uint64_t cfa, fp = s->fp, low = s->sp - ARCH_RED_ZONE;
+    if (low < r->low)
+        low = r->low;
     switch (row->cfa) {
     case ROW_SP:
         cfa = s->sp + (uint64_t)(int64_t)row->cfa_offset;
@@ -103,11 +105,11 @@ static inline enum step step(const struct row *row, const struct unwind_range *r
         cfa = s->fp + (uint64_t)(int64_t)row->cfa_offset;
         break;
     case ROW_FP_DEREF:
-        if (!read_word(f, r, s->sp, s->fp + (uint64_t)(int64_t)row->cfa_offset, &cfa))
+        if (!read_word(f, r, low, s->fp + (uint64_t)(int64_t)row->cfa_offset, &cfa))
             return STEP_CUT;
         break;
     case ROW_SP_DEREF:
-        if (!read_word(f, r, s->sp, s->sp + (uint64_t)(int64_t)row->cfa_offset, &cfa))
+        if (!read_word(f, r, low, s->sp + (uint64_t)(int64_t)row->cfa_offset, &cfa))
             return STEP_CUT;
         break;
     case ROW_GUESS:
@@ -122,11 +124,11 @@ static inline enum step step(const struct row *row, const struct unwind_range *r
     default:
         return STEP_FULL;
     }
-    if (cfa <= s->sp || !read_word(f, r, s->sp, cfa - 8, &s->pc))
+    if (cfa <= s->sp || !read_word(f, r, low, cfa - 8, &s->pc))
         return STEP_CUT;
     if (row->fp != ROW_FP_KEPT) {
         uint64_t base = row->fp == ROW_FP_AT_CFA ? cfa : s->fp;
-        if (!read_word(f, r, s->sp, base + (uint64_t)((int64_t)row->fp_at * 8), &fp))
+        if (!read_word(f, r, low, base + (uint64_t)((int64_t)row->fp_at * 8), &fp))
             return STEP_CUT;
     }
     s->sp = cfa;

@@ -79,6 +79,7 @@ struct unwind_module {
 
 struct unwind_stats {
     uint64_t captures, frames, truncated, full_walks, signal_chains;
+    uint64_t compared; /* captures that verify found equal */
     uint64_t rows[ROW_KINDS];
 };
 

@@ -86,7 +86,9 @@ bool unwind_full(struct unwind *u, uint64_t sp) {
                 (struct unwind_fresh){.sp = regs[ARCH_REG_SP], .fp = regs[ARCH_REG_FP], .row = row};
         }
         struct cfi_module module;
-        struct cfi_memory stack = {regs[ARCH_REG_SP], range->high};
+        struct cfi_memory stack = {regs[ARCH_REG_SP] - ARCH_RED_ZONE, range->high};
+        if (stack.low < range->low)
+            stack.low = range->low;
         bool found = cfi_find_module(pc - 1, &module) &&
                      cfi_find_rules(pc - 1, &module, u->scratch) == CFI_OK;
         if (!found) { /* frame pointer, under the same conditions as ROW_GUESS */

@@ -19,7 +19,6 @@
 
 static int (*backtrace_function)(void **, int);
 static atomic_bool differs;
-static _Atomic uint64_t compared;
 
 bool libunwind_open(void) {
     void *library = dlopen("libunwind.so.8", RTLD_NOW | RTLD_LOCAL);
@@ -99,10 +98,14 @@ uint32_t verify_capture(struct unwind *u, uint64_t pc, uint64_t sp, uint64_t fp)
     uint32_t count;
     const uint64_t *chain = reference(u, pc, &count);
     bool equal = chain != NULL && count == u->depth;
-    for (uint32_t i = 0; equal && i < count; i++)
-        equal = chain[i] == u->rows[u->seen[count - 1 - i].row].address;
+    bool exact = false; /* an interrupted frame: libunwind gives its pc, rows keep pc + 1 */
+    for (uint32_t i = 0; equal && i < count; i++) {
+        const struct row *row = &u->rows[u->seen[count - 1 - i].row];
+        equal = chain[i] + exact == row->address;
+        exact = row->cfa == ROW_SIGNAL;
+    }
     if (equal) {
-        atomic_fetch_add_explicit(&compared, 1, memory_order_relaxed);
+        u->stats.compared++;
         return same;
     }
     if (!atomic_exchange(&differs, true)) {
@@ -123,7 +126,7 @@ void verify_report(const struct unwind_stats *stats) {
     int n = snprintf(text, sizeof text,
                      "heaptape: verify: %lu captures, %lu compared, %lu frames, %lu truncated, "
                      "%lu full walks, rows",
-                     (unsigned long)stats->captures, (unsigned long)atomic_load(&compared),
+                     (unsigned long)stats->captures, (unsigned long)stats->compared,
                      (unsigned long)stats->frames, (unsigned long)stats->truncated,
                      (unsigned long)stats->full_walks);
     for (int i = 0; i < ROW_KINDS; i++)
