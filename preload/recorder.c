@@ -117,17 +117,10 @@ static bool candidate(struct recorder *r, unsigned n) {
 static int create_files(struct recorder *r) {
     int error = -ENAMETOOLONG;
     for (unsigned n = 0; candidate(r, n); n++) {
-        error = sys_create(r->tape_path);
-        if (error == -EEXIST)
-            continue;
-        if (error != 0)
-            return error;
-        error = sys_create(r->tail_path);
-        if (error == 0)
-            return 0;
-        sys_unlink(r->tape_path); /* a stranger's tail stands in the way: not our name */
+        /* The tail is made when it is needed; a stranger's in its place takes the name away. */
+        error = sys_exists(r->tail_path) ? -EEXIST : tape_create(r);
         if (error != -EEXIST)
-            return error;
+            break;
     }
     return error;
 }
@@ -255,7 +248,6 @@ enum recorder_state recorder_start(struct recorder *r) {
     }
     if (!put_first_chunk(r, r->start_stamp)) {
         sys_unlink(r->tape_path);
-        sys_unlink(r->tail_path);
         complain(r, -ENOSPC);
         atomic_store(&r->state, RECORDER_OFF);
         return RECORDER_OFF;

@@ -55,6 +55,10 @@ struct recorder {
     _Atomic uint64_t tape_end, tail_end; /* file offsets of the next segment, the next region */
     _Atomic uint64_t sample_stamp;       /* of the last SAMPLE */
     _Atomic uint64_t lost;               /* events that found no stream */
+    _Atomic(struct tape_region *) home;  /* the home region while nobody has it */
+    _Atomic(uint8_t *) free_segment;     /* the home region's segment, waiting to be filled */
+    uint8_t *home_segment;               /* where it is mapped, and its place in the tape */
+    uint64_t home_at;
     _Atomic(struct stream *) streams;
     uint32_t worker_count;
     struct worker worker[WORKERS_MAX];
@@ -87,6 +91,10 @@ uint64_t recorder_stamp(const struct recorder *r, bool after);
 /* ---- tape.c -----------------------------------------------------------------------------------
  */
 
+/* Creates the tape at r->tape_path: header, first segment (worker 0's window) and home region.
+ * 0 or -errno; -EEXIST when the name is taken. */
+int tape_create(struct recorder *r);
+
 /* Claims a worker, or NULL when all are busy. */
 struct worker *worker_claim(struct recorder *r);
 void worker_release(struct worker *w);
@@ -110,7 +118,12 @@ bool tape_append_region(struct recorder *r, struct worker *w, struct tape_region
 struct tape_region *region_new(struct recorder *r, uint32_t stream, uint64_t first,
                                uint32_t records, uint32_t frames, uint32_t addresses);
 /* Takes it out of use and unmaps it; its events must be on the tape or counted lost. */
-void region_drop(struct tape_region *region);
+void region_drop(struct recorder *r, struct tape_region *region);
+
+/* Lays out the home region in the segment at `p` (TAPE_SEGMENT_ALIGN bytes, at file offset `at`):
+ * the first stream's first buffer. A process that never fills it needs no tail, and its tape is
+ * cut in front of it at the end; otherwise the segment is filled with chunks later. */
+void region_make_home(struct recorder *r, uint8_t *p, uint64_t at);
 
 static inline struct tape_record *region_records(struct tape_region *g) {
     return (struct tape_record *)((char *)g + g->records_at);

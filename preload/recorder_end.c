@@ -126,7 +126,8 @@ static void put_away(struct recorder *r) {
         w->window_used = w->window_bytes = 0;
     }
     sys_truncate(r->tape_path, end);
-    sys_unlink(r->tail_path);
+    if (atomic_load(&r->tail_end) != 0)
+        sys_unlink(r->tail_path);
     atomic_store(&r->tape_end, tape_align(end, TAPE_SEGMENT_ALIGN));
     atomic_store(&r->state, RECORDER_LATE);
 }

@@ -81,7 +81,7 @@ static void free_region(struct stream *s, struct tape_region *g) {
     if (s->spare == NULL)
         s->spare = g;
     else
-        region_drop(g);
+        region_drop(recorder, g);
 }
 
 /* The region is full or must end: it joins the queue for the tape. */
@@ -121,7 +121,7 @@ void stream_flush(struct stream *s, struct worker *w) {
 void stream_drop_buffers(struct stream *s) {
     retire_region(s);
     if (s->spare != NULL)
-        region_drop(s->spare);
+        region_drop(recorder, s->spare);
     s->spare = NULL;
 }
 
@@ -146,7 +146,7 @@ static bool rotate(struct stream *s, uint32_t frames) {
     s->spare = NULL;
     s->said_rows = 0;
     if (g != NULL && !buffer_fits(s, g, frames)) {
-        region_drop(g);
+        region_drop(r, g);
         g = NULL;
     }
     if (g == NULL) {
@@ -313,13 +313,14 @@ bool stream_claim(struct stream *s, uint32_t tid) {
 
 static struct stream *new_stream(struct recorder *r, uint32_t tid) {
     size_t control = tape_align(sizeof(struct stream), 4096);
-    uint8_t *p = sys_map(control + STACK_BYTES);
+    uint8_t *p = sys_map(control + UNWIND_FIRST_BYTES + STACK_BYTES);
     if (p == NULL)
         return NULL;
     sys_zero_in_child(p, control);
-    sys_absent_in_child(p + control, STACK_BYTES);
+    sys_absent_in_child(p + control, UNWIND_FIRST_BYTES + STACK_BYTES);
     struct stream *s = (struct stream *)(void *)p;
-    s->stack_top = p + control + STACK_BYTES;
+    unwind_init(&s->unwind, p + control);
+    s->stack_top = p + control + UNWIND_FIRST_BYTES + STACK_BYTES;
     s->owner = tid;
     s->id = atomic_fetch_add(&r->next_stream, 1) + 1;
     s->magic = STREAM_MAGIC;
@@ -359,13 +360,8 @@ static void start_stream(void *arg) {
     unsigned state = atomic_load(&r->state);
     if (state != RECORDER_ON && state != RECORDER_LATE)
         return;
-    bool first = s->end == 0 && s->id == 1;
-    if (s->unwind.rows == NULL && !unwind_init(&s->unwind))
+    if (s->region == NULL && !rotate(s, 0)) /* the first one takes a sample */
         return;
-    if (s->region == NULL && !rotate(s, 0))
-        return;
-    if (first)
-        stream_sample(s);
     say_thread(s);
 }
 

@@ -55,14 +55,6 @@ static void close_file(long fd) {
     CALL(SYS_close, fd, 0, 0, 0, 0, 0);
 }
 
-int sys_create(const char *path) {
-    long fd = open_file(path, O_RDWR | O_CREAT | O_EXCL, 0666);
-    if (failed(fd))
-        return (int)fd;
-    close_file(fd);
-    return 0;
-}
-
 /* Growing past RLIMIT_FSIZE raises SIGXFSZ; it is ours, so the program must not see it. */
 static void swallow_sigxfsz(bool pending_before) {
     if (pending_before)
@@ -78,12 +70,8 @@ static bool sigxfsz_pending(void) {
     return (set & UINT64_C(1) << (SIGXFSZ - 1)) != 0;
 }
 
-void *sys_map_file(const char *path, uint64_t offset, size_t bytes, int *error) {
-    long fd = open_file(path, O_RDWR | O_NOFOLLOW, 0);
-    if (failed(fd)) {
-        *error = (int)fd;
-        return NULL;
-    }
+/* Reserves and maps a part of an open file, and closes it. */
+static void *map_open_file(long fd, uint64_t offset, size_t bytes, int *error) {
     bool pending = sigxfsz_pending();
     long result = CALL(SYS_fallocate, fd, 0, offset, bytes, 0, 0);
     if (result == -EFBIG)
@@ -102,6 +90,27 @@ void *sys_map_file(const char *path, uint64_t offset, size_t bytes, int *error) 
     close_file(fd);
     *error = failed(p) ? (int)p : 0;
     return failed(p) ? NULL : (void *)p;
+}
+
+void *sys_create_and_map(const char *path, size_t bytes, int *error) {
+    long fd = open_file(path, O_RDWR | O_CREAT | O_EXCL, 0666);
+    if (failed(fd)) {
+        *error = (int)fd;
+        return NULL;
+    }
+    void *p = map_open_file(fd, 0, bytes, error);
+    if (p == NULL)
+        sys_unlink(path);
+    return p;
+}
+
+void *sys_map_file(const char *path, uint64_t offset, size_t bytes, bool create, int *error) {
+    long fd = open_file(path, O_RDWR | O_NOFOLLOW | (create ? O_CREAT : 0), 0666);
+    if (failed(fd)) {
+        *error = (int)fd;
+        return NULL;
+    }
+    return map_open_file(fd, offset, bytes, error);
 }
 
 int sys_truncate(const char *path, uint64_t bytes) {

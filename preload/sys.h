@@ -20,14 +20,16 @@ void sys_unmap(void *p, size_t bytes);
 bool sys_absent_in_child(void *p, size_t bytes);
 bool sys_zero_in_child(void *p, size_t bytes);
 
-/* Creates a file that must not exist (mode 0666 less the umask): 0 or -errno. */
-int sys_create(const char *path);
+/* Creates a file that must not exist (mode 0666 less the umask) and maps its first `bytes` as
+ * sys_map_file does. NULL and *error on failure, in which case the file is gone again unless it
+ * existed (-EEXIST). */
+void *sys_create_and_map(const char *path, size_t bytes, int *error);
 /*
- * Makes [offset, offset + bytes) of an existing file exist on disk, blocks allocated, and maps it
- * shared. The file is open only while this runs. NULL and *error = -errno on failure. SIGXFSZ
- * that it raises is swallowed; call it with signals blocked.
+ * Makes [offset, offset + bytes) of a file (made first if `create`) exist on disk, blocks
+ * allocated, and maps it shared. The file is open only while this runs. NULL and *error = -errno on
+ * failure. SIGXFSZ that it raises is swallowed; call it with signals blocked.
  */
-void *sys_map_file(const char *path, uint64_t offset, size_t bytes, int *error);
+void *sys_map_file(const char *path, uint64_t offset, size_t bytes, bool create, int *error);
 int sys_truncate(const char *path, uint64_t bytes);
 int sys_unlink(const char *path);
 bool sys_exists(const char *path);

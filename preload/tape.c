@@ -9,8 +9,8 @@
 #include "tape/events.h"
 
 #define ZSTD_LEVEL    1
-#define FIRST_SEGMENT TAPE_SEGMENT_ALIGN /* small: most processes are short */
-#define NEXT_SEGMENT  (1024 * 1024)
+#define SEGMENT_BYTES (1024 * 1024) /* behind the first two, which are small: most processes are   \
+                                     */
 
 struct worker *worker_claim(struct recorder *r) {
     for (uint32_t i = 0; i < r->worker_count; i++) {
@@ -60,35 +60,55 @@ static bool worker_zstd(struct worker *w) {
     return true;
 }
 
-/* A segment with room for a chunk of `span` bytes becomes the worker's window. */
-static bool next_segment(struct recorder *r, struct worker *w, uint64_t span) {
-    bool first = atomic_load(&r->tape_end) == 0;
-    uint64_t head = (first ? TAPE_FILE_HEADER_BYTES : 0) + TAPE_SEGMENT_HEADER_BYTES;
-    uint64_t bytes = tape_align(span + head, TAPE_SEGMENT_ALIGN);
-    if (bytes < (first ? FIRST_SEGMENT : NEXT_SEGMENT))
-        bytes = first ? FIRST_SEGMENT : NEXT_SEGMENT;
-    uint64_t at = atomic_fetch_add(&r->tape_end, bytes);
-    int error;
-    uint8_t *p = sys_map_file(r->tape_path, at, bytes, &error);
-    if (p == NULL)
-        return false;
-    sys_absent_in_child(p, bytes);
+static void use_window(struct worker *w, uint8_t *p, uint64_t at, uint64_t bytes, uint64_t used) {
     if (w->window != NULL)
         sys_unmap(w->window, w->window_bytes);
     w->window = p;
     w->window_at = at;
     w->window_bytes = bytes;
-    w->window_used = head;
-    if (first) {
-        struct tape_file_header h = {.major = TAPE_VERSION_MAJOR, .minor = TAPE_VERSION_MINOR};
-        memcpy(h.id, r->id, sizeof h.id);
-        tape_put_file_header(p, &h);
-        p += TAPE_FILE_HEADER_BYTES;
-        at += TAPE_FILE_HEADER_BYTES;
-        bytes -= TAPE_FILE_HEADER_BYTES;
+    w->window_used = used;
+}
+
+int tape_create(struct recorder *r) {
+    int error;
+    uint8_t *p = sys_create_and_map(r->tape_path, 2 * TAPE_SEGMENT_ALIGN, &error);
+    if (p == NULL)
+        return error;
+    sys_absent_in_child(p, 2 * TAPE_SEGMENT_ALIGN);
+    struct tape_file_header h = {.major = TAPE_VERSION_MAJOR, .minor = TAPE_VERSION_MINOR};
+    memcpy(h.id, r->id, sizeof h.id);
+    tape_put_file_header(p, &h);
+    struct tape_segment_header segment = {.offset = TAPE_FILE_HEADER_BYTES,
+                                          .length = TAPE_SEGMENT_ALIGN - TAPE_FILE_HEADER_BYTES};
+    tape_put_segment_header(p + TAPE_FILE_HEADER_BYTES, &segment);
+    use_window(&r->worker[0], p, 0, TAPE_SEGMENT_ALIGN,
+               TAPE_FILE_HEADER_BYTES + TAPE_SEGMENT_HEADER_BYTES);
+    region_make_home(r, p + TAPE_SEGMENT_ALIGN, TAPE_SEGMENT_ALIGN);
+    atomic_store(&r->tape_end, 2 * TAPE_SEGMENT_ALIGN);
+    return 0;
+}
+
+/* A segment with room for a chunk of `span` bytes becomes the worker's window. */
+static bool next_segment(struct recorder *r, struct worker *w, uint64_t span) {
+    uint64_t bytes = tape_align(span + TAPE_SEGMENT_HEADER_BYTES, TAPE_SEGMENT_ALIGN);
+    if (bytes == TAPE_SEGMENT_ALIGN) {
+        uint8_t *p = atomic_exchange(&r->free_segment, NULL);
+        if (p != NULL) {
+            use_window(w, p, r->home_at, bytes, TAPE_SEGMENT_HEADER_BYTES);
+            return true;
+        }
     }
+    if (bytes < SEGMENT_BYTES)
+        bytes = SEGMENT_BYTES;
+    uint64_t at = atomic_fetch_add(&r->tape_end, bytes);
+    int error;
+    uint8_t *p = sys_map_file(r->tape_path, at, bytes, false, &error);
+    if (p == NULL)
+        return false;
+    sys_absent_in_child(p, bytes);
     struct tape_segment_header h = {.offset = at, .length = bytes};
     tape_put_segment_header(p, &h);
+    use_window(w, p, at, bytes, TAPE_SEGMENT_HEADER_BYTES);
     return true;
 }
 

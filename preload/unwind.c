@@ -16,22 +16,36 @@ struct state {
     uint64_t pc, sp, fp;
 };
 
-bool unwind_init(struct unwind *u) {
+/* The next part of the first memory: whole pages, since parts move when they grow. */
+static void *take(uint8_t **memory, size_t bytes) {
+    void *p = *memory;
+    *memory += (bytes + 4095) / 4096 * 4096;
+    return p;
+}
+
+void unwind_init(struct unwind *u, void *memory) {
+    uint8_t *at = memory;
     u->cap = FIRST_CAP;
     u->row_cap = 512;
     u->index_shift = 64 - 10;
     u->module_cap = 4096 / sizeof *u->modules;
-    u->rows = sys_map(u->row_cap * sizeof *u->rows);
-    u->index = sys_map(2 * u->row_cap * sizeof *u->index);
-    u->seen = sys_map(u->cap * sizeof *u->seen);
-    u->words = sys_map(3 * u->cap * sizeof *u->words);
-    u->fresh = sys_map(u->cap * sizeof *u->fresh);
-    u->modules = sys_map(u->module_cap * sizeof *u->modules);
-    u->scratch = sys_map(sizeof *u->scratch);
-    u->text = sys_map(UNWIND_TEXT);
-    return u->rows != NULL && u->index != NULL && u->seen != NULL && u->words != NULL &&
-           u->fresh != NULL && u->modules != NULL && u->scratch != NULL && u->text != NULL;
+    u->rows = take(&at, u->row_cap * sizeof *u->rows);
+    u->index = take(&at, 2 * u->row_cap * sizeof *u->index);
+    u->seen = take(&at, u->cap * sizeof *u->seen);
+    u->words = take(&at, 3 * u->cap * sizeof *u->words);
+    u->fresh = take(&at, u->cap * sizeof *u->fresh);
+    u->modules = take(&at, 4096);
+    u->scratch = take(&at, sizeof *u->scratch);
+    u->text = take(&at, UNWIND_TEXT);
 }
+
+_Static_assert(3 + 1 + 2 + 3 + 5 + 1 + 1 + 1 <= UNWIND_FIRST_BYTES / 4096 &&
+                   512 * sizeof(struct row) <= 3 * 4096 &&
+                   FIRST_CAP * sizeof(struct unwind_seen) <= 2 * 4096 &&
+                   FIRST_CAP * 3 * sizeof(struct unwind_word) <= 3 * 4096 &&
+                   FIRST_CAP * sizeof(struct unwind_fresh) <= 5 * 4096 &&
+                   sizeof(struct cfi_scratch) <= 4096 && UNWIND_TEXT <= 4096,
+               "the parts fit the first memory");
 
 void unwind_reset(struct unwind *u) {
     memset(u->index, 0, 2 * u->row_cap * sizeof *u->index);

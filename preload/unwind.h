@@ -112,8 +112,10 @@ struct unwind {
 };
 #define UNWIND_TEXT 4096
 
-/* Gives the unwinder its first memory; false when there is none. */
-bool unwind_init(struct unwind *u);
+/* Gives the unwinder its first memory: UNWIND_FIRST_BYTES of zeroed whole pages from sys_map, parts
+ * of which it may later move and return. */
+void unwind_init(struct unwind *u, void *memory);
+#define UNWIND_FIRST_BYTES (20 * 4096)
 
 /* Forgets rows, modules and the remembered stack: the address space has changed. */
 void unwind_reset(struct unwind *u);

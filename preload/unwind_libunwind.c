@@ -33,7 +33,9 @@ bool libunwind_open(void) {
     return true;
 }
 
-bool libunwind_is_open(void) { return backtrace_function != NULL; }
+bool libunwind_is_open(void) {
+    return backtrace_function != NULL;
+}
 
 /* The caller's chain by libunwind, innermost first, starting with the return address `pc`. One
  * buffer a stream, kept with the unwinder's scratch: these modes are not about cost. */
