@@ -44,6 +44,7 @@ struct worker {
 
 struct recorder {
     atomic_uint state; /* enum recorder_state */
+    atomic_bool ending;
     uint32_t pid;
     _Atomic uint64_t generation; /* of the address space: goes up when a module is unloaded */
     uint64_t page_size;

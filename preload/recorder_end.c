@@ -145,7 +145,7 @@ static void end_here(void *arg) {
     for (struct stream *s = r->streams; s != NULL; s = s->next) {
         bool own = is_own(e->self, s);
         if (own || stream_claim(s, tid)) {
-            stream_flush(s, w);
+            others |= !stream_flush(s, w); /* what the tape cannot take stays in the tail */
             add_stats(&stats, &s->unwind.stats);
             if (!own)
                 __atomic_store_n(&s->owner, 0, __ATOMIC_RELEASE);
@@ -180,8 +180,7 @@ void recorder_end(const char *reason) {
     struct recorder *r = atomic_load(&recorder);
     if (r == NULL || atomic_load(&r->state) != RECORDER_ON || r->pid != sys_pid())
         return; /* nothing to end, or a vfork child that shares its parent's memory */
-    static atomic_bool ended;
-    if (atomic_exchange(&ended, true))
+    if (atomic_exchange(&r->ending, true))
         return;
     struct stream *s = stream_attach();
     if (s == NULL || s->busy != 0)
@@ -190,7 +189,6 @@ void recorder_end(const char *reason) {
     s->busy = 1;
     stream_call(s, end_here, &e);
     s->busy = 0;
-    atomic_store(&ended, atomic_load(&r->state) == RECORDER_LATE);
 }
 
 /* ---- start and end of the process

@@ -39,7 +39,8 @@ struct stream {
     uint8_t rounds; /* of thread-specific data destruction */
     struct stream *next;         /* all streams of the process */
     struct stream *nested;       /* for hooks entered by a signal handler while this one is busy */
-    struct tape_region *waiting; /* full regions that found no free worker, oldest first */
+    struct tape_region *waiting; /* full regions that are not on the tape yet, oldest first */
+    uint32_t waiting_count;
     struct tape_region *spare;
     uint32_t records_cap; /* of the next region; grows */
     uint64_t lost;
@@ -80,8 +81,8 @@ void stream_call(struct stream *s, void (*fn)(void *), void *arg);
 void stream_sample(struct stream *s);
 
 /* Writes what the stream holds to the tape. On the stack of the caller's stream; the stream must
- * be the caller's or claimed. What cannot be written is counted lost. */
-void stream_flush(struct stream *s, struct worker *w);
+ * be the caller's or claimed. False when the tape has no room: the rest waits in the tail. */
+bool stream_flush(struct stream *s, struct worker *w);
 
 /* Takes the stream's buffers away; its next event makes new ones. */
 void stream_drop_buffers(struct stream *s);

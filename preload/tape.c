@@ -8,9 +8,10 @@
 #include "sys.h"
 #include "tape/events.h"
 
-#define ZSTD_LEVEL    1
-#define SEGMENT_BYTES (1024 * 1024) /* behind the first two, which are small: most processes are   \
-                                     */
+#define ZSTD_LEVEL 1
+#define SEGMENT_BYTES                                                                              \
+    (1024 * 1024) /* behind the first two, which are small: most processes are                     \
+                   */
 
 struct worker *worker_claim(struct recorder *r) {
     for (uint32_t i = 0; i < r->worker_count; i++) {
