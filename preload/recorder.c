@@ -36,7 +36,13 @@ struct recorder *recorder_get(void) {
     r = sys_map(sizeof *r);
     if (r == NULL)
         return NULL;
-    sys_zero_in_child(r, tape_align(sizeof *r, 4096));
+    if (!sys_zero_in_child(r, tape_align(sizeof *r, 4096))) {
+        /* Linux before 4.14: a forked child could not know that it is one. */
+        static const char text[] = "heaptape: not recording: this kernel has no MADV_WIPEONFORK\n";
+        if (!config.launcher)
+            sys_write_stderr(text, sizeof text - 1);
+        atomic_store(&r->state, RECORDER_OFF);
+    }
     if (!atomic_compare_exchange_strong(&recorder, &none, r)) {
         sys_unmap(r, sizeof *r);
         r = none;

@@ -15,6 +15,7 @@
 #define FIRST_RECORDS 256         /* small: most processes are short */
 #define MOST_RECORDS  8192
 #define SAMPLE_TICKS  (UINT64_C(1) << 25) /* between samples: about 10 ms */
+#define MOST_WAITING  64                  /* regions (30 MiB) kept while the tape has no room */
 #define RETRY_EVENTS  1024                /* lost events between two tries for a buffer */
 
 /* ---- stacks and signals ------------------------------------------------------------------------
@@ -102,20 +103,21 @@ static void retire_region(struct stream *s) {
     while (*last != NULL)
         last = (struct tape_region **)(void *)&(*last)->recorder;
     *last = g;
+    s->waiting_count++;
 }
 
-void stream_flush(struct stream *s, struct worker *w) {
+bool stream_flush(struct stream *s, struct worker *w) {
     struct recorder *r = recorder;
     retire_region(s);
     while (s->waiting != NULL) {
         struct tape_region *g = s->waiting;
+        if (!tape_append_region(r, w, g))
+            return false;
         s->waiting = (struct tape_region *)(uintptr_t)g->recorder;
-        if (!tape_append_region(r, w, g)) {
-            s->lost += g->end - g->first;
-            g->first = g->end;
-        }
+        s->waiting_count--;
         free_region(s, g);
     }
+    return true;
 }
 
 void stream_drop_buffers(struct stream *s) {
@@ -149,7 +151,7 @@ static bool rotate(struct stream *s, uint32_t frames) {
         region_drop(r, g);
         g = NULL;
     }
-    if (g == NULL) {
+    if (g == NULL && s->waiting_count < MOST_WAITING) {
         uint32_t addresses = 512;
         while (addresses < s->unwind.row_count * 2)
             addresses *= 2;
@@ -316,7 +318,10 @@ static struct stream *new_stream(struct recorder *r, uint32_t tid) {
     uint8_t *p = sys_map(control + UNWIND_FIRST_BYTES + STACK_BYTES);
     if (p == NULL)
         return NULL;
-    sys_zero_in_child(p, control);
+    if (!sys_zero_in_child(p, control)) {
+        sys_unmap(p, control + UNWIND_FIRST_BYTES + STACK_BYTES);
+        return NULL;
+    }
     sys_absent_in_child(p + control, UNWIND_FIRST_BYTES + STACK_BYTES);
     struct stream *s = (struct stream *)(void *)p;
     unwind_init(&s->unwind, p + control);
