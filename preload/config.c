@@ -5,6 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "sys.h"
+
 struct config config;
 
 /* The initial stack pointer: argc, argv…, NULL, environment…, NULL. Exported by the loader. */
@@ -63,5 +65,6 @@ void config_read(void) {
         config.buffer_events = 16;
     if (config.buffer_events > 65536)
         config.buffer_events = 65536;
+    sys_fail_at = config.fail_call;
     config.ready = true;
 }

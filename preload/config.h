@@ -12,7 +12,7 @@ struct config {
     bool ready;
     /* the options as given */
     const char *out, *unwinder, *clock;
-    uint64_t buffer_events, launcher;
+    uint64_t buffer_events, fail_call, launcher;
     /* what follows from them */
     enum unwinder unwind_by;
     bool clock_monotonic;

@@ -33,6 +33,7 @@ struct recorder *recorder_get(void) {
     struct recorder *r = atomic_load(&recorder), *none = NULL;
     if (r != NULL)
         return r;
+    config_read();
     r = sys_map(sizeof *r);
     if (r == NULL)
         return NULL;
@@ -231,7 +232,6 @@ static void complain(const struct recorder *r, int error) {
 
 enum recorder_state recorder_start(struct recorder *r) {
     uint64_t stamp = arch_ticks();
-    config_read();
     if (module_program_path[0] == 0)
         sys_readlink("/proc/self/exe", module_program_path, sizeof module_program_path);
     r->pid = sys_pid();

@@ -21,17 +21,30 @@
 #define CALL(n, a, b, c, d, e, f)                                                                  \
     arch_syscall((n), (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
 
+_Atomic uint64_t sys_fail_at;
+
+/* A call that takes memory, disk or descriptors: the ones that a test can make fail. */
+static long fallible(long number, long a, long b, long c, long d, long e, long f) {
+    static _Atomic uint64_t calls;
+    if (__builtin_expect(sys_fail_at != 0, 0) && ++calls == sys_fail_at)
+        return number == SYS_fallocate || number == SYS_pwrite64 ? -ENOSPC : -ENOMEM;
+    return arch_syscall(number, a, b, c, d, e, f);
+}
+
+#define TRY(n, a, b, c, d, e, f)                                                                   \
+    fallible((n), (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
+
 static bool failed(long result) {
     return result < 0 && result > -4096;
 }
 
 void *sys_map(size_t bytes) {
-    long p = CALL(SYS_mmap, 0, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    long p = TRY(SYS_mmap, 0, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     return failed(p) ? NULL : (void *)p;
 }
 
 void *sys_remap(void *p, size_t old_bytes, size_t new_bytes) {
-    long q = CALL(SYS_mremap, p, old_bytes, new_bytes, MREMAP_MAYMOVE, 0, 0);
+    long q = TRY(SYS_mremap, p, old_bytes, new_bytes, MREMAP_MAYMOVE, 0, 0);
     return failed(q) ? NULL : (void *)q;
 }
 
@@ -40,15 +53,15 @@ void sys_unmap(void *p, size_t bytes) {
 }
 
 bool sys_absent_in_child(void *p, size_t bytes) {
-    return CALL(SYS_madvise, p, bytes, MADV_DONTFORK, 0, 0, 0) == 0;
+    return TRY(SYS_madvise, p, bytes, MADV_DONTFORK, 0, 0, 0) == 0;
 }
 
 bool sys_zero_in_child(void *p, size_t bytes) {
-    return CALL(SYS_madvise, p, bytes, MADV_WIPEONFORK, 0, 0, 0) == 0;
+    return TRY(SYS_madvise, p, bytes, MADV_WIPEONFORK, 0, 0, 0) == 0;
 }
 
 static long open_file(const char *path, int flags, int mode) {
-    return CALL(SYS_openat, AT_FDCWD, path, flags | O_CLOEXEC | O_NOCTTY, mode, 0, 0);
+    return TRY(SYS_openat, AT_FDCWD, path, flags | O_CLOEXEC | O_NOCTTY, mode, 0, 0);
 }
 
 static void close_file(long fd) {
@@ -73,7 +86,7 @@ static bool sigxfsz_pending(void) {
 /* Reserves and maps a part of an open file, and closes it. */
 static void *map_open_file(long fd, uint64_t offset, size_t bytes, int *error) {
     bool pending = sigxfsz_pending();
-    long result = CALL(SYS_fallocate, fd, 0, offset, bytes, 0, 0);
+    long result = TRY(SYS_fallocate, fd, 0, offset, bytes, 0, 0);
     if (result == -EFBIG)
         swallow_sigxfsz(pending);
     if (result == -EOPNOTSUPP || result == -ENOSYS) {
@@ -81,12 +94,12 @@ static void *map_open_file(long fd, uint64_t offset, size_t bytes, int *error) {
         static const char zero[1024];
         result = 0;
         for (size_t done = 0; done < bytes && result >= 0; done += sizeof zero)
-            result = CALL(SYS_pwrite64, fd, zero, sizeof zero, offset + done, 0, 0);
+            result = TRY(SYS_pwrite64, fd, zero, sizeof zero, offset + done, 0, 0);
         if (result == -EFBIG)
             swallow_sigxfsz(pending);
     }
     long p = result < 0 ? result
-                        : CALL(SYS_mmap, 0, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset);
+                        : TRY(SYS_mmap, 0, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset);
     close_file(fd);
     *error = failed(p) ? (int)p : 0;
     return failed(p) ? NULL : (void *)p;
@@ -114,11 +127,11 @@ void *sys_map_file(const char *path, uint64_t offset, size_t bytes, bool create,
 }
 
 int sys_truncate(const char *path, uint64_t bytes) {
-    return (int)CALL(SYS_truncate, path, bytes, 0, 0, 0, 0);
+    return (int)TRY(SYS_truncate, path, bytes, 0, 0, 0, 0);
 }
 
 int sys_unlink(const char *path) {
-    return (int)CALL(SYS_unlinkat, AT_FDCWD, path, 0, 0, 0, 0);
+    return (int)TRY(SYS_unlinkat, AT_FDCWD, path, 0, 0, 0, 0);
 }
 
 bool sys_exists(const char *path) {
@@ -204,7 +217,7 @@ bool sys_find_mapping(uint64_t address, uint64_t *start, uint64_t *end, char *sc
     if (failed(fd))
         return false;
     struct procmap_query query = {.size = sizeof query, .address = address};
-    long result = CALL(SYS_ioctl, fd, PROCMAP_QUERY_CALL, &query, 0, 0, 0);
+    long result = TRY(SYS_ioctl, fd, PROCMAP_QUERY_CALL, &query, 0, 0, 0);
     bool found = result == 0;
     if (found) {
         *start = query.vma_start;

@@ -11,6 +11,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* For tests: the Nth call of the process that takes memory, disk space or a descriptor fails. */
+extern _Atomic uint64_t sys_fail_at;
+
 /* Anonymous private memory, zeroed; NULL when there is none. Whole pages. */
 void *sys_map(size_t bytes);
 /* Grows (may move) memory from sys_map, keeping its contents; NULL when there is none. */
