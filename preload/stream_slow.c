@@ -55,9 +55,14 @@ static bool buffer_fits(const struct stream *s, const struct tape_region *g, uin
 }
 
 static void use_region(struct stream *s, struct tape_region *g) {
+    /* While first and end move the region must not be read: a kill in between would show the
+     * records of its last use once more. */
+    __atomic_store_n(&g->magic, 0, __ATOMIC_RELEASE);
+    atomic_signal_fence(memory_order_seq_cst);
     g->first = g->end = s->end;
     g->lost = s->lost;
     g->generation = s->generation;
+    __atomic_store_n(&g->magic, TAPE_REGION_MAGIC, __ATOMIC_RELEASE);
     s->region = g;
     s->pos = region_records(g);
     s->limit = s->pos + g->records_cap;
@@ -414,6 +419,8 @@ void stream_release(struct stream *s) {
     if (s->nested != NULL)
         stream_release(s->nested);
     s->nested = NULL;
+    if (s->busy != 0) /* cancelled inside a hook: go on behind the last complete event */
+        s->pos = s->limit;
     s->busy = 0;
     __atomic_store_n(&s->owner, 0, __ATOMIC_RELEASE);
 }
