@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "stream.h"
 #include "tape/format.h"
@@ -53,6 +54,7 @@ struct recorder {
     uint8_t id[TAPE_ID_BYTES];
     uint64_t start_stamp;
     atomic_uint next_stream;
+    atomic_bool one_stream;              /* so far: nobody else's events need ordering against */
     _Atomic uint64_t tape_end, tail_end; /* file offsets of the next segment, the next region */
     _Atomic uint64_t sample_stamp;       /* of the last SAMPLE */
     _Atomic uint64_t lost;               /* events that found no stream */
@@ -88,6 +90,20 @@ void recorder_module_closed(void);
 
 /* Ticks now; `after` when an allocator call has just returned (see arch_ticks_after). */
 uint64_t recorder_stamp(const struct recorder *r, bool after);
+
+/* The same for an event of stream s. While the process has one stream, order needs no clock: the
+ * stamp is taken anew only when the kernel's coarse clock has moved (every 1 to 10 ms). */
+static inline uint64_t stream_stamp(struct stream *s, const struct recorder *r, bool after) {
+    if (atomic_load_explicit(&r->one_stream, memory_order_relaxed)) {
+        struct timespec t;
+        clock_gettime(CLOCK_MONOTONIC_COARSE, &t); /* vDSO: no lock, errno untouched */
+        uint64_t coarse = (uint64_t)t.tv_sec << 32 ^ (uint64_t)t.tv_nsec;
+        if (coarse == s->coarse)
+            return s->ticks;
+        s->coarse = coarse;
+    }
+    return s->ticks = recorder_stamp(r, after);
+}
 
 /* ---- tape.c -----------------------------------------------------------------------------------
  */

@@ -24,6 +24,8 @@ struct stream {
     uint64_t end;          /* ordinal of the next event */
     uintptr_t busy;        /* frame address of the hook that is inside this stream, 0: none */
     uint64_t generation;   /* of the address space that the rows belong to */
+    uint64_t coarse;       /* coarse clock at the newest stamp, while the process has one stream */
+    uint64_t ticks;        /* the newest stamp */
     uint32_t said_depth;   /* frames of the stack as the reader of the buffer knows it */
     uint32_t said_rows;    /* rows whose addresses the region has */
     uint32_t said_modules; /* modules announced */

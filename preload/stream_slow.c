@@ -196,7 +196,7 @@ static bool call_rotate(struct stream *s, uint32_t frames) {
 
 static void put(struct stream *s, unsigned op, uint64_t address, uint64_t size, uint32_t words) {
     struct tape_record *record = s->pos;
-    record->stamp = recorder_stamp(recorder, false);
+    record->stamp = s->ticks = recorder_stamp(recorder, false);
     record->addr_op = tape_addr_op(address, op);
     record->size = size;
     record->pop_align = 0;
@@ -333,6 +333,7 @@ static struct stream *new_stream(struct recorder *r, uint32_t tid) {
     s->stack_top = p + control + UNWIND_FIRST_BYTES + STACK_BYTES;
     s->owner = tid;
     s->id = atomic_fetch_add(&r->next_stream, 1) + 1;
+    atomic_store(&r->one_stream, s->id == 1);
     s->magic = STREAM_MAGIC;
     s->generation = atomic_load(&r->generation);
     struct stream *head = atomic_load(&r->streams);
