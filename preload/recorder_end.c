@@ -19,19 +19,26 @@
 static pthread_key_t key;
 static bool key_made;
 
-/* Other destructors of the thread may still free: hand the stream back in the last round. */
+/* Other destructors of the thread may still free: hand the stream back in the last round. (The
+ * thread sanitizer forgets the thread in that round, so there it is the first.) */
+#if defined(__SANITIZE_THREAD__)
+#define LAST_ROUND 1
+#else
+#define LAST_ROUND PTHREAD_DESTRUCTOR_ITERATIONS
+#endif
+
 static void thread_ends(void *p) {
     struct stream *s = p;
     if (s->magic != STREAM_MAGIC)
         return;
-    if (++s->rounds < PTHREAD_DESTRUCTOR_ITERATIONS && pthread_setspecific(key, s) == 0)
+    if (++s->rounds < LAST_ROUND && pthread_setspecific(key, s) == 0)
         return;
     stream_self = &stream_ended;
     stream_release(s);
 }
 
 void recorder_thread_started(struct stream *s) {
-    if (!key_made || s->orphan)
+    if (!key_made || atomic_load(&s->orphan))
         return;
     s->busy = 1; /* a late key makes libc allocate: not the program's block */
     pthread_setspecific(key, s);
@@ -116,10 +123,22 @@ static void add_stats(struct unwind_stats *to, const struct unwind_stats *from) 
 /* Nobody else records: the tail is on the tape, the tape gets its final length. */
 static void put_away(struct recorder *r) {
     uint64_t end = 0;
+    struct worker *last = NULL;
     for (uint32_t i = 0; i < r->worker_count; i++) {
         struct worker *w = &r->worker[i];
-        if (w->window != NULL && w->window_at + w->window_used > end)
+        if (w->window != NULL && w->window_at + w->window_used > end) {
             end = w->window_at + w->window_used;
+            last = w;
+        }
+    }
+    uint64_t next = tape_align(end, TAPE_SEGMENT_ALIGN);
+    if (last != NULL && last->window_at != 0) { /* a late segment may follow where this one ends */
+        struct tape_segment_header h = {.offset = last->window_at,
+                                        .length = next - last->window_at};
+        tape_put_segment_header(last->window, &h);
+    }
+    for (uint32_t i = 0; i < r->worker_count; i++) {
+        struct worker *w = &r->worker[i];
         if (w->window != NULL)
             sys_unmap(w->window, w->window_bytes);
         w->window = NULL;
@@ -128,7 +147,7 @@ static void put_away(struct recorder *r) {
     sys_truncate(r->tape_path, end);
     if (atomic_load(&r->tail_end) != 0)
         sys_unlink(r->tail_path);
-    atomic_store(&r->tape_end, tape_align(end, TAPE_SEGMENT_ALIGN));
+    atomic_store(&r->tape_end, next);
     atomic_store(&r->state, RECORDER_LATE);
 }
 

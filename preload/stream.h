@@ -13,6 +13,8 @@
 #ifndef STREAM_H
 #define STREAM_H
 
+#include <stdatomic.h>
+
 #include "tape/tail.h"
 #include "unwind.h"
 
@@ -33,10 +35,10 @@ struct stream {
     struct unwind unwind;
 
     /* cold */
-    uint32_t id;    /* on the tape, from 1 */
-    uint32_t owner; /* thread id, 0: idle; claimed by compare-and-swap */
-    bool orphan;    /* attached behind the thread's last destructor: nobody will hand it back */
-    bool on_stack;  /* running on its own stack */
+    uint32_t id;        /* on the tape, from 1 */
+    uint32_t owner;     /* thread id, 0: idle; claimed by compare-and-swap */
+    atomic_bool orphan; /* attached behind the thread's last destructor: nobody will hand it back */
+    bool on_stack;      /* running on its own stack */
     bool inside;    /* in foreign code (libunwind): allocations are its own, not the program's */
     uint8_t rounds; /* of thread-specific data destruction */
     struct stream *next;         /* all streams of the process */

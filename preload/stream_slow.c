@@ -15,6 +15,7 @@
 #define FIRST_RECORDS 256         /* small: most processes are short */
 #define MOST_RECORDS  8192
 #define SAMPLE_TICKS  (UINT64_C(1) << 25) /* between samples: about 10 ms */
+#define START_YIELDS  1000000             /* far more than creating a file takes */
 #define MOST_WAITING  64                  /* regions (30 MiB) kept while the tape has no room */
 #define RETRY_EVENTS  1024                /* lost events between two tries for a buffer */
 
@@ -311,7 +312,8 @@ uint32_t stream_capture_slow(struct stream *s, const void *frame) {
 bool stream_claim(struct stream *s, uint32_t tid) {
     uint32_t owner = __atomic_load_n(&s->owner, __ATOMIC_RELAXED);
     if (owner != 0) {
-        if (!s->orphan || arch_syscall(SYS_tgkill, sys_pid(), owner, 0, 0, 0, 0) == 0)
+        if (!atomic_load_explicit(&s->orphan, memory_order_relaxed) ||
+            arch_syscall(SYS_tgkill, sys_pid(), owner, 0, 0, 0, 0) == 0)
             return false;
     }
     return __atomic_compare_exchange_n(&s->owner, &owner, tid, false, __ATOMIC_ACQ_REL,
@@ -368,7 +370,13 @@ static void start_stream(void *arg) {
     unsigned expected = RECORDER_NEW;
     if (atomic_compare_exchange_strong(&r->state, &expected, RECORDER_STARTING))
         recorder_start(r);
+    /* The one wait of the recorder, once in a process: another thread is creating the tape, with
+     * signals blocked and no lock held. */
     unsigned state = atomic_load(&r->state);
+    for (int i = 0; state == RECORDER_STARTING && i < START_YIELDS; i++) {
+        arch_syscall(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
+        state = atomic_load(&r->state);
+    }
     if (state != RECORDER_ON && state != RECORDER_LATE)
         return;
     if (s->region == NULL && !rotate(s, 0)) /* the first one takes a sample */
@@ -381,7 +389,7 @@ static struct stream *start_new(struct recorder *r, bool orphan) {
     struct stream *s = acquire(r, sys_tid());
     if (s == NULL)
         return NULL;
-    s->orphan = orphan;
+    atomic_store_explicit(&s->orphan, orphan, memory_order_relaxed);
     s->rounds = 0;
     s->busy = 1; /* below every frame address: what allocates meanwhile is not abandoned */
     stream_call(s, start_stream, s);
@@ -399,13 +407,8 @@ struct stream *stream_attach(void) {
     struct recorder *r = recorder_get();
     if (r == NULL)
         return NULL;
-    unsigned state = atomic_load(&r->state);
-    if (state == RECORDER_OFF)
+    if (atomic_load(&r->state) == RECORDER_OFF)
         return NULL;
-    if (state == RECORDER_STARTING) {
-        atomic_fetch_add(&r->lost, 1);
-        return NULL;
-    }
     struct stream *s = start_new(r, self == &stream_ended);
     if (s == NULL) {
         atomic_fetch_add(&r->lost, 1);
