@@ -22,11 +22,14 @@ struct command_option {
 
 struct command {
     const char *name;
-    const char *usage;                    /* behind "heaptape NAME", e.g. "[options] FILE" */
+    /* Behind "heaptape NAME", e.g. "[options] FILE". With "[--]" in it, options end at the first
+     * operand; otherwise they may stand anywhere. */
+    const char *usage;
     const char *summary;                  /* one line */
     const struct command_option *options; /* ends with name == NULL; --help is implied */
     /* argv[0] is the command's name. Returns the exit status. */
     int (*run)(int argc, char **argv);
+    const char *details; /* lines that --help prints behind the options, or NULL */
 };
 
 extern const struct command *const commands[]; /* ends with NULL */
@@ -44,5 +47,9 @@ void command_help(const struct command *c);
 /* "heaptape NAME: MESSAGE" and a pointer to --help on stderr; returns EXIT_USAGE. */
 int command_usage_error(const struct command *c, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* Flushes stdout behind a command: the exit status to end with, EXIT_FINDING (and one line) when
+ * results could not be written. */
+int command_finish(int status);
 
 #endif

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+#include "completeness.h"
+
+#include <stdlib.h>
+
+#include "diag.h"
+#include "units.h"
+
+static void print_amount(FILE *out, uint64_t n, const char *one, const char *many) {
+    char buf[UNITS_ROOM];
+    fprintf(out, ", %s %s", units_count(buf, n), n == 1 ? one : many);
+}
+
+void completeness_print(FILE *out, struct tape_file *tape, const struct replay_counts *counts,
+                        struct names *names) {
+    const struct tape_health *h = tape_file_health(tape);
+    const struct tape_process *p = tape_file_process(tape);
+    char buf[UNITS_ROOM];
+    fprintf(out, "%s: %s event%s",
+            completeness_status(tape) == EXIT_FINE ? "Complete" : "INCOMPLETE",
+            units_count(buf, h->events), h->events == 1 ? "" : "s");
+    print_amount(out, h->lost, "lost", "lost");
+    print_amount(out, h->damaged_chunks, "damaged chunk", "damaged chunks");
+    print_amount(out, counts->unmatched_frees, "unmatched free", "unmatched frees");
+    print_amount(out, counts->inversions, "inversion repaired", "inversions repaired");
+    if (counts->overlaps != 0)
+        print_amount(out, counts->overlaps, "block never seen freed before its address came back",
+                     "blocks never seen freed before their address came back");
+    print_amount(out, p->truncated, "truncated stack", "truncated stacks");
+    if (names != NULL) {
+        struct names_modules m = names_modules(names);
+        fprintf(out, ", %u of %u modules without symbols",
+                m.without_symbols + m.missing + m.rebuilt, m.used);
+        if (m.first != NULL) {
+            fputs(" (", out);
+            const char *sep = "";
+            if (m.without_symbols != 0)
+                fprintf(out, "%u stripped", m.without_symbols), sep = ", ";
+            if (m.missing != 0)
+                fprintf(out, "%s%u gone", sep, m.missing), sep = ", ";
+            if (m.rebuilt != 0)
+                fprintf(out, "%s%u rebuilt since", sep, m.rebuilt);
+            fprintf(out, ": %s%s)", names_base(m.first),
+                    m.without_symbols + m.missing + m.rebuilt > 1 ? ", ..." : "");
+        }
+    }
+    fputc('\n', out);
+    if (p->alive)
+        fputs("The program is still running: this is the recording so far.\n", out);
+    else if (!p->closed)
+        fputs("The recording was not closed (the program was killed, or replaced itself by exec): "
+              "it holds\nevery event up to that instant.\n",
+              out);
+    if (h->first_damage != NULL)
+        fprintf(out, "First damage: %s\n", h->first_damage);
+}
+
+static void put(struct json_object *o, const char *key, uint64_t value) {
+    json_object_object_add(o, key, json_object_new_uint64(value));
+}
+
+struct json_object *completeness_json(struct tape_file *tape, const struct replay_counts *counts,
+                                      struct names *names) {
+    const struct tape_health *h = tape_file_health(tape);
+    const struct tape_process *p = tape_file_process(tape);
+    struct json_object *o = json_object_new_object();
+    json_object_object_add(o, "complete",
+                           json_object_new_boolean(completeness_status(tape) == EXIT_FINE));
+    put(o, "events", h->events);
+    put(o, "lost", h->lost);
+    put(o, "chunks", h->chunks);
+    put(o, "damaged_chunks", h->damaged_chunks);
+    put(o, "damaged_bytes", h->damaged_bytes);
+    if (h->first_damage != NULL)
+        json_object_object_add(o, "first_damage", json_object_new_string(h->first_damage));
+    put(o, "unmatched_frees", counts->unmatched_frees);
+    put(o, "inversions", counts->inversions);
+    put(o, "overlaps", counts->overlaps);
+    put(o, "truncated_stacks", p->truncated);
+    json_object_object_add(o, "closed", json_object_new_boolean(p->closed));
+    json_object_object_add(o, "alive", json_object_new_boolean(p->alive));
+    if (names != NULL) {
+        struct names_modules m = names_modules(names);
+        put(o, "modules", m.used);
+        put(o, "modules_without_symbols", m.without_symbols);
+        put(o, "modules_missing", m.missing);
+        put(o, "modules_rebuilt", m.rebuilt);
+    }
+    return o;
+}
+
+int completeness_status(struct tape_file *tape) {
+    const struct tape_health *h = tape_file_health(tape);
+    return h->lost != 0 || h->damaged_chunks != 0 || h->damaged_bytes != 0 ? EXIT_FINDING
+                                                                           : EXIT_FINE;
+}
+
+const char *completeness_why_empty(struct tape_file *tape, const struct replay_counts *counts) {
+    const struct tape_health *h = tape_file_health(tape);
+    const struct tape_process *p = tape_file_process(tape);
+    if (counts->allocations != 0 || counts->failed != 0)
+        return NULL;
+    if (h->damaged_chunks != 0 || h->damaged_bytes != 0)
+        return "No allocation could be read: what follows the header is damaged";
+    if (h->lost != 0)
+        return "No allocation was kept: the recorder could not write (disk full, file size limit)";
+    if (p->closed)
+        return "No allocations: the program ended without asking the C library for memory (it may "
+               "have\nan allocator of its own, or use only mmap)";
+    if (p->alive)
+        return "No allocations yet: the program is running and has not asked for memory so far";
+    return "No allocations: the program was killed, or replaced itself by exec, before the first "
+           "one";
+}

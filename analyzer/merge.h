@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * All streams of a tape in one order, each event with its call stack.
+ *
+ * Order: by stamp, in the grain of the tape's time columns, then by stream; events of one stream
+ * keep their order. Chunks are decoded when the order reaches them and dropped behind their last
+ * event, so memory depends on the number of streams, not of events.
+ */
+#ifndef MERGE_H
+#define MERGE_H
+
+#include "stacks.h"
+#include "tape_chunks.h"
+
+struct merge;
+
+struct merge_event {
+    struct tape_event event; /* its blob is valid until the next merge_next */
+    uint32_t stack;          /* of events with one, otherwise 0 */
+};
+
+/* Consecutive events of one stream that come before those of all others. */
+struct merge_run {
+    const struct merge_event *event;
+    uint32_t count;
+    uint32_t index; /* of the stream: below merge_stream_count */
+    uint32_t stream; /* its id on the tape */
+};
+
+/* Modules and stacks go to `stacks`; both arguments must outlive the object. */
+struct merge *merge_new(struct tape_file *, struct stacks *stacks);
+void merge_free(struct merge *);
+uint32_t merge_stream_count(const struct merge *);
+
+/* The next run; false behind the last event. */
+bool merge_next(struct merge *, struct merge_run *);
+
+/* What the order knows of a stamp: events with the same key may have happened in any order. */
+uint64_t merge_key(const struct merge *, uint64_t stamp);
+
+#endif

@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: MIT */
+#include "names.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "diag.h"
+
+struct names {
+    struct stacks *stacks;
+    struct symbols *symbols; /* NULL when the lookup is the caller's */
+    names_lookup *lookup;
+    void *context;
+    uint32_t *of_frame; /* name + 1; 0: not yet asked for */
+    uint32_t frame_room;
+    struct name *name;
+    uint32_t count, room;
+    uint32_t *slot; /* open addressing over names: name + 1; a power of two, half full at most */
+    uint32_t slots;
+};
+
+/* ---- printable text ----------------------------------------------------------------------- */
+
+/* Length of the well-formed, printable UTF-8 sequence at p, 0 when there is none. */
+static size_t printable_sequence(const unsigned char *p, size_t left) {
+    if (p[0] < 0x80)
+        return p[0] >= 0x20 && p[0] != 0x7f;
+    size_t n = p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
+    if (p[0] < 0xc2 || p[0] > 0xf4 || n > left)
+        return 0;
+    uint32_t code = p[0] & (0x7fU >> n);
+    for (size_t i = 1; i < n; i++) {
+        if ((p[i] & 0xc0) != 0x80)
+            return 0;
+        code = code << 6 | (p[i] & 0x3f);
+    }
+    /* overlong forms, surrogates, the C1 control characters, line and paragraph separators and the
+     * marks that turn the direction of text around */
+    bool bad = (n == 3 && code < 0x800) || (n == 4 && (code < 0x10000 || code > 0x10ffff)) ||
+               (code >= 0xd800 && code <= 0xdfff) || (code >= 0x80 && code < 0xa0) ||
+               (code >= 0x2028 && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
+    return bad ? 0 : n;
+}
+
+char *names_printable(const char *text, size_t length) {
+    char *out = xmalloc(length * 4 + 1), *p = out;
+    for (size_t i = 0; i < length;) {
+        size_t n = printable_sequence((const unsigned char *)text + i, length - i);
+        if (n != 0) {
+            memcpy(p, text + i, n);
+            p += n;
+            i += n;
+        } else {
+            p += sprintf(p, "\\x%02x", (unsigned char)text[i++]);
+        }
+    }
+    *p = '\0';
+    return out;
+}
+
+const char *names_base(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash != NULL && slash[1] != '\0' ? slash + 1 : path;
+}
+
+/* ---- the set of names --------------------------------------------------------------------- */
+
+static uint64_t hash_text(uint64_t h, const char *s) {
+    for (; s != NULL && *s != '\0'; s++)
+        h = (h ^ (unsigned char)*s) * UINT64_C(0x100000001b3);
+    return (h ^ 0xff) * UINT64_C(0x100000001b3);
+}
+
+/* What decides whether two frames are one place: with a source file the module does not matter
+ * (a template used by two libraries is one line), without one the offset does only where not even
+ * the function is known. */
+static uint64_t hash_name(const struct name *n) {
+    uint64_t h = hash_text(UINT64_C(0xcbf29ce484222325), n->function);
+    h = hash_text(h, n->file != NULL ? n->file : n->module);
+    h ^= n->file != NULL ? n->line : n->function == NULL ? n->offset : 0;
+    return h ^ h >> 29;
+}
+
+static bool equal(const char *a, const char *b) {
+    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+static bool same_name(const struct name *a, const struct name *b) {
+    if (!equal(a->function, b->function) || !equal(a->file, b->file))
+        return false;
+    if (a->file != NULL)
+        return a->line == b->line;
+    return equal(a->module, b->module) && (a->function != NULL || a->offset == b->offset);
+}
+
+static void grow_slots(struct names *t) {
+    free(t->slot);
+    t->slots = t->slots != 0 ? t->slots * 2 : 1024;
+    t->slot = xcalloc(t->slots, sizeof *t->slot);
+    for (uint32_t i = 0; i < t->count; i++) {
+        uint32_t at = (uint32_t)hash_name(&t->name[i]) & (t->slots - 1);
+        while (t->slot[at] != 0)
+            at = (at + 1) & (t->slots - 1);
+        t->slot[at] = i + 1;
+    }
+}
+
+static char *make_label(const struct name *n) {
+    const char *module = n->module != NULL ? names_base(n->module) : NULL;
+    if (n->function != NULL && n->file != NULL && n->line != 0)
+        return xasprintf("%s (%s:%u)", n->function, names_base(n->file), n->line);
+    if (n->function != NULL && n->file != NULL)
+        return xasprintf("%s (%s)", n->function, names_base(n->file));
+    if (n->function != NULL)
+        return module != NULL ? xasprintf("%s (in %s)", n->function, module) : xstrdup(n->function);
+    if (n->file != NULL && n->line != 0)
+        return xasprintf("%s+0x%" PRIx64 " (%s:%u)", module != NULL ? module : "?", n->offset,
+                         names_base(n->file), n->line);
+    if (module != NULL)
+        return xasprintf("%s+0x%" PRIx64, module, n->offset);
+    return xasprintf("0x%" PRIx64, n->offset);
+}
+
+/* The number of a name that reads like *n; takes over the texts of *n. */
+static uint32_t intern(struct names *t, struct name *n) {
+    if (t->count * 2 >= t->slots)
+        grow_slots(t);
+    uint32_t at = (uint32_t)hash_name(n) & (t->slots - 1);
+    for (; t->slot[at] != 0; at = (at + 1) & (t->slots - 1)) {
+        uint32_t found = t->slot[at] - 1;
+        if (same_name(&t->name[found], n)) {
+            free((char *)n->function);
+            free((char *)n->file);
+            free((char *)n->module);
+            return found;
+        }
+    }
+    if (t->count == t->room) {
+        t->room = t->room != 0 ? t->room * 2 : 256;
+        t->name = xrealloc(t->name, t->room * sizeof *t->name);
+    }
+    n->label = make_label(n);
+    n->entry = n->function != NULL && strcmp(n->function, "main") == 0;
+    n->allocator = n->function != NULL && (strncmp(n->function, "operator new(", 13) == 0 ||
+                                           strncmp(n->function, "operator new[](", 15) == 0);
+    t->name[t->count] = *n;
+    t->slot[at] = t->count + 1;
+    return t->count++;
+}
+
+/* ---- looking up --------------------------------------------------------------------------- */
+
+static bool lookup_in_files(void *context, const struct module *m, uint64_t vaddr,
+                            struct symbol *out) {
+    return symbols_lookup(context, m->path, m->build_id, m->build_id_len, vaddr, out);
+}
+
+struct names *names_new_lookup(struct stacks *stacks, names_lookup *lookup, void *context) {
+    struct names *t = xcalloc(1, sizeof *t);
+    t->stacks = stacks;
+    t->lookup = lookup;
+    t->context = context;
+    return t;
+}
+
+struct names *names_new(struct stacks *stacks) {
+    struct symbols *symbols = symbols_new(true);
+    if (symbols == NULL) {
+        diag("out of memory");
+        exit(EXIT_FINDING);
+    }
+    struct names *t = names_new_lookup(stacks, lookup_in_files, symbols);
+    t->symbols = symbols;
+    return t;
+}
+
+void names_free(struct names *t) {
+    if (t == NULL)
+        return;
+    for (uint32_t i = 0; i < t->count; i++) {
+        free((char *)t->name[i].label);
+        free((char *)t->name[i].function);
+        free((char *)t->name[i].file);
+        free((char *)t->name[i].module);
+    }
+    symbols_free(t->symbols);
+    free(t->of_frame);
+    free(t->name);
+    free(t->slot);
+    free(t);
+}
+
+static char *printable_or_null(const char *text) {
+    return text != NULL && *text != '\0' ? names_printable(text, strlen(text)) : NULL;
+}
+
+static uint32_t resolve(struct names *t, uint32_t frame) {
+    const struct frame *f = stacks_frame(t->stacks, frame);
+    uint64_t call = f->address - 1; /* inside the call instruction */
+    struct name n = {.offset = call};
+    if (f->module != UINT32_MAX) {
+        const struct module *m = stacks_module(t->stacks, f->module);
+        struct symbol symbol = {0};
+        n.offset = call - m->bias;
+        if (t->lookup(t->context, m, n.offset, &symbol)) {
+            n.function = printable_or_null(symbol.function);
+            n.file = printable_or_null(symbol.file);
+            n.line = n.file != NULL ? symbol.line : 0;
+        }
+        n.module = printable_or_null(m->path);
+    }
+    return intern(t, &n);
+}
+
+uint32_t names_of_frame(struct names *t, uint32_t frame) {
+    if (frame >= t->frame_room) {
+        uint32_t room = stacks_frame_count(t->stacks);
+        t->of_frame = xrealloc(t->of_frame, room * sizeof *t->of_frame);
+        memset(t->of_frame + t->frame_room, 0, (room - t->frame_room) * sizeof *t->of_frame);
+        t->frame_room = room;
+    }
+    if (t->of_frame[frame] == 0) /* resolve() asks for no other frame: the slot stays put */
+        t->of_frame[frame] = resolve(t, frame) + 1;
+    return t->of_frame[frame] - 1;
+}
+
+const struct name *names_get(const struct names *t, uint32_t name) {
+    return &t->name[name];
+}
+
+uint32_t names_count(const struct names *t) {
+    return t->count;
+}
+
+struct stacks *names_stacks(const struct names *t) {
+    return t->stacks;
+}
+
+struct names_modules names_modules(struct names *t) {
+    struct names_modules out = {0};
+    uint32_t count = stacks_module_count(t->stacks);
+    if (t->symbols == NULL || count == 0)
+        return out;
+    bool *used = xcalloc(count, sizeof *used);
+    for (uint32_t i = 0, n = stacks_frame_count(t->stacks); i < n; i++) {
+        uint32_t m = stacks_frame(t->stacks, i)->module;
+        if (m != UINT32_MAX)
+            used[m] = true;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if (!used[i])
+            continue;
+        const struct module *m = stacks_module(t->stacks, i);
+        out.used++;
+        unsigned *kind = NULL;
+        switch (symbols_module_status(t->symbols, m->path, m->build_id, m->build_id_len)) {
+        case MODULE_NO_SYMBOLS:
+            kind = &out.without_symbols;
+            break;
+        case MODULE_MISSING:
+            kind = &out.missing;
+            break;
+        case MODULE_REBUILT:
+            kind = &out.rebuilt;
+            break;
+        case MODULE_OK:
+        case MODULE_NO_DEBUG:
+        case MODULE_VIRTUAL:
+            break;
+        }
+        if (kind != NULL) {
+            ++*kind;
+            if (out.first == NULL)
+                out.first = m->path;
+        }
+    }
+    free(used);
+    return out;
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+#include "record_summary.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "diag.h"
+#include "replay.h"
+#include "units.h"
+
+/* A path as short as the user would type it: relative when it lies in the working directory. */
+static const char *shorten(const char *path, const char *directory) {
+    size_t n = strlen(directory);
+    return n > 1 && strncmp(path, directory, n) == 0 && path[n] == '/' ? path + n + 1 : path;
+}
+
+/* Other process tapes that this run made: how many, and the one with the most events. */
+struct others {
+    size_t count;
+    char *largest;
+    uint64_t events;
+};
+
+static struct others find_others(const char *tape, const struct output_list *before) {
+    struct others others = {0};
+    struct output_list now = output_list(tape);
+    for (size_t i = 0; i < now.count; i++) {
+        const char *path = now.name[i];
+        if (!output_is_other_process(tape, path) || output_list_has(before, path))
+            continue;
+        others.count++;
+        struct tape_file *t = tape_file_open(path);
+        if (t == NULL)
+            continue;
+        uint64_t events = tape_file_health(t)->events;
+        tape_file_close(t);
+        if (others.largest == NULL || events > others.events) {
+            free(others.largest);
+            others.largest = xstrdup(path);
+            others.events = events;
+        }
+    }
+    output_list_free(&now);
+    return others;
+}
+
+/* "N events, peak P, recorded in FILE; next: …", with *events = N. */
+static void print_recording(struct tape_file *t, const char *name, uint64_t *events) {
+    char number[UNITS_ROOM], size[UNITS_ROOM];
+    struct replay *replay = replay_new(t);
+    replay_run(replay, UINT64_MAX);
+    const struct replay_counts *counts = replay_counts(replay);
+    const struct tape_health *health = tape_file_health(t);
+    *events = counts->events;
+    fprintf(stderr, "%s events, peak %s", units_count(number, counts->events),
+            units_bytes(size, counts->peak_bytes));
+    if (health->lost != 0)
+        fprintf(stderr, ", %s events lost", units_count(number, health->lost));
+    fprintf(stderr, ", recorded in %s; next: heaptape report %s", name, name);
+    replay_free(replay);
+}
+
+static void print_others(const struct others *others, const char *name, const char *largest,
+                         uint64_t events) {
+    char number[UNITS_ROOM];
+    fprintf(stderr, " (%zu more process%s: %s.*", others->count, others->count == 1 ? "" : "es",
+            name);
+    if (largest != NULL && others->events > events)
+        fprintf(stderr, ", most events, %s, in %s", units_count(number, others->events), largest);
+    fputc(')', stderr);
+}
+
+void record_summary(const char *tape, const char *directory, const char *program,
+                    const struct output_list *before) {
+    struct others others = find_others(tape, before);
+    const char *name = shorten(tape, directory);
+    uint64_t events = 0;
+    bool there = access(tape, F_OK) == 0;
+    struct tape_file *t = there ? tape_file_open(tape) : NULL; /* says what is wrong with it */
+    fputs("heaptape: ", stderr);
+    if (t != NULL)
+        print_recording(t, name, &events);
+    else if (there)
+        fprintf(stderr, "the recording %s cannot be read", name);
+    else
+        fprintf(stderr,
+                "no recording: %s ended before its first allocation, or the recorder could not be "
+                "loaded or could not write %s",
+                program, name);
+    if (others.count != 0)
+        print_others(&others, name,
+                     others.largest != NULL ? shorten(others.largest, directory) : NULL, events);
+    fputc('\n', stderr);
+    if (t != NULL)
+        tape_file_close(t);
+    free(others.largest);
+}

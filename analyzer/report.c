@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: MIT */
+#include "report.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "completeness.h"
+#include "diag.h"
+#include "units.h"
+
+/* ---- what ran ----------------------------------------------------------------------------- */
+
+const char *report_ending(const struct tape_process *p) {
+    if (p->alive)
+        return "still running";
+    if (!p->closed)
+        return "killed, or replaced by exec";
+    if (p->end_reason == NULL || strcmp(p->end_reason, "exit") == 0)
+        return "ended by exit";
+    if (strcmp(p->end_reason, "_exit") == 0)
+        return "ended by _exit";
+    if (strcmp(p->end_reason, "quick_exit") == 0)
+        return "ended by quick_exit";
+    if (strcmp(p->end_reason, "abort") == 0)
+        return "ended by abort";
+    return "ended";
+}
+
+char *report_command_line(const struct tape_process *p) {
+    char *line = xstrdup("");
+    const char *const *argv = (const char *const *)p->argv;
+    if (argv == NULL || argv[0] == NULL) {
+        free(line);
+        const char *exe = p->exe != NULL ? p->exe : "(unknown)";
+        return names_printable(exe, strlen(exe));
+    }
+    for (size_t i = 0; argv[i] != NULL; i++) {
+        char *word = names_printable(argv[i], strlen(argv[i]));
+        static const char harmless[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                       "0123456789_@%+=:,./-";
+        bool plain = *word != '\0' && word[strspn(word, harmless)] == '\0';
+        /* A quote inside quotes: the text is for reading first, so this rare case stays simple. */
+        const char *quote = plain ? "" : strchr(word, '\'') == NULL ? "'" : "\"";
+        char *longer = xasprintf("%s%s%s%s%s", line, i == 0 ? "" : " ", quote, word, quote);
+        free(word);
+        free(line);
+        line = longer;
+    }
+    return line;
+}
+
+static void print_process(FILE *out, const struct report *r, const struct screen *screen) {
+    const struct tape_process *p = tape_file_process(r->tape);
+    const struct replay_counts *counts = replay_counts(r->profile->replay);
+    char *line = report_command_line(p);
+    char *command = screen_fit(screen, line, NULL, screen->columns * 3);
+    fprintf(out, "%s%s%s\n", screen_bold(screen), command, screen_plain(screen));
+    free(command);
+    free(line);
+    char date[64] = "", duration[UNITS_ROOM];
+    time_t seconds = (time_t)(p->start_real / 1000000000);
+    struct tm local;
+    if (p->start_real != 0 && localtime_r(&seconds, &local) != NULL)
+        strftime(date, sizeof date, ", started %Y-%m-%d %H:%M:%S %z", &local);
+    fprintf(out, "pid %llu", (unsigned long long)p->pid);
+    if (p->host != NULL) {
+        char *host = names_printable(p->host, strlen(p->host));
+        fprintf(out, " on %s", host);
+        free(host);
+    }
+    fprintf(out, "%s, ran %s, %s\n", date, units_duration(duration, counts->end_time),
+            report_ending(p));
+    if (p->env != NULL && p->env[0] != NULL) {
+        fputs("with", out);
+        for (size_t i = 0; p->env[i] != NULL; i++) {
+            char *text = names_printable(p->env[i], strlen(p->env[i]));
+            fprintf(out, " %s", text);
+            free(text);
+        }
+        fputc('\n', out);
+    }
+    if (p->parent != NULL && *p->parent != '\0') {
+        char *parent = names_printable(p->parent, strlen(p->parent));
+        fprintf(out, "forked from the process recorded in %s\n", parent);
+        free(parent);
+    }
+}
+
+/* ---- totals ------------------------------------------------------------------------------- */
+
+static void print_total(FILE *out, const char *what, const char *value, const char *more) {
+    fprintf(out, "  %-18s %14s%s%s\n", what, value, *more != '\0' ? "   " : "", more);
+}
+
+/* "in 1,024 blocks" */
+static char *in_blocks(uint64_t blocks) {
+    char count[UNITS_ROOM];
+    return xasprintf("in %s block%s", units_count(count, blocks), blocks == 1 ? "" : "s");
+}
+
+static void print_totals(FILE *out, const struct report *r, const struct screen *screen) {
+    const struct replay_counts *c = replay_counts(r->profile->replay);
+    char value[UNITS_ROOM], a[UNITS_ROOM], b[UNITS_ROOM];
+    fprintf(out, "\n%sHeap%s\n", screen_bold(screen), screen_plain(screen));
+    char *blocks = in_blocks(c->peak_blocks);
+    char *more =
+        xasprintf("%s, %s after the start (%s of the run)", blocks, units_duration(a, c->peak_time),
+                  units_percent(b, c->peak_time, c->end_time));
+    print_total(out, "peak", units_bytes(value, c->peak_bytes), more);
+    free(blocks);
+    free(more);
+    blocks = in_blocks(c->live_blocks);
+    const struct tape_process *p = tape_file_process(r->tape);
+    print_total(out, p->closed ? "not freed at exit" : "not freed so far",
+                units_bytes(value, c->live_bytes), blocks);
+    free(blocks);
+    more = xasprintf("by %s call%s, %s of them resizes", units_count(a, c->allocations),
+                     c->allocations == 1 ? "" : "s", units_count(b, c->reallocs));
+    print_total(out, "allocated in all", units_bytes(value, c->allocated_bytes), more);
+    free(more);
+    more = xasprintf("(%s) freed before their thread allocated again",
+                     units_percent(a, c->temporary, c->allocations));
+    print_total(out, "temporary", units_count(value, c->temporary), more);
+    free(more);
+    if (c->failed != 0)
+        print_total(out, "failed", units_count(value, c->failed), "calls that returned NULL");
+}
+
+/* ---- memory over time --------------------------------------------------------------------- */
+
+#define SPARK_COLUMNS 64
+
+/* A row of bars, one for each of equal spans of the run: the greatest sample in the span, or the
+ * one before it where there is none. */
+static void print_sparkline(FILE *out, const struct profile *p, uint64_t end, uint64_t top,
+                            bool rss, const struct screen *screen) {
+    static const char *const bar[] = {" ",      "\u2581", "\u2582", "\u2583", "\u2584",
+                                      "\u2585", "\u2586", "\u2587", "\u2588"};
+    static const char *const plain[] = {" ", "_", ".", "-", ":", "=", "+", "*", "#"};
+    uint64_t last = 0;
+    size_t at = 0;
+    for (unsigned column = 0; column < SPARK_COLUMNS; column++) {
+        uint64_t until = (uint64_t)((unsigned __int128)end * (column + 1) / SPARK_COLUMNS);
+        uint64_t greatest = 0;
+        bool any = false;
+        for (;
+             at < p->sample_count && (p->samples[at].time <= until || column + 1 == SPARK_COLUMNS);
+             at++) {
+            last = rss ? p->samples[at].rss_bytes : p->samples[at].heap_bytes;
+            greatest = last > greatest ? last : greatest;
+            any = true;
+        }
+        if (!any)
+            greatest = last;
+        unsigned height =
+            top != 0 ? (unsigned)(((unsigned __int128)greatest * 8 + top - 1) / top) : 0;
+        fputs(screen->utf8 ? bar[height > 8 ? 8 : height] : plain[height > 8 ? 8 : height], out);
+    }
+}
+
+static void print_memory(FILE *out, const struct report *r, const struct screen *screen) {
+    const struct profile *p = r->profile;
+    const struct replay_counts *c = replay_counts(p->replay);
+    if (p->sample_count == 0)
+        return;
+    const struct profile_sample *top = &p->samples[0];
+    for (size_t i = 1; i < p->sample_count; i++)
+        if (p->samples[i].rss_bytes > top->rss_bytes)
+            top = &p->samples[i];
+    char value[UNITS_ROOM], time[UNITS_ROOM], heap[UNITS_ROOM], samples[UNITS_ROOM];
+    char *more = xasprintf("%s after the start, with %s on the heap; greatest of %s sample%s",
+                           units_duration(time, top->time), units_bytes(heap, top->heap_bytes),
+                           units_count(samples, p->sample_count), p->sample_count == 1 ? "" : "s");
+    print_total(out, "resident (RSS)", units_bytes(value, top->rss_bytes), more);
+    free(more);
+    if (p->sample_count < 4 || top->rss_bytes == 0)
+        return;
+    uint64_t end = c->end_time, peak = top->rss_bytes;
+    if (p->samples[p->sample_count - 1].time > end)
+        end = p->samples[p->sample_count - 1].time;
+    for (size_t i = 0; i < p->sample_count; i++)
+        if (p->samples[i].heap_bytes > peak)
+            peak = p->samples[i].heap_bytes;
+    fprintf(out, "\n%sOver time%s (both rows to the scale of %s)\n", screen_bold(screen),
+            screen_plain(screen), units_bytes(value, peak));
+    for (int rss = 1; rss >= 0; rss--) {
+        fprintf(out, "  %-5s |", rss ? "RSS" : "heap");
+        print_sparkline(out, p, end, peak, rss != 0, screen);
+        fputs("|\n", out);
+    }
+    fprintf(out, "         0%*s\n", SPARK_COLUMNS, units_duration(time, end));
+}
+
+/* ---- threads and marks -------------------------------------------------------------------- */
+
+#define THREADS_SHOWN 12
+#define MARKS_SHOWN   20
+
+static int compare_threads(const void *pa, const void *pb) {
+    const struct replay_thread *const *a = pa, *const *b = pb;
+    if ((*a)->allocations != (*b)->allocations)
+        return (*a)->allocations < (*b)->allocations ? 1 : -1;
+    return (*a)->tid < (*b)->tid ? -1 : (*a)->tid > (*b)->tid;
+}
+
+static void print_threads(FILE *out, const struct report *r, const struct screen *screen) {
+    const struct replay *replay = r->profile->replay;
+    uint32_t count = replay_thread_count(replay);
+    if (count < 2)
+        return;
+    const struct replay_thread **thread = xmalloc(count * sizeof *thread);
+    for (uint32_t i = 0; i < count; i++)
+        thread[i] = replay_thread(replay, i);
+    qsort(thread, count, sizeof *thread, compare_threads);
+    fprintf(out, "\n%sThreads%s (%u)\n", screen_bold(screen), screen_plain(screen), count);
+    fprintf(out, "  %10s  %14s  %14s  %s\n", "tid", "allocations", "frees", "name");
+    uint32_t shown = count > THREADS_SHOWN ? THREADS_SHOWN : count;
+    for (uint32_t i = 0; i < shown; i++) {
+        char a[UNITS_ROOM], f[UNITS_ROOM];
+        const char *text = thread[i]->name != NULL ? thread[i]->name : "";
+        char *name = names_printable(text, strlen(text));
+        fprintf(out, "  %10llu  %14s  %14s  %s\n", (unsigned long long)thread[i]->tid,
+                units_count(a, thread[i]->allocations), units_count(f, thread[i]->frees), name);
+        free(name);
+    }
+    if (shown < count)
+        fprintf(out, "  %s%u more%s\n", screen_dim(screen), count - shown, screen_plain(screen));
+    free(thread);
+}
+
+static void print_marks(FILE *out, const struct report *r, const struct screen *screen) {
+    const struct profile *p = r->profile;
+    if (p->mark_count == 0)
+        return;
+    fprintf(out, "\n%sMarks%s (for --at and --between)\n", screen_bold(screen),
+            screen_plain(screen));
+    for (size_t i = 0; i < p->mark_count && i < MARKS_SHOWN; i++) {
+        char time[UNITS_ROOM];
+        char *text = names_printable(p->marks[i].text, strlen(p->marks[i].text));
+        fprintf(out, "  %12s  %s\n", units_duration(time, p->marks[i].time), text);
+        free(text);
+    }
+    if (p->mark_count > MARKS_SHOWN)
+        fprintf(out, "  %s%zu more%s\n", screen_dim(screen), p->mark_count - MARKS_SHOWN,
+                screen_plain(screen));
+}
+
+/* ---- sites -------------------------------------------------------------------------------- */
+
+static void print_site(FILE *out, const struct report *r, unsigned which,
+                       const struct ranked_site *s, const struct screen *screen) {
+    const struct ranking_info *info = &ranking_info[which];
+    uint64_t total = r->profile->total[info->ranked];
+    bool bytes = metric_info[info->ranked].bytes;
+    char value[UNITS_ROOM], share[UNITS_ROOM], second[UNITS_ROOM];
+    int used = fprintf(out, "%13s  %6s  %11s  ",
+                       bytes ? units_bytes(value, s->ranked) : units_count(value, s->ranked),
+                       units_percent(share, s->ranked, total), units_count(second, s->second));
+    uint32_t *path, length = ranking_path(r->ranking[which], s, &path);
+    const char *sign = screen->utf8 ? "\u2190 " : "<- ";
+    for (uint32_t i = 0; i < length; i++) {
+        const struct name *n = names_get(r->names, path[i]);
+        size_t taken = (size_t)used + (i == 0 ? 0 : screen_width(sign));
+        char *label = screen_fit(screen, n->label, n->function,
+                                 screen->columns == 0 ? 0 : screen->columns - taken);
+        if (i == 0)
+            fprintf(out, "%s%s%s\n", screen_bold(screen), label, screen_plain(screen));
+        else
+            fprintf(out, "%*s%s%s%s%s\n", used, "", screen_dim(screen), sign, screen_plain(screen),
+                    label);
+        free(label);
+    }
+    if (length == 0)
+        fputs("(no call stack)\n", out);
+    if (r->ranking[which]->tree->node[s->node].cut)
+        fprintf(out, "%*s%s%s%s\n", used, "", screen_dim(screen), screen->utf8 ? "\u2026" : "...",
+                screen_plain(screen));
+    free(path);
+}
+
+static void print_ranking(FILE *out, const struct report *r, unsigned which,
+                          const struct screen *screen) {
+    const struct ranking_info *info = &ranking_info[which];
+    const struct ranking *ranking = r->ranking[which];
+    if (ranking->count == 0)
+        return;
+    bool bytes = metric_info[info->ranked].bytes;
+    fprintf(out, "\n%s%s%s\n", screen_bold(screen), info->title, screen_plain(screen));
+    fprintf(out, "%13s  %6s  %11s  %s\n", bytes ? "size" : "allocations", "share",
+            bytes ? "blocks" : "temporary", "allocated at, and its callers");
+    for (uint32_t i = 0; i < ranking->count; i++)
+        print_site(out, r, which, &ranking->site[i], screen);
+    if (ranking->more != 0)
+        fprintf(out, "%13s%s%u more site%s (-n)%s\n", "", screen_dim(screen), ranking->more,
+                ranking->more == 1 ? "" : "s", screen_plain(screen));
+}
+
+void report_print(FILE *out, const struct report *r, const struct screen *screen) {
+    const struct replay_counts *counts = replay_counts(r->profile->replay);
+    print_process(out, r, screen);
+    const char *empty = completeness_why_empty(r->tape, counts);
+    if (empty != NULL) {
+        fprintf(out, "\n%s.\n", empty);
+    } else {
+        print_totals(out, r, screen);
+        print_memory(out, r, screen);
+        print_threads(out, r, screen);
+        print_marks(out, r, screen);
+        for (unsigned i = 0; i < RANKING_COUNT; i++)
+            print_ranking(out, r, i, screen);
+    }
+    char bytes[UNITS_ROOM];
+    char *path = names_printable(tape_file_path(r->tape), strlen(tape_file_path(r->tape)));
+    fprintf(out, "\nRecording: %s, %s", path, units_bytes(bytes, tape_file_bytes(r->tape)));
+    free(path);
+    if (counts->events != 0) {
+        uint64_t hundredths = tape_file_bytes(r->tape) * 100 / counts->events;
+        fprintf(out, ", %llu.%02llu bytes an event", (unsigned long long)(hundredths / 100),
+                (unsigned long long)(hundredths % 100));
+    }
+    fputc('\n', out);
+    completeness_print(out, r->tape, counts, r->names);
+}

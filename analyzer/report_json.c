@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+#include "report.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "completeness.h"
+#include "tree_print.h"
+
+static void put(struct json_object *o, const char *key, uint64_t value) {
+    json_object_object_add(o, key, json_object_new_uint64(value));
+}
+
+static struct json_object *text_of(const char *text) {
+    char *printable = names_printable(text, strlen(text));
+    struct json_object *o = json_object_new_string(printable);
+    free(printable);
+    return o;
+}
+
+static void put_text(struct json_object *o, const char *key, const char *text) {
+    if (text != NULL)
+        json_object_object_add(o, key, text_of(text));
+}
+
+static void put_list(struct json_object *o, const char *key, const char **list) {
+    struct json_object *array = json_object_new_array();
+    for (size_t i = 0; list != NULL && list[i] != NULL; i++)
+        json_object_array_add(array, text_of(list[i]));
+    json_object_object_add(o, key, array);
+}
+
+static struct json_object *process_json(const struct tape_process *p) {
+    struct json_object *o = json_object_new_object();
+    put_list(o, "argv", p->argv);
+    put_text(o, "exe", p->exe);
+    put_text(o, "cwd", p->cwd);
+    put(o, "pid", p->pid);
+    put(o, "ppid", p->ppid);
+    put_text(o, "host", p->host);
+    put_text(o, "kernel", p->kernel);
+    put_text(o, "arch", p->arch);
+    put_list(o, "environment", p->env);
+    put_text(o, "recorder", p->recorder);
+    put_text(o, "unwinder", p->unwinder);
+    put_text(o, "parent", p->parent);
+    put(o, "started_ns", p->start_real);
+    put_text(o, "ended", report_ending(p));
+    return o;
+}
+
+static struct json_object *heap_json(const struct replay_counts *c) {
+    struct json_object *o = json_object_new_object();
+    put(o, "duration_ns", c->end_time);
+    put(o, "allocations", c->allocations);
+    put(o, "allocated_bytes", c->allocated_bytes);
+    put(o, "frees", c->frees);
+    put(o, "reallocs", c->reallocs);
+    put(o, "failed", c->failed);
+    put(o, "temporary", c->temporary);
+    struct json_object *peak = json_object_new_object();
+    put(peak, "bytes", c->peak_bytes);
+    put(peak, "blocks", c->peak_blocks);
+    put(peak, "time_ns", c->peak_time);
+    json_object_object_add(o, "peak", peak);
+    struct json_object *live = json_object_new_object();
+    put(live, "bytes", c->live_bytes);
+    put(live, "blocks", c->live_blocks);
+    json_object_object_add(o, "not_freed", live);
+    return o;
+}
+
+static void put_samples(struct json_object *o, const struct profile *p) {
+    struct json_object *rss = json_object_new_object(), *samples = json_object_new_array();
+    const struct profile_sample *top = NULL;
+    for (size_t i = 0; i < p->sample_count; i++) {
+        const struct profile_sample *s = &p->samples[i];
+        if (top == NULL || s->rss_bytes > top->rss_bytes)
+            top = s;
+        struct json_object *sample = json_object_new_object();
+        put(sample, "time_ns", s->time);
+        put(sample, "heap_bytes", s->heap_bytes);
+        put(sample, "rss_bytes", s->rss_bytes);
+        json_object_array_add(samples, sample);
+    }
+    put(rss, "samples", p->sample_count);
+    if (top != NULL) {
+        put(rss, "peak_bytes", top->rss_bytes);
+        put(rss, "peak_time_ns", top->time);
+    }
+    json_object_object_add(o, "rss", rss);
+    json_object_object_add(o, "samples", samples);
+}
+
+static void put_threads(struct json_object *o, const struct replay *replay) {
+    struct json_object *threads = json_object_new_array();
+    for (uint32_t i = 0; i < replay_thread_count(replay); i++) {
+        const struct replay_thread *t = replay_thread(replay, i);
+        struct json_object *thread = json_object_new_object();
+        put(thread, "tid", t->tid);
+        put_text(thread, "name", t->name);
+        put(thread, "allocations", t->allocations);
+        put(thread, "frees", t->frees);
+        json_object_array_add(threads, thread);
+    }
+    json_object_object_add(o, "threads", threads);
+}
+
+static void put_marks(struct json_object *o, const struct profile *p) {
+    struct json_object *marks = json_object_new_array();
+    for (size_t i = 0; i < p->mark_count; i++) {
+        struct json_object *mark = json_object_new_object();
+        put(mark, "time_ns", p->marks[i].time);
+        put_text(mark, "text", p->marks[i].text);
+        json_object_array_add(marks, mark);
+    }
+    json_object_object_add(o, "marks", marks);
+}
+
+static struct json_object *ranking_json(const struct report *r, unsigned which) {
+    const struct ranking *ranking = r->ranking[which];
+    bool bytes = metric_info[ranking_info[which].ranked].bytes;
+    struct json_object *array = json_object_new_array();
+    for (uint32_t i = 0; i < ranking->count; i++) {
+        const struct ranked_site *s = &ranking->site[i];
+        struct json_object *site = json_object_new_object(), *stack = json_object_new_array();
+        put(site, bytes ? "bytes" : "allocations", s->ranked);
+        put(site, bytes ? "blocks" : "temporary", s->second);
+        uint32_t *path, length = ranking_path(ranking, s, &path);
+        for (uint32_t k = 0; k < length; k++)
+            json_object_array_add(stack, tree_json_name(names_get(r->names, path[k])));
+        free(path);
+        json_object_object_add(site, "stack", stack);
+        if (ranking->tree->node[s->node].cut)
+            json_object_object_add(site, "cut", json_object_new_boolean(true));
+        json_object_array_add(array, site);
+    }
+    return array;
+}
+
+void report_print_json(FILE *out, const struct report *r) {
+    const struct replay_counts *counts = replay_counts(r->profile->replay);
+    struct json_object *o = json_object_new_object(), *recording = json_object_new_object();
+    put_text(recording, "path", tape_file_path(r->tape));
+    put(recording, "bytes", tape_file_bytes(r->tape));
+    json_object_object_add(o, "recording", recording);
+    json_object_object_add(o, "process", process_json(tape_file_process(r->tape)));
+    json_object_object_add(o, "heap", heap_json(counts));
+    put_samples(o, r->profile);
+    put_threads(o, r->profile->replay);
+    put_marks(o, r->profile);
+    struct json_object *sites = json_object_new_object();
+    for (unsigned i = 0; i < RANKING_COUNT; i++)
+        json_object_object_add(sites, ranking_info[i].name, ranking_json(r, i));
+    json_object_object_add(o, "sites", sites);
+    json_object_object_add(o, "completeness", completeness_json(r->tape, counts, r->names));
+    fprintf(out, "%s\n",
+            json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
+                                                  JSON_C_TO_STRING_NOSLASHESCAPE));
+    json_object_put(o);
+}

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Segments and chunks. A segment or chunk header that is not what it should be is damage: the
+ * next chunk is then looked for word by word, the next segment at the places where one can begin.
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "diag.h"
+#include "tape_chunks.h"
+
+#define WINDOW 65536 /* bytes read at a time while looking for a chunk */
+
+static enum tape_error read_segment_header(const struct tape_file *f, uint64_t at,
+                                           struct tape_segment_header *h) {
+    uint8_t bytes[TAPE_SEGMENT_HEADER_BYTES];
+    if (!tape_pread(f->fd, bytes, sizeof bytes, at))
+        return TAPE_E_SHORT;
+    struct tape_in in = tape_in_of(bytes, sizeof bytes);
+    enum tape_error error = tape_get_segment_header(&in, h);
+    if (error == TAPE_OK && (h->offset != at || h->length < TAPE_SEGMENT_HEADER_BYTES ||
+                             h->length > UINT64_MAX / 2 || at > UINT64_MAX / 2))
+        return TAPE_E_LIMIT;
+    return error;
+}
+
+/* Offset of the next valid segment header at or behind `at`, or `end` when there is none below. */
+static uint64_t find_segment(const struct tape_file *f, uint64_t at, uint64_t end) {
+    struct tape_segment_header h;
+    for (at = tape_align(at, TAPE_SEGMENT_ALIGN); at < end; at += TAPE_SEGMENT_ALIGN)
+        if (read_segment_header(f, at, &h) == TAPE_OK)
+            return at;
+    return end;
+}
+
+/* The chunk header at `at`, which must lie with its payload below `end`. */
+static enum tape_error read_chunk_header(const struct tape_file *f, uint64_t at, uint64_t end,
+                                         struct tape_chunk_header *h) {
+    uint8_t bytes[TAPE_CHUNK_HEADER_BYTES];
+    if (at + sizeof bytes > end || !tape_pread(f->fd, bytes, sizeof bytes, at))
+        return TAPE_E_SHORT;
+    struct tape_in in = tape_in_of(bytes, sizeof bytes);
+    enum tape_error error = tape_get_chunk_header(&in, h);
+    if (error == TAPE_OK && at + TAPE_CHUNK_HEADER_BYTES + h->stored_bytes > end)
+        return TAPE_E_SHORT;
+    return error;
+}
+
+/*
+ * The next valid chunk header at or behind `at`, below `end`; `end` when there is none. *used is
+ * where the last word in between ends that is not zero.
+ */
+static uint64_t find_chunk(const struct tape_file *f, uint64_t at, uint64_t end, uint64_t *used) {
+    uint8_t *window = xmalloc(WINDOW);
+    uint64_t found = end;
+    struct tape_chunk_header h;
+    *used = at;
+    while (at < end && found == end) {
+        size_t n = end - at < WINDOW ? (size_t)(end - at) : WINDOW;
+        if (!tape_pread(f->fd, window, n, at))
+            break;
+        for (size_t i = 0; i + 4 <= n; i += TAPE_CHUNK_ALIGN) {
+            struct tape_in word = tape_in_of(window + i, n - i < 8 ? n - i : 8);
+            uint32_t magic = tape_get_u32(&word);
+            if (magic == TAPE_CHUNK_MAGIC && read_chunk_header(f, at + i, end, &h) == TAPE_OK) {
+                found = at + i;
+                break;
+            }
+            if (magic != 0 || (tape_in_left(&word) >= 4 && tape_get_u32(&word) != 0))
+                *used = at + i + 8;
+        }
+        at += n;
+    }
+    free(window);
+    if (*used > found)
+        *used = found;
+    return found;
+}
+
+/* Whether the bytes are all zero: room that was never written to. */
+static bool is_empty(const struct tape_file *f, uint64_t at, uint64_t end) {
+    uint64_t used;
+    return find_chunk(f, at, end, &used) == end && used == at;
+}
+
+static void read_fields(struct tape_file *f, const struct tape_chunk_header *h, uint64_t at) {
+    uint8_t *payload = xmalloc(h->stored_bytes);
+    enum tape_error error = TAPE_E_SHORT;
+    if (h->codec != TAPE_CODEC_STORED)
+        error = TAPE_E_CODEC;
+    else if (tape_pread(f->fd, payload, h->stored_bytes, at))
+        error = tape_crc32c(payload, h->stored_bytes) == h->payload_crc
+                    ? tape_read_info(f, payload, h->stored_bytes)
+                    : TAPE_E_CHECKSUM;
+    free(payload);
+    if (error != TAPE_OK)
+        tape_damage(f, false, at, h->stored_bytes, "%s chunk: %s",
+                    h->type == TAPE_CHUNK_INFO ? "INFO" : "CLOSE", tape_error_text(error));
+    else if (h->type == TAPE_CHUNK_INFO)
+        f->info_read = true;
+    else
+        f->process.closed = true;
+    if (h->type == TAPE_CHUNK_CLOSE && h->lost > f->lost_without_stream)
+        f->lost_without_stream = h->lost;
+}
+
+static void add_chunk(struct tape_file *f, const struct tape_chunk_header *h, uint64_t at) {
+    switch (h->type) {
+    case TAPE_CHUNK_INFO:
+    case TAPE_CHUNK_CLOSE:
+        read_fields(f, h, at);
+        break;
+    case TAPE_CHUNK_LATE:
+        tape_read_late(f, at, h->stored_bytes);
+        break;
+    case TAPE_CHUNK_EVENTS: {
+        if (h->events == 0)
+            break;
+        struct tape_piece *p = tape_add_piece(f);
+        *p = (struct tape_piece){.stream = h->stream,
+                                 .first = h->first_event,
+                                 .end = h->first_event + h->events,
+                                 .first_stamp = h->first_stamp,
+                                 .last_stamp = h->last_stamp,
+                                 .lost = h->lost,
+                                 .at = at,
+                                 .stored = h->stored_bytes,
+                                 .raw = h->raw_bytes,
+                                 .crc = h->payload_crc,
+                                 .codec = h->codec};
+        break;
+    }
+    default:
+        break; /* a later heaptape's: skippable by design */
+    }
+}
+
+static void damaged_chunk(struct tape_file *f, uint64_t at, uint64_t bytes,
+                          const struct tape_chunk_header *h, enum tape_error error) {
+    uint8_t found[4] = {0};
+    tape_pread(f->fd, found, sizeof found, at);
+    if (error == TAPE_E_MAGIC)
+        tape_damage(f, false, at, bytes,
+                    "no chunk begins here: found %02x %02x %02x %02x, expected \"HCHK\" or zeros",
+                    found[0], found[1], found[2], found[3]);
+    else if (error == TAPE_E_SHORT && h->stored_bytes != 0)
+        tape_damage(f, false, at, bytes,
+                    "a chunk of %u bytes begins here and goes on behind the end of the %s",
+                    h->stored_bytes, f->cut_at != 0 ? "file" : "segment");
+    else
+        tape_damage(f, false, at, bytes, "chunk header: %s", tape_error_text(error));
+}
+
+/* All chunks from `at` on that lie below `end`. Returns where they stop. */
+static uint64_t scan_chunks(struct tape_file *f, uint64_t at, uint64_t end) {
+    while (at + 4 <= end) {
+        struct tape_chunk_header h = {0};
+        uint8_t magic[4];
+        if (!tape_pread(f->fd, magic, sizeof magic, at))
+            return end; /* the file was shortened meanwhile; what is missing shows as a gap */
+        struct tape_in in = tape_in_of(magic, sizeof magic);
+        if (tape_get_u32(&in) == 0)
+            return at;
+        enum tape_error error = read_chunk_header(f, at, end, &h);
+        if (error == TAPE_OK) {
+            add_chunk(f, &h, at + TAPE_CHUNK_HEADER_BYTES);
+            at += tape_chunk_span(h.stored_bytes);
+            continue;
+        }
+        uint64_t used, next = find_chunk(f, at + TAPE_CHUNK_ALIGN, end, &used);
+        damaged_chunk(f, at, (next < end ? next : used) - at, &h, error);
+        at = next;
+    }
+    return at;
+}
+
+void tape_scan(struct tape_file *f) {
+    uint64_t at = TAPE_FILE_HEADER_BYTES;
+    while (at < f->size) {
+        struct tape_segment_header h;
+        enum tape_error error = read_segment_header(f, at, &h);
+        uint64_t next;
+        if (error == TAPE_OK) {
+            next = at + h.length;
+            if (next > f->size) { /* normal behind CLOSE, where the tape gets its final length */
+                f->cut_at = at;
+                f->cut_missing = next - f->size;
+                next = f->size;
+            }
+            /* When a recording ends, the last segment is cut to what was used of it; LATE chunks
+             * may then follow in segments that begin within its former length. */
+            uint64_t stop = scan_chunks(f, at + TAPE_SEGMENT_HEADER_BYTES, next);
+            uint64_t inner = stop < next ? find_segment(f, stop, next) : next;
+            if (inner < next)
+                next = inner;
+        } else {
+            /* Perhaps its chunks are still good. */
+            next = find_segment(f, at + 1, f->size);
+            if (!is_empty(f, at, next)) {
+                tape_damage(f, false, at, 0, "segment header: %s", tape_error_text(error));
+                uint64_t used;
+                scan_chunks(f, find_chunk(f, at, next, &used), next);
+            }
+        }
+        at = next;
+    }
+}

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: MIT */
+#include "view.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "completeness.h"
+#include "diag.h"
+#include "option_value.h"
+#include "tree_print.h"
+#include "units.h"
+
+struct settings {
+    bool top_down, flat, wide, json;
+    double threshold;
+    uint64_t depth, limit;
+    const char *filter, *at, *from, *to;
+};
+
+/* What is shown, loaded and counted. */
+struct loaded {
+    struct tape_file *tape;
+    struct profile *profile;
+    struct names *names;
+    struct tree_site *sites;
+    size_t site_count;
+    uint64_t total_bytes, total_blocks; /* of all sites */
+    uint64_t shown_bytes, shown_blocks; /* of those that the filter keeps */
+};
+
+static bool parse(const struct command *c, int argc, char **argv, struct settings *s) {
+    const char *value;
+    int found;
+    while ((found = command_next_option(c, argc, argv, &value)) >= 0) {
+        const char *name = c->options[found].name;
+        if (strcmp(name, "at") == 0) {
+            s->at = value;
+        } else if (strcmp(name, "between") == 0) {
+            if (optind >= argc) {
+                command_usage_error(c, "--between wants two times, e.g. --between 1s 2s");
+                return false;
+            }
+            s->from = value;
+            s->to = argv[optind++];
+        } else if (strcmp(name, "bottom-up") == 0) {
+            s->top_down = false;
+        } else if (strcmp(name, "top-down") == 0) {
+            s->top_down = true;
+        } else if (strcmp(name, "flat") == 0) {
+            s->flat = true;
+        } else if (strcmp(name, "wide") == 0) {
+            s->wide = true;
+        } else if (strcmp(name, "json") == 0) {
+            s->json = true;
+        } else if (strcmp(name, "filter") == 0) {
+            s->filter = value;
+        } else if (strcmp(name, "threshold") == 0) {
+            if (!option_percent(c, name, value, &s->threshold))
+                return false;
+        } else if (strcmp(name, "depth") == 0) {
+            if (!option_number(c, name, value, 0, TREE_DEPTH_MAX, &s->depth))
+                return false;
+        } else if (strcmp(name, "limit") == 0) {
+            if (!option_number(c, name, value, 0, UINT32_MAX, &s->limit))
+                return false;
+        }
+    }
+    return true;
+}
+
+static bool parse_range(const struct command *c, struct tape_file *tape, const struct settings *s,
+                        struct profile_range *range) {
+    const char *error, *text = s->at;
+    *range = (struct profile_range){.until = UINT64_MAX};
+    if (s->at != NULL && !profile_parse_time(tape, text, &range->until, &error))
+        goto bad;
+    if (s->from == NULL)
+        return true;
+    range->between = true;
+    if (!profile_parse_time(tape, text = s->from, &range->from, &error) ||
+        !profile_parse_time(tape, text = s->to, &range->to, &error))
+        goto bad;
+    if (range->from > range->to) {
+        command_usage_error(c, "--between: '%s' is later than '%s'", s->from, s->to);
+        return false;
+    }
+    return true;
+bad:
+    command_usage_error(c, "'%s': %s", text, error);
+    return false;
+}
+
+static void load_sites(struct loaded *l, const struct view *v, const char *filter) {
+    const struct profile *p = l->profile;
+    l->sites = xmalloc((p->site_count != 0 ? p->site_count : 1) * sizeof *l->sites);
+    for (size_t i = 0; i < p->site_count; i++) {
+        uint64_t bytes = p->sites[i].value[v->bytes], blocks = p->sites[i].value[v->blocks];
+        if (bytes == 0 && blocks == 0)
+            continue;
+        l->sites[l->site_count++] = (struct tree_site){p->sites[i].stack, bytes, blocks};
+        l->total_bytes += bytes;
+        l->total_blocks += blocks;
+    }
+    if (filter != NULL)
+        l->site_count = tree_filter(l->names, l->sites, l->site_count, filter);
+    for (size_t i = 0; i < l->site_count; i++) {
+        l->shown_bytes += l->sites[i].bytes;
+        l->shown_blocks += l->sites[i].blocks;
+    }
+}
+
+/* "Live at the peak, 1.23 s after the start" */
+static void print_title(const struct view *v, const struct loaded *l, const struct settings *s,
+                        const struct profile_range *range) {
+    const struct replay_counts *counts = replay_counts(l->profile->replay);
+    const struct tape_process *process = tape_file_process(l->tape);
+    char a[UNITS_ROOM], b[UNITS_ROOM], size[UNITS_ROOM], blocks[UNITS_ROOM];
+    if (s->from != NULL)
+        printf("Allocated after %s and not freed by %s", units_duration(a, range->from),
+               units_duration(b, range->to));
+    else if (s->at != NULL)
+        printf("Live %s after the start", units_duration(a, range->until));
+    else if (v->bytes == METRIC_PEAK_BYTES)
+        printf("%s, %s after the start", v->title, units_duration(a, counts->peak_time));
+    else
+        fputs(process->closed ? v->title : "Not freed when the recording ends", stdout);
+    printf(": %s in %s block%s\n", units_bytes(size, l->total_bytes),
+           units_count(blocks, l->total_blocks), l->total_blocks == 1 ? "" : "s");
+    if (s->filter != NULL)
+        printf("of these in stacks that match '%s': %s (%s) in %s block%s\n", s->filter,
+               units_bytes(size, l->shown_bytes), units_percent(a, l->shown_bytes, l->total_bytes),
+               units_count(blocks, l->shown_blocks), l->shown_blocks == 1 ? "" : "s");
+    fputc('\n', stdout);
+}
+
+static void put(struct json_object *o, const char *key, uint64_t value) {
+    json_object_object_add(o, key, json_object_new_uint64(value));
+}
+
+static struct json_object *amounts(uint64_t bytes, uint64_t blocks) {
+    struct json_object *o = json_object_new_object();
+    put(o, "bytes", bytes);
+    put(o, "blocks", blocks);
+    return o;
+}
+
+static void print_json(const struct view *v, const struct loaded *l, const struct settings *s,
+                       const struct profile_range *range, const char *key,
+                       struct json_object *content) {
+    const struct replay_counts *counts = replay_counts(l->profile->replay);
+    struct json_object *o = json_object_new_object();
+    json_object_object_add(o, "view", json_object_new_string(v->json_name));
+    if (s->from != NULL) {
+        put(o, "from_ns", range->from);
+        put(o, "to_ns", range->to);
+    } else {
+        put(o, "at_ns",
+            s->at != NULL                   ? range->until
+            : v->bytes == METRIC_PEAK_BYTES ? counts->peak_time
+                                            : counts->end_time);
+    }
+    json_object_object_add(o, "total", amounts(l->total_bytes, l->total_blocks));
+    if (s->filter != NULL) {
+        char *glob = names_printable(s->filter, strlen(s->filter));
+        json_object_object_add(o, "filter", json_object_new_string(glob));
+        json_object_object_add(o, "matching", amounts(l->shown_bytes, l->shown_blocks));
+        free(glob);
+    }
+    json_object_object_add(o, "direction",
+                           json_object_new_string(s->top_down ? "top-down" : "bottom-up"));
+    json_object_object_add(o, key, content);
+    json_object_object_add(o, "completeness", completeness_json(l->tape, counts, l->names));
+    puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
+                                               JSON_C_TO_STRING_NOSLASHESCAPE));
+    json_object_put(o);
+}
+
+static void show(const struct view *v, struct loaded *l, const struct settings *s,
+                 const struct profile_range *range) {
+    struct screen screen = screen_of(stdout, s->wide);
+    struct tree_print how = {.names = l->names,
+                             .screen = &screen,
+                             .top_down = s->top_down,
+                             .total_bytes = l->total_bytes,
+                             .limit = (uint32_t)s->limit,
+                             .threshold = s->threshold};
+    uint64_t threshold = option_share(s->threshold, l->total_bytes);
+    struct tree *tree = NULL;
+    struct tree_place *places = NULL;
+    size_t place_count = 0;
+    if (s->flat) {
+        places = tree_places(l->names, l->sites, l->site_count, &place_count);
+    } else {
+        struct tree_options options = {.top_down = s->top_down,
+                                       .threshold = threshold,
+                                       .depth = (uint32_t)s->depth};
+        tree = tree_build(l->names, l->sites, l->site_count, &options);
+    }
+    if (s->json) {
+        print_json(v, l, s, range, s->flat ? "places" : "tree",
+                   s->flat ? tree_json_places(places, place_count, threshold, &how)
+                           : tree_json(tree, &how));
+    } else {
+        const struct replay_counts *counts = replay_counts(l->profile->replay);
+        const char *empty = completeness_why_empty(l->tape, counts);
+        if (empty != NULL) {
+            printf("%s.\n", empty);
+        } else {
+            print_title(v, l, s, range);
+            if (l->total_blocks == 0)
+                printf("%s\n", s->from != NULL || s->at != NULL ? "Nothing." : v->nothing);
+            else if (s->flat)
+                tree_print_places(stdout, places, place_count, threshold, &how);
+            else
+                tree_print(stdout, tree, &how);
+        }
+        fputc('\n', stdout);
+        completeness_print(stdout, l->tape, counts, l->names);
+    }
+    tree_free(tree);
+    free(places);
+}
+
+int view_run(const struct command *c, const struct view *view, int argc, char **argv) {
+    struct settings s = {.threshold = 1, .depth = 16, .limit = 20};
+    if (!parse(c, argc, argv, &s))
+        return EXIT_USAGE;
+    const char *file = option_file(c, argc, argv);
+    if (file == NULL)
+        return EXIT_USAGE;
+    struct loaded l = {.tape = tape_file_open(file)};
+    if (l.tape == NULL)
+        return EXIT_FINDING;
+    struct profile_range range;
+    int status = EXIT_USAGE;
+    if (parse_range(c, l.tape, &s, &range)) {
+        struct view shown = *view;
+        if (s.at != NULL) { /* what lives at that instant, not what lived at the peak before it */
+            shown.bytes = METRIC_LIVE_BYTES;
+            shown.blocks = METRIC_LIVE_BLOCKS;
+        }
+        l.profile = profile_run(l.tape, &range);
+        l.names = names_new(replay_stacks(l.profile->replay));
+        load_sites(&l, &shown, s.filter);
+        show(&shown, &l, &s, &range);
+        status = completeness_status(l.tape);
+        free(l.sites);
+        names_free(l.names);
+        profile_free(l.profile);
+    }
+    tape_file_close(l.tape);
+    return status;
+}

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: MIT
+"""The tools that a program is run under, and the measurement of one run."""
+import json
+import os
+import shutil
+import subprocess
+import time
+
+
+class Failed(Exception):
+    """The program did not end with status 0 under a tool."""
+
+
+class Run:
+    """Medians are taken over these: nanoseconds, peak resident KiB of the program itself."""
+
+    def __init__(self, wall, cpu, rss):
+        self.wall, self.cpu, self.rss = wall, cpu, rss
+
+
+class Tool:
+    """name; command in front of the program; preloaded library; environment; a shell command that
+    reads the pipe `fifo` meanwhile; the file it writes (removed before each run)."""
+
+    def __init__(self, name, prefix=(), preload=None, env=None, reader="", output=None,
+                 leave_out=()):
+        self.name, self.prefix, self.preload, self.env = name, list(prefix), preload, env or {}
+        self.reader, self.output, self.leave_out = reader, output, leave_out
+
+    def clean(self):
+        folder, base = os.path.split(self.output or "")
+        for name in os.listdir(folder) if base else []:
+            if name.startswith(base):
+                os.unlink(os.path.join(folder, name))
+
+
+def find_heaptrack(build):
+    """heaptrack's parts put together as its script does, without the script: its preload in the
+    program, its interpreter and zstd behind a pipe."""
+    script = shutil.which("heaptrack")
+    if not script:
+        return None
+    base = os.path.dirname(os.path.dirname(os.path.realpath(script)))
+    parts = [os.path.join(base, "lib/heaptrack/libheaptrack_preload.so"),
+             os.path.join(base, "lib/heaptrack/libexec/heaptrack_interpret")]
+    if not all(os.path.exists(p) for p in parts):
+        return None
+    fifo, out = os.path.join(build, "heaptrack.fifo"), os.path.join(build, "heaptrack.zst")
+    compressor = "zstd -c" if shutil.which("zstd") else "gzip -c"
+    return Tool("heaptrack", preload=parts[0], env={"DUMP_HEAPTRACK_OUTPUT": fifo},
+                reader=f"{parts[1]} | {compressor} >{out}", output=out)
+
+
+def all_tools(build, library, null, massif):
+    tape = os.path.join(build, "bench.tape")
+    tools = [Tool("bare"), Tool("null", preload=null),
+             Tool("heaptape", preload=library,
+                  env={"HEAPTAPE_OUT": tape, "HEAPTAPE_LAUNCHER": "1"}, output=tape)]
+    heaptrack = find_heaptrack(build)
+    if heaptrack:
+        tools.append(heaptrack)
+    if massif and shutil.which("valgrind"):
+        out = os.path.join(build, "massif.out")
+        tools.append(Tool("massif", prefix=["valgrind", "-q", "--tool=massif",
+                                            f"--massif-out-file={out}"], output=out,
+                          leave_out=("true",)))
+    return tools
+
+
+def measure(build, tool, program):
+    """One measurement of a program under a tool; raises when the program fails."""
+    tool.clean()
+    report, fifo = os.path.join(build, "report"), os.path.join(build, "heaptrack.fifo")
+    if os.path.exists(fifo):
+        os.unlink(fifo)
+    env = {**os.environ, **program.env, **tool.env}
+    env.pop("LD_PRELOAD", None)
+    if tool.preload:
+        env["BENCH_PRELOAD"] = tool.preload
+    with open(program.stdin, "rb") as stdin:
+        subprocess.run([os.path.join(build, "measure"), report, str(program.repeat), fifo,
+                        tool.reader, *tool.prefix, *program.argv], env=env, stdin=stdin,
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+    with open(report, encoding="ascii") as lines:
+        rows = [[int(word) for word in line.split()] for line in lines]
+    if len(rows) != program.repeat or any(row[3] != 0 for row in rows):
+        raise Failed(f"{program.name} failed under {tool.name}")
+    n = len(rows)
+    return Run(sum(r[0] for r in rows) / n, sum(r[1] for r in rows) / n, max(r[2] for r in rows))
+
+
+def read_tape(heaptape, tape):
+    """What heaptape says about its own recording, bytes on disk, and how long a replay of all
+    events takes: `report` with its sites left out, so that no symbol is looked up."""
+    command = [heaptape, "report", "--json", "-n", "0", tape]
+    seconds = []
+    for _ in range(3):
+        start = time.monotonic()
+        text = subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout
+        seconds.append(time.monotonic() - start)
+    report = json.loads(text)
+    size = sum(os.path.getsize(p) for p in (tape, tape + ".tail") if os.path.exists(p))
+    return {"allocations": report["heap"]["allocations"],
+            "events": report["completeness"]["events"],
+            "tape_bytes": size, "replay_seconds": min(seconds)}

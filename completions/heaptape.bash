@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: MIT
+# bash completion for heaptape; tests/cli/help.bats compares it with --help.
+
+_heaptape_options() {
+    local view='--bottom-up --top-down --flat --threshold --depth -n --limit --filter --wide --json'
+    case $1 in
+    record) echo '-o --output -f --force --unwinder -q --quiet --buffer-events -h --help' ;;
+    report) echo '-n --limit --depth --wide --json -h --help' ;;
+    peak) echo "--at $view -h --help" ;;
+    leaks) echo "--between $view -h --help" ;;
+    massif)
+        echo '-o --output --time-unit --threshold --detailed-freq --max-snapshots --depth' \
+            '--heap-admin --alignment -h --help'
+        ;;
+    dump) echo '-h --help' ;;
+    info) echo '--json -h --help' ;;
+    esac
+}
+
+# What an option's argument may be: words, or the name of an action.
+_heaptape_argument() {
+    case $1:$2 in
+    *:-o | *:--output) echo file ;;
+    *:--unwinder) echo rows libunwind verify ;;
+    *:--time-unit) echo ms B ;;
+    peak:--at) echo peak end ;;
+    *:-n | *:--limit | *:--depth | *:--threshold | *:--filter | *:--between | *:--buffer-events | \
+        *:--detailed-freq | *:--max-snapshots | *:--heap-admin | *:--alignment) echo none ;;
+    esac
+}
+
+_heaptape() {
+    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command argument i
+    local commands='record report peak leaks massif dump info'
+    COMPREPLY=()
+    if [ "$COMP_CWORD" -eq 1 ]; then
+        mapfile -t COMPREPLY < <(compgen -W "$commands --help --version" -- "$cur")
+        return
+    fi
+    command=${COMP_WORDS[1]}
+    argument=$(_heaptape_argument "$command" "$prev")
+    case $argument in
+    file) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
+    none) ;;
+    ?*) mapfile -t COMPREPLY < <(compgen -W "$argument" -- "$cur") ;;
+    *)
+        if [ "$command" = record ]; then
+            # Behind the program its own files are meant.
+            for ((i = 2; i < COMP_CWORD; i++)); do
+                case ${COMP_WORDS[i]} in
+                --) [ $((i + 1)) -lt "$COMP_CWORD" ] && mapfile -t COMPREPLY < <(compgen -f -- "$cur") && return ;;
+                -*) [ "$(_heaptape_argument record "${COMP_WORDS[i]}")" ] && ((i++)) ;;
+                *) mapfile -t COMPREPLY < <(compgen -f -- "$cur") && return ;;
+                esac
+            done
+        fi
+        case $command:$cur in
+        *:-*) mapfile -t COMPREPLY < <(compgen -W "$(_heaptape_options "$command")" -- "$cur") ;;
+        record:*) mapfile -t COMPREPLY < <(compgen -c -- "$cur") ;;
+        *) mapfile -t COMPREPLY < <(compgen -f -X '!*.tape*' -- "$cur" && compgen -d -- "$cur") ;;
+        esac
+        ;;
+    esac
+}
+
+complete -o filenames -F _heaptape heaptape

@@ -1,0 +1,61 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# Every stack of real programs, unwound by the recorder's rows and by libunwind: no difference.
+
+load ../helpers
+
+# Records under both unwinders; the program must make at least this many captures.
+verify() {
+    local least=$1 line captures
+    shift
+    capture "$heaptape" record -q -f -o x.tape --unwinder=verify -- "$@" <"${input-/dev/null}"
+    expect_status 0 || return 1
+    line=$(grep '^heaptape: verify: ' err) || {
+        cat err
+        return 1
+    }
+    echo "$line"
+    captures=$(sed -n 's/^heaptape: verify: \([0-9]*\) captures.*/\1/p' <<<"$line")
+    [[ $line == *": 0 differences"* ]] && [ "$captures" -ge "$least" ]
+}
+
+@test "sqlite3" {
+    input=$top/bench/sqlite.sql
+    verify 100000 sqlite3 :memory:
+}
+
+@test "python3" {
+    PYTHONMALLOC=malloc verify 100000 python3 "$top/bench/python.py"
+}
+
+@test "perl" {
+    verify 100000 perl "$top/bench/perl.pl"
+}
+
+@test "cc1plus" {
+    g++ -E "$top/bench/regex_map.cc" -o x.ii
+    verify 100000 "$(g++ -print-prog-name=cc1plus)" -quiet -O1 x.ii -o /dev/null
+}
+
+@test "git log" {
+    git init -q -b main repo
+    for i in $(seq 1 60); do
+        printf 'commit refs/heads/main\ncommitter a <a@example.org> %d +0000\ndata 2\nm\n' $((1600000000 + i))
+        for f in 1 2 3 4 5; do
+            text=$(seq "$i" $((i + f * 100)))
+            printf 'M 644 inline dir%d/file%d\ndata %d\n%s\n' $((i % 7)) $f $((${#text} + 1)) "$text"
+        done
+    done | git -C repo fast-import --quiet
+    verify 10000 git -C repo log -p --stat
+}
+
+@test "C++ exceptions on several threads" {
+    compile_bench exceptions
+    verify 100000 ./exceptions
+}
+
+@test "rust" {
+    command -v rustc >/dev/null || skip 'rustc is not installed'
+    rustc -O -o words "$top/bench/words.rs"
+    verify 100000 ./words
+}
