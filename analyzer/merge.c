@@ -265,8 +265,11 @@ static uint32_t run_length(const struct merge *m, const struct cursor *c,
     uint32_t i = c->at;
     if (next == NULL)
         return c->count - i;
-    uint64_t limit = next->key + (c->index < next->index); /* keys below it come first */
-    while (i < c->count && merge_key(m, c->batch[i].event.stamp) < limit)
+    if (i < c->count) /* the first one is what made the stream the first */
+        i++;
+    uint64_t key;
+    while (i < c->count && ((key = merge_key(m, c->batch[i].event.stamp)) < next->key ||
+                            (key == next->key && c->index < next->index)))
         i++;
     return i - c->at;
 }

@@ -110,6 +110,12 @@ static void load_sites(struct loaded *l, const struct view *v, const char *filte
     }
 }
 
+/* No instant lies behind the end of the run. */
+static uint64_t within(const struct loaded *l, uint64_t time) {
+    uint64_t end = replay_counts(l->profile->replay)->end_time;
+    return time < end ? time : end;
+}
+
 /* "Live at the peak, 1.23 s after the start" */
 static void print_title(const struct view *v, const struct loaded *l, const struct settings *s,
                         const struct profile_range *range) {
@@ -117,10 +123,10 @@ static void print_title(const struct view *v, const struct loaded *l, const stru
     const struct tape_process *process = tape_file_process(l->tape);
     char a[UNITS_ROOM], b[UNITS_ROOM], size[UNITS_ROOM], blocks[UNITS_ROOM];
     if (s->from != NULL)
-        printf("Allocated after %s and not freed by %s", units_duration(a, range->from),
-               units_duration(b, range->to));
+        printf("Allocated after %s and not freed by %s", units_duration(a, within(l, range->from)),
+               units_duration(b, within(l, range->to)));
     else if (s->at != NULL)
-        printf("Live %s after the start", units_duration(a, range->until));
+        printf("Live %s after the start", units_duration(a, within(l, range->until)));
     else if (v->bytes == METRIC_PEAK_BYTES)
         printf("%s, %s after the start", v->title, units_duration(a, counts->peak_time));
     else
@@ -152,11 +158,11 @@ static void print_json(const struct view *v, const struct loaded *l, const struc
     struct json_object *o = json_object_new_object();
     json_object_object_add(o, "view", json_object_new_string(v->json_name));
     if (s->from != NULL) {
-        put(o, "from_ns", range->from);
-        put(o, "to_ns", range->to);
+        put(o, "from_ns", within(l, range->from));
+        put(o, "to_ns", within(l, range->to));
     } else {
         put(o, "at_ns",
-            s->at != NULL                   ? range->until
+            s->at != NULL                   ? within(l, range->until)
             : v->bytes == METRIC_PEAK_BYTES ? counts->peak_time
                                             : counts->end_time);
     }

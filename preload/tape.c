@@ -55,6 +55,8 @@ static bool worker_zstd(struct worker *w) {
     ZSTD_CCtx *zstd = ZSTD_initStaticCCtx(w->zstd_memory, bytes);
     if (zstd == NULL)
         return false;
+    /* A static context starts with every parameter at zero, not at its default. */
+    ZSTD_CCtx_reset(zstd, ZSTD_reset_session_and_parameters);
     ZSTD_CCtx_setParameter(zstd, ZSTD_c_compressionLevel, ZSTD_LEVEL);
     ZSTD_CCtx_setParameter(zstd, ZSTD_c_checksumFlag, 1);
     w->zstd = zstd;

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT */
+#include "profile.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "diag.h"
+
+const struct metric_info metric_info[METRIC_COUNT] = {
+    [METRIC_PEAK_BYTES] = {"peak-bytes", "peak bytes", true},
+    [METRIC_PEAK_BLOCKS] = {"peak-blocks", "peak blocks", false},
+    [METRIC_TOTAL_BYTES] = {"total-bytes", "allocated bytes", true},
+    [METRIC_TOTAL_BLOCKS] = {"total-blocks", "allocations", false},
+    [METRIC_LIVE_BYTES] = {"live-bytes", "live bytes", true},
+    [METRIC_LIVE_BLOCKS] = {"live-blocks", "live blocks", false},
+    [METRIC_TEMPORARY] = {"temporary", "temporary", false},
+};
+
+/* Counters of one call stack. What it had at the newest peak is kept lazily: as long as `epoch` is
+ * not that of the newest peak the stack has not changed since, and live is the value. */
+struct counter {
+    uint64_t live_bytes, live_blocks;
+    uint64_t peak_bytes, peak_blocks, epoch;
+    uint64_t total_bytes, total_blocks, temporary;
+};
+
+struct pass {
+    struct profile *profile;
+    struct counter *counter; /* by stack id */
+    uint32_t room;
+    uint64_t live_bytes, peak_bytes, epoch;
+    uint64_t *newest; /* by thread: sequence of its newest allocation + 1 */
+    uint32_t thread_room;
+};
+
+static struct counter *counter_of(struct pass *p, uint32_t stack) {
+    if (stack >= p->room) {
+        uint32_t room = p->room != 0 ? p->room : 1024;
+        while (room <= stack)
+            room *= 2;
+        p->counter = xrealloc(p->counter, room * sizeof *p->counter);
+        memset(p->counter + p->room, 0, (room - p->room) * sizeof *p->counter);
+        p->room = room;
+    }
+    struct counter *c = &p->counter[stack];
+    if (c->epoch != p->epoch) {
+        c->peak_bytes = c->live_bytes;
+        c->peak_blocks = c->live_blocks;
+        c->epoch = p->epoch;
+    }
+    return c;
+}
+
+static uint64_t *newest_of(struct pass *p, uint32_t thread) {
+    if (thread >= p->thread_room) {
+        uint32_t room = thread + 16;
+        p->newest = xrealloc(p->newest, room * sizeof *p->newest);
+        memset(p->newest + p->thread_room, 0, (room - p->thread_room) * sizeof *p->newest);
+        p->thread_room = room;
+    }
+    return &p->newest[thread];
+}
+
+static void count_alloc(void *context, const struct block *b) {
+    struct pass *p = context;
+    struct counter *c = counter_of(p, b->stack);
+    c->live_bytes += b->size;
+    c->live_blocks++;
+    c->total_bytes += b->size;
+    c->total_blocks++;
+    *newest_of(p, b->thread) = b->sequence + 1;
+    p->live_bytes += b->size;
+    if (p->live_bytes > p->peak_bytes) {
+        p->peak_bytes = p->live_bytes;
+        p->epoch++;
+    }
+}
+
+static void count_free(void *context, const struct block *b, uint64_t now, uint32_t thread,
+                       bool realloc) {
+    struct pass *p = context;
+    (void)now;
+    struct counter *c = counter_of(p, b->stack);
+    c->live_bytes -= b->size;
+    c->live_blocks--;
+    c->temporary += !realloc && thread == b->thread && *newest_of(p, thread) == b->sequence + 1;
+    p->live_bytes -= b->size;
+}
+
+static void note_mark(void *context, const char *text, uint64_t now, uint32_t thread) {
+    struct profile *f = ((struct pass *)context)->profile;
+    (void)thread;
+    f->marks = xrealloc(f->marks, (f->mark_count + 1) * sizeof *f->marks);
+    f->marks[f->mark_count++] = (struct profile_mark){xstrdup(text), now};
+}
+
+static void note_sample(void *context, uint64_t rss_bytes, uint64_t now) {
+    struct pass *p = context;
+    struct profile *f = p->profile;
+    if ((f->sample_count & (f->sample_count - 1)) == 0)
+        f->samples = xrealloc(f->samples, (f->sample_count != 0 ? 2 * f->sample_count : 1) *
+                                              sizeof *f->samples);
+    f->samples[f->sample_count++] =
+        (struct profile_sample){.time = now, .rss_bytes = rss_bytes, .heap_bytes = p->live_bytes};
+}
+
+static void fill_sites(struct pass *p) {
+    struct profile *f = p->profile;
+    uint32_t count = stacks_count(replay_stacks(f->replay));
+    if (count > p->room)
+        count = p->room;
+    f->sites = xmalloc((count + 1) * sizeof *f->sites);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct counter *c = &p->counter[i];
+        if (c->total_blocks == 0)
+            continue;
+        bool changed = c->epoch == p->epoch;
+        struct site *s = &f->sites[f->site_count++];
+        *s = (struct site){.stack = i,
+                           .value = {[METRIC_PEAK_BYTES] = changed ? c->peak_bytes : c->live_bytes,
+                                     [METRIC_PEAK_BLOCKS] =
+                                         changed ? c->peak_blocks : c->live_blocks,
+                                     [METRIC_TOTAL_BYTES] = c->total_bytes,
+                                     [METRIC_TOTAL_BLOCKS] = c->total_blocks,
+                                     [METRIC_LIVE_BYTES] = c->live_bytes,
+                                     [METRIC_LIVE_BLOCKS] = c->live_blocks,
+                                     [METRIC_TEMPORARY] = c->temporary}};
+        for (int m = 0; m < METRIC_COUNT; m++)
+            f->total[m] += s->value[m];
+    }
+}
+
+/* The view "between": of what lives at the end, only the blocks born in the interval. */
+struct between {
+    const struct profile_range *range;
+    struct pass *pass;
+};
+
+static void drop_older(void *context, const struct block *b) {
+    const struct between *n = context;
+    if (b->born > n->range->from && b->born <= n->range->to)
+        return;
+    struct counter *c = counter_of(n->pass, b->stack); /* settles the peak's value first */
+    c->live_bytes -= b->size;
+    c->live_blocks--;
+}
+
+struct profile *profile_run(struct tape_file *tape, const struct profile_range *range) {
+    static const struct profile_range everything = {.until = UINT64_MAX};
+    if (range == NULL)
+        range = &everything;
+    struct pass p = {0};
+    struct between between = {range, &p};
+    struct profile *f = p.profile = xcalloc(1, sizeof *f);
+    f->replay = replay_new(tape);
+    replay_observe(f->replay, &(struct observer){.context = &p,
+                                                 .on_alloc = count_alloc,
+                                                 .on_free = count_free,
+                                                 .on_mark = note_mark,
+                                                 .on_sample = note_sample});
+    if (range->between)
+        replay_observe(f->replay, &(struct observer){.context = &between, .on_live = drop_older});
+    replay_run(f->replay, range->between ? range->to : range->until);
+    fill_sites(&p);
+    free(p.counter);
+    free(p.newest);
+    return f;
+}
+
+void profile_free(struct profile *f) {
+    if (f == NULL)
+        return;
+    for (size_t i = 0; i < f->mark_count; i++)
+        free(f->marks[i].text);
+    free(f->marks);
+    free(f->samples);
+    free(f->sites);
+    replay_free(f->replay);
+    free(f);
+}

@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: MIT */
+#include "replay.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "diag.h"
+#include "live.h"
+#include "merge.h"
+
+#define OBSERVERS_MAX 4
+#define AHEAD         8 /* events whose map slots are fetched in advance */
+
+/* How long after an allocation at a live address its free may still follow (units of the time
+ * columns, about 25 ns): stamps of two threads differ by less. */
+#define INVERSION_WINDOW 64
+
+/* A free that was applied before it was met: the address was allocated again first. */
+struct owed {
+    uint64_t address, key;
+};
+
+struct stream_state {
+    uint32_t thread;
+    bool in_flight, unmatched; /* a REALLOC_FROM without its result: with and without a block */
+    struct block block;
+};
+
+struct thread_state {
+    struct replay_thread known;
+    char *name;
+    uint64_t newest; /* sequence of its newest allocation + 1 */
+};
+
+struct replay {
+    struct tape_file *tape;
+    struct stacks *stacks;
+    const struct clock *clock;
+    struct replay_counts counts;
+    struct live live;
+    struct stream_state *stream;
+    uint32_t stream_count;
+    struct thread_state *thread;
+    uint32_t thread_count, thread_room;
+    uint32_t *thread_table; /* open addressing by thread id: index + 1, 0 empty */
+    uint32_t thread_mask;
+    struct owed *owed;
+    size_t owed_count, owed_room;
+    struct observer observer[OBSERVERS_MAX];
+    unsigned observer_count;
+    bool watched; /* somebody has on_event */
+    /* the event at hand */
+    uint64_t now, key;
+    /* the newest conversion, which the next event often shares */
+    uint64_t stamp;
+};
+
+/* Calls `member` of every observer that has it. */
+#define TELL(r, member, ...)                                                                       \
+    do {                                                                                           \
+        for (unsigned i_ = 0; i_ < (r)->observer_count; i_++)                                      \
+            if ((r)->observer[i_].member != NULL)                                                  \
+                (r)->observer[i_].member((r)->observer[i_].context, __VA_ARGS__);                  \
+    } while (0)
+
+struct replay *replay_new(struct tape_file *tape) {
+    struct replay *r = xcalloc(1, sizeof *r);
+    r->tape = tape;
+    r->stacks = stacks_new();
+    r->clock = tape_file_clock(tape);
+    r->stamp = UINT64_MAX;
+    live_init(&r->live);
+    return r;
+}
+
+void replay_free(struct replay *r) {
+    if (r == NULL)
+        return;
+    for (uint32_t i = 0; i < r->thread_count; i++)
+        free(r->thread[i].name);
+    free(r->thread);
+    free(r->thread_table);
+    free(r->stream);
+    free(r->owed);
+    live_free(&r->live);
+    stacks_free(r->stacks);
+    free(r);
+}
+
+void replay_observe(struct replay *r, const struct observer *o) {
+    if (r->observer_count == OBSERVERS_MAX)
+        abort();
+    r->observer[r->observer_count++] = *o;
+    r->watched |= o->on_event != NULL;
+}
+
+const struct replay_counts *replay_counts(const struct replay *r) {
+    return &r->counts;
+}
+
+struct stacks *replay_stacks(struct replay *r) {
+    return r->stacks;
+}
+
+uint32_t replay_thread_count(const struct replay *r) {
+    return r->thread_count;
+}
+
+const struct replay_thread *replay_thread(const struct replay *r, uint32_t index) {
+    return &r->thread[index].known;
+}
+
+/* ---- threads ------------------------------------------------------------------------------- */
+
+static uint32_t *thread_slot(const struct replay *r, uint64_t tid) {
+    uint32_t i = (uint32_t)(tid * UINT64_C(0x9e3779b97f4a7c15) >> 32) & r->thread_mask;
+    while (r->thread_table[i] != 0 && r->thread[r->thread_table[i] - 1].known.tid != tid)
+        i = (i + 1) & r->thread_mask;
+    return &r->thread_table[i];
+}
+
+static void grow_threads(struct replay *r) {
+    r->thread_room = r->thread_room != 0 ? r->thread_room * 2 : 16;
+    r->thread = xrealloc(r->thread, r->thread_room * sizeof *r->thread);
+    free(r->thread_table);
+    r->thread_mask = 2 * r->thread_room - 1;
+    r->thread_table = xcalloc(r->thread_mask + 1, sizeof *r->thread_table);
+    for (uint32_t i = 0; i < r->thread_count; i++)
+        *thread_slot(r, r->thread[i].known.tid) = i + 1;
+}
+
+static uint32_t find_thread(struct replay *r, uint64_t tid, const void *name, size_t length) {
+    if (r->thread_count == r->thread_room)
+        grow_threads(r);
+    uint32_t *slot = thread_slot(r, tid);
+    if (*slot == 0) {
+        r->thread[r->thread_count] = (struct thread_state){.known = {.tid = tid}};
+        *slot = ++r->thread_count;
+    }
+    struct thread_state *t = &r->thread[*slot - 1];
+    if (t->name == NULL || strlen(t->name) != length || memcmp(t->name, name, length) != 0) {
+        free(t->name);
+        t->name = xmalloc(length + 1);
+        memcpy(t->name, name, length);
+        t->name[length] = 0;
+    }
+    t->known.name = t->name;
+    return *slot - 1;
+}
+
+/* ---- blocks -------------------------------------------------------------------------------- */
+
+static void end_block(struct replay *r, const struct block *b, uint32_t thread, bool realloc) {
+    r->counts.frees++;
+    r->counts.live_bytes -= b->size;
+    r->counts.live_blocks--;
+    r->thread[thread].known.frees++;
+    if (!realloc && thread == b->thread && r->thread[thread].newest == b->sequence + 1)
+        r->counts.temporary++;
+    TELL(r, on_free, b, r->now, thread, realloc);
+}
+
+static void owe_free(struct replay *r, uint64_t address) {
+    if (r->owed_count == r->owed_room) {
+        r->owed_room = r->owed_room != 0 ? r->owed_room * 2 : 16;
+        r->owed = xrealloc(r->owed, r->owed_room * sizeof *r->owed);
+    }
+    r->owed[r->owed_count++] = (struct owed){address, r->key};
+    r->counts.inversions++;
+}
+
+/* Frees that are owed for too long will not come: they were lost. */
+static void drop_overdue(struct replay *r) {
+    size_t kept = 0;
+    for (size_t i = 0; i < r->owed_count; i++) {
+        if (r->owed[i].key + INVERSION_WINDOW >= r->key) {
+            r->owed[kept++] = r->owed[i];
+            continue;
+        }
+        r->counts.inversions--;
+        r->counts.overlaps++;
+    }
+    r->owed_count = kept;
+}
+
+static bool settle_owed(struct replay *r, uint64_t address) {
+    for (size_t i = 0; i < r->owed_count; i++) {
+        if (r->owed[i].address != address)
+            continue;
+        memmove(&r->owed[i], &r->owed[i + 1], (r->owed_count - i - 1) * sizeof *r->owed);
+        r->owed_count--;
+        return true;
+    }
+    return false;
+}
+
+static void add_block(struct replay *r, const struct merge_event *e, uint32_t thread) {
+    struct block *old = live_find(&r->live, e->event.address);
+    if (old != NULL) {
+        struct block ended = *old;
+        live_remove(&r->live, old);
+        owe_free(r, ended.address);
+        end_block(r, &ended, ended.thread, false);
+    }
+    struct block *b = live_add(&r->live, e->event.address);
+    struct replay_counts *c = &r->counts;
+    *b = (struct block){.address = e->event.address,
+                        .size = e->event.size,
+                        .born = r->now,
+                        .sequence = c->allocations,
+                        .stack = e->stack,
+                        .thread = thread,
+                        .op = e->event.op,
+                        .align_log2 = e->event.align_log2};
+    c->allocations++;
+    c->allocated_bytes += b->size;
+    c->live_bytes += b->size;
+    c->live_blocks++;
+    struct thread_state *t = &r->thread[thread];
+    t->known.allocations++;
+    t->newest = c->allocations;
+    TELL(r, on_alloc, b);
+    if (c->live_bytes > c->peak_bytes) {
+        c->peak_bytes = c->live_bytes;
+        c->peak_blocks = c->live_blocks;
+        c->peak_time = r->now;
+    }
+}
+
+/* A call that allocates: its block, its failure, or the end of a resize. */
+static void take_result(struct replay *r, struct stream_state *s, const struct merge_event *e) {
+    bool resize = tape_op_class(e->event.op) == TAPE_CLASS_REALLOC;
+    bool had_block = resize && s->in_flight, announced = had_block || (resize && s->unmatched);
+    if (resize)
+        s->in_flight = s->unmatched = false;
+    if (announced)
+        r->counts.reallocs++;
+    if (e->event.address != 0) {
+        if (had_block)
+            end_block(r, &s->block, s->thread, true);
+        add_block(r, e, s->thread);
+    } else if (announced && e->event.size == 0) {
+        if (had_block)
+            end_block(r, &s->block, s->thread, false);
+    } else {
+        if (had_block && live_find(&r->live, s->block.address) == NULL)
+            *live_add(&r->live, s->block.address) = s->block;
+        r->counts.failed++;
+        TELL(r, on_failed, e->event.op, e->event.size, e->stack, r->now);
+    }
+}
+
+static void take_release(struct replay *r, struct stream_state *s, const struct merge_event *e) {
+    bool from = e->event.op == TAPE_OP_REALLOC_FROM;
+    if (r->owed_count != 0 && settle_owed(r, e->event.address)) {
+        s->unmatched = from;
+        return;
+    }
+    struct block *b = live_find(&r->live, e->event.address);
+    if (b == NULL) {
+        r->counts.unmatched_frees++;
+        s->unmatched = from;
+        return;
+    }
+    struct block ended = *b;
+    live_remove(&r->live, b);
+    if (from) {
+        s->in_flight = true;
+        s->block = ended;
+    } else {
+        end_block(r, &ended, s->thread, false);
+    }
+}
+
+/* ---- the run ------------------------------------------------------------------------------- */
+
+static void tell_mark(struct replay *r, const struct tape_event *e, uint32_t thread) {
+    char *text = xmalloc(e->size + 1);
+    memcpy(text, e->blob, e->size);
+    text[e->size] = 0;
+    TELL(r, on_mark, text, r->now, thread);
+    free(text);
+}
+
+static void take_event(struct replay *r, struct stream_state *s, const struct merge_event *e,
+                       uint32_t stream) {
+    enum tape_class class = tape_op_class(e->event.op);
+    if (e->event.op == TAPE_OP_THREAD)
+        s->thread = find_thread(r, e->event.address, e->event.blob, e->event.size);
+    else if (s->thread == UINT32_MAX && class != TAPE_CLASS_SAMPLE && class != TAPE_CLASS_BLOB)
+        s->thread = find_thread(r, 0, "?", 1); /* its announcement is lost */
+    r->counts.events++;
+    if (r->watched)
+        TELL(r, on_event, &e->event, r->now, stream, s->thread, e->stack);
+    if (class == TAPE_CLASS_FREE || class == TAPE_CLASS_FROM)
+        take_release(r, s, e);
+    else if (class == TAPE_CLASS_ALLOC || class == TAPE_CLASS_REALLOC)
+        take_result(r, s, e);
+    else if (class == TAPE_CLASS_SAMPLE)
+        TELL(r, on_sample, e->event.address, r->now);
+    else if (e->event.op == TAPE_OP_MARK)
+        tell_mark(r, &e->event, s->thread);
+}
+
+static void prefetch(const struct replay *r, const struct merge_event *e) {
+    switch (tape_op_class(e->event.op)) {
+    case TAPE_CLASS_ALLOC:
+    case TAPE_CLASS_REALLOC:
+    case TAPE_CLASS_FREE:
+    case TAPE_CLASS_FROM:
+        live_prefetch(&r->live, e->event.address);
+        break;
+    default:
+        break;
+    }
+}
+
+/* Takes the events of a run; false when one lies behind `until`. */
+static bool take_run(struct replay *r, const struct merge *m, const struct merge_run *run,
+                     uint64_t until) {
+    struct stream_state *s = &r->stream[run->index];
+    for (uint32_t i = 0; i < run->count && i < AHEAD; i++)
+        prefetch(r, &run->event[i]);
+    for (uint32_t i = 0; i < run->count; i++) {
+        const struct merge_event *e = &run->event[i];
+        if (i + AHEAD < run->count)
+            prefetch(r, e + AHEAD);
+        if (e->event.stamp != r->stamp) {
+            uint64_t now = clock_ns(r->clock, e->event.stamp);
+            if (now > until)
+                return false;
+            if (now > r->now)
+                r->now = now;
+            r->stamp = e->event.stamp;
+            r->key = merge_key(m, e->event.stamp);
+            if (r->owed_count != 0)
+                drop_overdue(r);
+        }
+        take_event(r, s, e, run->stream);
+    }
+    return true;
+}
+
+static void tell_live(struct replay *r) {
+    for (size_t i = 0; i <= r->live.mask; i++)
+        if (r->live.slot[i].address != 0)
+            TELL(r, on_live, &r->live.slot[i]);
+    for (uint32_t i = 0; i < r->stream_count; i++)
+        if (r->stream[i].in_flight)
+            TELL(r, on_live, &r->stream[i].block);
+}
+
+void replay_run(struct replay *r, uint64_t until) {
+    struct merge *m = merge_new(r->tape, r->stacks);
+    struct merge_run run;
+    r->stream_count = merge_stream_count(m);
+    r->stream = xcalloc(r->stream_count + 1, sizeof *r->stream);
+    for (uint32_t i = 0; i < r->stream_count; i++)
+        r->stream[i].thread = UINT32_MAX;
+    bool all = true;
+    while (all && merge_next(m, &run))
+        all = take_run(r, m, &run, until);
+    merge_free(m);
+    r->key = UINT64_MAX;
+    drop_overdue(r);
+    r->counts.end_time = r->now;
+    const struct tape_process *p = tape_file_process(r->tape);
+    if (all && p->closed && clock_ns(r->clock, p->end_stamp) > r->now)
+        r->counts.end_time = clock_ns(r->clock, p->end_stamp);
+    tell_live(r);
+}
