@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: MIT */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "command.h"
+#include "completeness.h"
+#include "diag.h"
+#include "merge.h"
+#include "names.h"
+#include "tape/blobs.h"
+
+static const struct command_option options[] = {
+    {"no-stacks", 0, NULL, "leave out the lines that define call stacks"},
+    {"ticks", 0, NULL, "times as the tape's clock ticks instead of ns since the start"},
+    {"json", 0, NULL, "one JSON object a line"},
+    {NULL, 0, NULL, NULL},
+};
+
+static int run(int argc, char **argv);
+
+const struct command command_dump = {
+    .name = "dump",
+    .usage = "[options] FILE",
+    .summary = "every record as one line, in time order, nothing left out",
+    .options = options,
+    .details =
+        "Lines are\n"
+        "  TIME STREAM TID OP address=… size=… align=… stack=N   calls that allocate (address 0:\n"
+        "                                                        the call failed)\n"
+        "  TIME STREAM TID OP address=…                          free, cfree, realloc_from\n"
+        "  TIME STREAM TID sample rss=BYTES monotonic=NS\n"
+        "  TIME STREAM TID thread name=\"…\" | mark text=\"…\"\n"
+        "  TIME STREAM TID module_load start=… end=… bias=… generation=… build_id=… path=\"…\"\n"
+        "  TIME STREAM TID module_unload start=… generation=…\n"
+        "  stack N caller=M frame=ADDRESS MODULE+OFFSET          ahead of the first use of N; 0 "
+        "is\n"
+        "                                                        the empty stack\n"
+        "TIME is ns since the start. ADDRESS is a return address; OFFSET is in the module's file.\n"
+        "In texts, bytes that are not printable appear as \\xHH.\n"
+        "Exit status: 0; 1 when the recording has damage or loss.\n",
+    .run = run,
+};
+
+struct dump {
+    struct replay *replay;
+    bool stacks, ticks, json;
+    bool *said; /* stack ids whose definition has been printed */
+    uint32_t room;
+};
+
+/* ---- stacks -------------------------------------------------------------------------------- */
+
+static void say_stack(struct dump *d, uint32_t stack) {
+    struct stacks *s = replay_stacks(d->replay);
+    if (stack >= d->room) {
+        uint32_t room = stack * 2 + 1024;
+        d->said = xrealloc(d->said, room * sizeof *d->said);
+        memset(d->said + d->room, 0, (room - d->room) * sizeof *d->said);
+        d->room = room;
+    }
+    uint32_t unknown = 0; /* outermost frames first: definitions come before their use */
+    for (uint32_t i = stack; i != 0 && !d->said[i]; i = stacks_caller(s, i))
+        unknown++;
+    for (; unknown > 0; unknown--) {
+        uint32_t i = stack;
+        for (uint32_t k = 1; k < unknown; k++)
+            i = stacks_caller(s, i);
+        d->said[i] = true;
+        const struct frame *f = stacks_frame(s, stacks_innermost(s, i));
+        const struct module *m = f->module != UINT32_MAX ? stacks_module(s, f->module) : NULL;
+        char *path = m != NULL ? names_printable(m->path, strlen(m->path)) : NULL;
+        if (d->json) {
+            struct json_object *o = json_object_new_object();
+            json_object_object_add(o, "op", json_object_new_string("stack"));
+            json_object_object_add(o, "stack", json_object_new_uint64(i));
+            json_object_object_add(o, "caller", json_object_new_uint64(stacks_caller(s, i)));
+            json_object_object_add(o, "frame", json_object_new_uint64(f->address));
+            if (m != NULL) {
+                json_object_object_add(o, "module", json_object_new_string(path));
+                json_object_object_add(o, "offset", json_object_new_uint64(f->address - m->bias));
+            }
+            puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
+            json_object_put(o);
+        } else if (m != NULL) {
+            printf("stack %" PRIu32 " caller=%" PRIu32 " frame=0x%" PRIx64 " %s+0x%" PRIx64 "\n", i,
+                   stacks_caller(s, i), f->address, path, f->address - m->bias);
+        } else {
+            printf("stack %" PRIu32 " caller=%" PRIu32 " frame=0x%" PRIx64 " ?\n", i,
+                   stacks_caller(s, i), f->address);
+        }
+        free(path);
+    }
+}
+
+/* ---- events -------------------------------------------------------------------------------- */
+
+/* One field of a line or object: a number, written in hexadecimal when it is an address. */
+static void field(struct json_object *o, const char *name, uint64_t value, bool address) {
+    if (o != NULL)
+        json_object_object_add(o, name, json_object_new_uint64(value));
+    else if (address)
+        printf(" %s=0x%" PRIx64, name, value);
+    else
+        printf(" %s=%" PRIu64, name, value);
+}
+
+static void field_text(struct json_object *o, const char *name, const void *text, size_t length) {
+    char *printable = names_printable(text, length);
+    if (o != NULL) {
+        json_object_object_add(o, name, json_object_new_string(printable));
+    } else {
+        printf(" %s=\"", name);
+        for (const char *p = printable; *p != 0; p++) {
+            if (*p == '"' || *p == '\\')
+                putchar('\\');
+            putchar(*p);
+        }
+        putchar('"');
+    }
+    free(printable);
+}
+
+static void module_fields(struct json_object *o, const struct tape_event *e) {
+    struct tape_in in = tape_in_of(e->blob, (size_t)e->size);
+    struct tape_module m;
+    if (tape_get_module(&in, &m) != TAPE_OK)
+        return;
+    char hex[2 * TAPE_BUILD_ID_MAX + 1] = "";
+    for (unsigned i = 0; i < m.build_id_len; i++)
+        snprintf(hex + 2 * i, 3, "%02x", m.build_id[i]);
+    field(o, "end", m.end, true);
+    field(o, "bias", m.bias, true);
+    field(o, "generation", m.generation, false);
+    field_text(o, "build_id", hex, strlen(hex));
+    field_text(o, "path", m.path, m.path_len);
+}
+
+static void event_fields(struct json_object *o, const struct tape_event *e, uint32_t stack) {
+    switch (tape_op_class(e->op)) {
+    case TAPE_CLASS_ALLOC:
+    case TAPE_CLASS_REALLOC:
+        field(o, "address", e->address, true);
+        field(o, "size", e->size, false);
+        if (tape_op_has_align(e->op) && e->align_log2 < 63)
+            field(o, "align", UINT64_C(1) << e->align_log2, false);
+        else if (tape_op_has_align(e->op))
+            field_text(o, "align", "invalid", 7);
+        field(o, "stack", stack, false);
+        break;
+    case TAPE_CLASS_SAMPLE:
+        field(o, "rss", e->address, false);
+        field(o, "monotonic", e->size, false);
+        break;
+    case TAPE_CLASS_BLOB:
+        if (e->op == TAPE_OP_THREAD) {
+            field_text(o, "name", e->blob, (size_t)e->size);
+        } else if (e->op == TAPE_OP_MARK) {
+            field_text(o, "text", e->blob, (size_t)e->size);
+        } else {
+            field(o, "start", e->address, true);
+            if (e->op == TAPE_OP_MODULE_LOAD) {
+                module_fields(o, e);
+            } else {
+                struct tape_in in = tape_in_of(e->blob, (size_t)e->size);
+                field(o, "generation", tape_get_varint(&in, UINT64_MAX), false);
+            }
+        }
+        break;
+    default:
+        field(o, "address", e->address, true);
+        break;
+    }
+}
+
+static void print_event(void *context, const struct tape_event *e, uint64_t now, uint32_t stream,
+                        uint32_t thread, uint32_t stack) {
+    struct dump *d = context;
+    if (d->stacks && stack != 0)
+        say_stack(d, stack);
+    uint64_t tid = thread != UINT32_MAX ? replay_thread(d->replay, thread)->tid : 0;
+    uint64_t time = d->ticks ? e->stamp : now;
+    if (!d->json) {
+        printf("%" PRIu64 " %" PRIu32 " %" PRIu64 " %s", time, stream, tid, tape_op_name(e->op));
+        event_fields(NULL, e, stack);
+        putchar('\n');
+        return;
+    }
+    struct json_object *o = json_object_new_object();
+    json_object_object_add(o, "time", json_object_new_uint64(time));
+    json_object_object_add(o, "stream", json_object_new_uint64(stream));
+    json_object_object_add(o, "tid", json_object_new_uint64(tid));
+    json_object_object_add(o, "op", json_object_new_string(tape_op_name(e->op)));
+    event_fields(o, e, stack);
+    puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
+    json_object_put(o);
+}
+
+/* ---- the command --------------------------------------------------------------------------- */
+
+static int run(int argc, char **argv) {
+    struct dump d = {.stacks = true};
+    const char *value;
+    int found;
+    while ((found = command_next_option(&command_dump, argc, argv, &value)) >= 0) {
+        const char *name = options[found].name;
+        if (strcmp(name, "no-stacks") == 0)
+            d.stacks = false;
+        else if (strcmp(name, "ticks") == 0)
+            d.ticks = true;
+        else
+            d.json = true;
+    }
+    if (optind + 1 != argc)
+        return command_usage_error(&command_dump, "give one recording");
+    struct tape_file *tape = tape_file_open(argv[optind]);
+    if (tape == NULL)
+        return EXIT_FINDING;
+    d.replay = replay_new(tape);
+    replay_observe(d.replay, &(struct observer){.context = &d, .on_event = print_event});
+    replay_run(d.replay, UINT64_MAX);
+    const struct tape_health *health = tape_file_health(tape);
+    if (health->first_damage != NULL)
+        diag("%s", health->first_damage);
+    if (health->lost > 0)
+        diag("%s: %" PRIu64 " events are lost", argv[optind], health->lost);
+    if (health->events == 0)
+        diag("%s: no events: %s", argv[optind],
+             completeness_why_empty(tape, replay_counts(d.replay)));
+    int status = completeness_status(tape);
+    replay_free(d.replay);
+    free(d.said);
+    tape_file_close(tape);
+    return status;
+}
