@@ -9,7 +9,7 @@
 
 static const struct command_option options[] = {
     {"limit", 'n', "N", "sites to show by each metric, 0: all (default 5)"},
-    {"depth", 0, "N", "frames to show of a site's stack, 0: all (default 4)"},
+    {"depth", 0, "N", "frames to show of a site's stack, 0: all (default 6)"},
     {"wide", 0, NULL, "do not shorten long names"},
     {"json", 0, NULL, "machine-readable output, exact integers"},
     {NULL, 0, NULL, NULL},
@@ -31,7 +31,7 @@ const struct command command_report = {
 };
 
 static int run(int argc, char **argv) {
-    uint64_t limit = 5, depth = 4;
+    uint64_t limit = 5, depth = 6;
     bool wide = false, json = false;
     const char *value;
     int found;

@@ -2,47 +2,83 @@
 #include "completeness.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "diag.h"
 #include "units.h"
 
-static void print_amount(FILE *out, uint64_t n, const char *one, const char *many) {
+#define COLUMNS 100
+
+/* The parts of the line, joined by commas; goes on in the next line where the screen ends. */
+struct line {
+    FILE *out;
+    size_t column;
+};
+
+static void add_part(struct line *l, char *text) {
+    size_t length = strlen(text);
+    if (l->column != 0 && l->column + 2 + length > COLUMNS) {
+        fputs(",\n  ", l->out);
+        l->column = 2;
+    } else if (l->column != 0) {
+        fputs(", ", l->out);
+        l->column += 2;
+    }
+    fputs(text, l->out);
+    l->column += length;
+    free(text);
+}
+
+static void add_amount(struct line *l, uint64_t n, const char *one, const char *many) {
     char buf[UNITS_ROOM];
-    fprintf(out, ", %s %s", units_count(buf, n), n == 1 ? one : many);
+    add_part(l, xasprintf("%s %s", units_count(buf, n), n == 1 ? one : many));
+}
+
+static void add_modules(struct line *l, const struct names_modules *m) {
+    unsigned bad = m->without_symbols + m->missing + m->rebuilt;
+    if (m->first == NULL) {
+        add_part(l, xasprintf("%u of %u modules without symbols", bad, m->used));
+        return;
+    }
+    const struct {
+        unsigned count;
+        const char *what;
+    } kind[] = {{m->without_symbols, "stripped"},
+                {m->missing, "gone"},
+                {m->rebuilt, "rebuilt since"}};
+    char kinds[96] = "";
+    for (size_t i = 0; i < sizeof kind / sizeof *kind; i++) {
+        size_t used = strlen(kinds);
+        if (kind[i].count != 0)
+            snprintf(kinds + used, sizeof kinds - used, "%s%u %s", used != 0 ? ", " : "",
+                     kind[i].count, kind[i].what);
+    }
+    char *name = names_printable(names_base(m->first), strlen(names_base(m->first)));
+    add_part(l, xasprintf("%u of %u modules without symbols (%s: %s%s)", bad, m->used, kinds, name,
+                          bad > 1 ? ", ..." : ""));
+    free(name);
 }
 
 void completeness_print(FILE *out, struct tape_file *tape, const struct replay_counts *counts,
                         struct names *names) {
     const struct tape_health *h = tape_file_health(tape);
     const struct tape_process *p = tape_file_process(tape);
+    struct line l = {.out = out};
     char buf[UNITS_ROOM];
-    fprintf(out, "%s: %s event%s",
-            completeness_status(tape) == EXIT_FINE ? "Complete" : "INCOMPLETE",
-            units_count(buf, h->events), h->events == 1 ? "" : "s");
-    print_amount(out, h->lost, "lost", "lost");
-    print_amount(out, h->damaged_chunks, "damaged chunk", "damaged chunks");
-    print_amount(out, counts->unmatched_frees, "unmatched free", "unmatched frees");
-    print_amount(out, counts->inversions, "inversion repaired", "inversions repaired");
+    add_part(&l, xasprintf("%s: %s event%s",
+                           completeness_status(tape) == EXIT_FINE ? "Complete" : "INCOMPLETE",
+                           units_count(buf, h->events), h->events == 1 ? "" : "s"));
+    add_amount(&l, h->lost, "lost", "lost");
+    add_amount(&l, h->damaged_chunks, "damaged chunk", "damaged chunks");
+    add_amount(&l, counts->unmatched_frees, "unmatched free", "unmatched frees");
+    add_amount(&l, counts->inversions, "inversion repaired", "inversions repaired");
     if (counts->overlaps != 0)
-        print_amount(out, counts->overlaps, "block never seen freed before its address came back",
-                     "blocks never seen freed before their address came back");
-    print_amount(out, p->truncated, "truncated stack", "truncated stacks");
+        add_amount(&l, counts->overlaps, "block whose address came back before its free",
+                   "blocks whose addresses came back before their frees");
+    add_amount(&l, p->truncated, "truncated stack", "truncated stacks");
     if (names != NULL) {
         struct names_modules m = names_modules(names);
-        fprintf(out, ", %u of %u modules without symbols",
-                m.without_symbols + m.missing + m.rebuilt, m.used);
-        if (m.first != NULL) {
-            fputs(" (", out);
-            const char *sep = "";
-            if (m.without_symbols != 0)
-                fprintf(out, "%u stripped", m.without_symbols), sep = ", ";
-            if (m.missing != 0)
-                fprintf(out, "%s%u gone", sep, m.missing), sep = ", ";
-            if (m.rebuilt != 0)
-                fprintf(out, "%s%u rebuilt since", sep, m.rebuilt);
-            fprintf(out, ": %s%s)", names_base(m.first),
-                    m.without_symbols + m.missing + m.rebuilt > 1 ? ", ..." : "");
-        }
+        add_modules(&l, &m);
     }
     fputc('\n', out);
     if (p->alive)

@@ -24,7 +24,8 @@ struct name {
     const char *module;   /* full path as recorded; NULL: the address lies in no known module */
     unsigned line;        /* 0: unknown */
     uint64_t offset;      /* of the call in its module's file (the run-time address without one) */
-    bool entry;           /* main: what lies further out is the C library's start-up code */
+    bool entry;           /* main: what lies further out says nothing about the program */
+    bool start_up;        /* the C library's code that calls main, or the linker's start */
     bool allocator;       /* operator new: hands the request on, is never the place that asks */
 };
 

@@ -50,6 +50,30 @@ char *report_command_line(const struct tape_process *p) {
     return line;
 }
 
+/* What the recorder itself needs says nothing about the program. */
+static bool is_own_variable(const char *text) {
+    static const char preload[] = "LD_PRELOAD=", library[] = "/libheaptape.so";
+    if (strncmp(text, "HEAPTAPE_", 9) == 0)
+        return true;
+    size_t length = strlen(text), tail = sizeof library - 1;
+    return strncmp(text, preload, sizeof preload - 1) == 0 && strpbrk(text, ": ") == NULL &&
+           length > tail && strcmp(text + length - tail, library) == 0;
+}
+
+static void print_environment(FILE *out, const char **env) {
+    bool any = false;
+    for (size_t i = 0; env != NULL && env[i] != NULL; i++) {
+        if (is_own_variable(env[i]))
+            continue;
+        char *text = names_printable(env[i], strlen(env[i]));
+        fprintf(out, "%s%s", any ? " " : "with ", text);
+        free(text);
+        any = true;
+    }
+    if (any)
+        fputc('\n', out);
+}
+
 static void print_process(FILE *out, const struct report *r, const struct screen *screen) {
     const struct tape_process *p = tape_file_process(r->tape);
     const struct replay_counts *counts = replay_counts(r->profile->replay);
@@ -71,15 +95,7 @@ static void print_process(FILE *out, const struct report *r, const struct screen
     }
     fprintf(out, "%s, ran %s, %s\n", date, units_duration(duration, counts->end_time),
             report_ending(p));
-    if (p->env != NULL && p->env[0] != NULL) {
-        fputs("with", out);
-        for (size_t i = 0; p->env[i] != NULL; i++) {
-            char *text = names_printable(p->env[i], strlen(p->env[i]));
-            fprintf(out, " %s", text);
-            free(text);
-        }
-        fputc('\n', out);
-    }
+    print_environment(out, p->env);
     if (p->parent != NULL && *p->parent != '\0') {
         char *parent = names_printable(p->parent, strlen(p->parent));
         fprintf(out, "forked from the process recorded in %s\n", parent);
@@ -169,7 +185,7 @@ static void print_memory(FILE *out, const struct report *r, const struct screen 
         if (p->samples[i].rss_bytes > top->rss_bytes)
             top = &p->samples[i];
     char value[UNITS_ROOM], time[UNITS_ROOM], heap[UNITS_ROOM], samples[UNITS_ROOM];
-    char *more = xasprintf("%s after the start, with %s on the heap; greatest of %s sample%s",
+    char *more = xasprintf("%s after the start, beside %s of heap (%s sample%s)",
                            units_duration(time, top->time), units_bytes(heap, top->heap_bytes),
                            units_count(samples, p->sample_count), p->sample_count == 1 ? "" : "s");
     print_total(out, "resident (RSS)", units_bytes(value, top->rss_bytes), more);
@@ -210,8 +226,17 @@ static void print_threads(FILE *out, const struct report *r, const struct screen
     if (count < 2)
         return;
     const struct replay_thread **thread = xmalloc(count * sizeof *thread);
-    for (uint32_t i = 0; i < count; i++)
-        thread[i] = replay_thread(replay, i);
+    uint32_t all = count;
+    count = 0;
+    for (uint32_t i = 0; i < all; i++) {
+        const struct replay_thread *t = replay_thread(replay, i);
+        if (t->allocations != 0 || t->frees != 0)
+            thread[count++] = t;
+    }
+    if (count < 2) {
+        free(thread);
+        return;
+    }
     qsort(thread, count, sizeof *thread, compare_threads);
     fprintf(out, "\n%sThreads%s (%u)\n", screen_bold(screen), screen_plain(screen), count);
     fprintf(out, "  %10s  %14s  %14s  %s\n", "tid", "allocations", "frees", "name");
@@ -254,7 +279,7 @@ static void print_site(FILE *out, const struct report *r, unsigned which,
     uint64_t total = r->profile->total[info->ranked];
     bool bytes = metric_info[info->ranked].bytes;
     char value[UNITS_ROOM], share[UNITS_ROOM], second[UNITS_ROOM];
-    int used = fprintf(out, "%13s  %6s  %11s  ",
+    int used = fprintf(out, "%12s  %6s  %10s  ",
                        bytes ? units_bytes(value, s->ranked) : units_count(value, s->ranked),
                        units_percent(share, s->ranked, total), units_count(second, s->second));
     uint32_t *path, length = ranking_path(r->ranking[which], s, &path);
@@ -287,12 +312,12 @@ static void print_ranking(FILE *out, const struct report *r, unsigned which,
         return;
     bool bytes = metric_info[info->ranked].bytes;
     fprintf(out, "\n%s%s%s\n", screen_bold(screen), info->title, screen_plain(screen));
-    fprintf(out, "%13s  %6s  %11s  %s\n", bytes ? "size" : "allocations", "share",
+    fprintf(out, "%12s  %6s  %10s  %s\n", bytes ? "size" : "allocations", "share",
             bytes ? "blocks" : "temporary", "allocated at, and its callers");
     for (uint32_t i = 0; i < ranking->count; i++)
         print_site(out, r, which, &ranking->site[i], screen);
     if (ranking->more != 0)
-        fprintf(out, "%13s%s%u more site%s (-n)%s\n", "", screen_dim(screen), ranking->more,
+        fprintf(out, "%12s  %s%u more site%s (-n)%s\n", "", screen_dim(screen), ranking->more,
                 ranking->more == 1 ? "" : "s", screen_plain(screen));
 }
 

@@ -117,6 +117,42 @@ static char *cut_template_arguments(const struct screen *s, const char *function
     return xstrdup(function);
 }
 
+/* Behind the return type that demangled templates begin with: "void f<int>(int)" → "f<int>(int)".
+ */
+static const char *skip_return_type(const char *function) {
+    const char *name = function;
+    int depth = 0;
+    if (strstr(function, " thunk to ") != NULL)
+        return function;
+    for (const char *c = function; *c != '\0'; c++) {
+        if (strncmp(c, "operator", 8) == 0 || strncmp(c, " [clone", 7) == 0)
+            break;
+        if (*c == '(' && depth == 0 && strncmp(c, "(anonymous namespace)", 21) != 0)
+            break; /* parameters */
+        depth += (*c == '<' || *c == '(' || *c == '{') - (*c == '>' || *c == ')' || *c == '}');
+        if (*c == ' ' && depth == 0)
+            name = c + 1;
+    }
+    return *name != '\0' ? name : function;
+}
+
+/* Leaves out outer scopes, one after the other: "a::b<...>::c" → "...b<...>::c". */
+static char *cut_scopes(const struct screen *s, const char *function, size_t columns) {
+    const char *rest = function;
+    int depth = 0;
+    for (const char *c = function; *c != '\0'; c++) {
+        if (strncmp(c, "operator", 8) == 0)
+            break;
+        depth += (*c == '<' || *c == '(' || *c == '{') - (*c == '>' || *c == ')' || *c == '}');
+        if (depth != 0 || strncmp(c, "::", 2) != 0)
+            continue;
+        rest = c + 2;
+        if (screen_width(rest) + screen_width(dots(s)) <= columns)
+            return xasprintf("%s%s", dots(s), rest);
+    }
+    return cut_middle(s, rest, columns);
+}
+
 char *screen_fit(const struct screen *s, const char *label, const char *function, size_t columns) {
     if (columns == 0 || screen_width(label) <= columns)
         return xstrdup(label);
@@ -126,17 +162,18 @@ char *screen_fit(const struct screen *s, const char *label, const char *function
         return cut_middle(s, label, columns);
     const char *location = label + strlen(function);
     size_t taken = screen_width(location);
-    if (taken + 12 > columns) { /* a location without room beside it is shortened with the rest */
-        location = "";
-        taken = 0;
-        function = label;
-    }
-    char *name = cut_parameters(s, function);
+    if (taken + 12 > columns) /* no room for a name beside the location */
+        return cut_middle(s, label, columns);
+    char *name = cut_parameters(s, skip_return_type(function));
     if (screen_width(name) + taken > columns) {
         char *shorter = cut_template_arguments(s, name);
         free(name);
-        name = cut_middle(s, shorter, columns - taken);
-        free(shorter);
+        name = shorter;
+    }
+    if (screen_width(name) + taken > columns) {
+        char *shorter = cut_scopes(s, name, columns - taken);
+        free(name);
+        name = shorter;
     }
     char *out = xasprintf("%s%s", name, location);
     free(name);

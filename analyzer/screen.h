@@ -33,8 +33,9 @@ size_t screen_width(const char *text);
 
 /*
  * The label of a name in at most `columns` columns (at least 8; 0: as it is), the caller frees.
- * Parameters go first, template arguments next, then the middle of the function's name; the source
- * location stays as long as there is room for it. `function` is the beginning of `label`, or NULL.
+ * What goes first is the return type and the parameters, then template arguments, outer scopes, and
+ * at last the middle of what is left; the source location stays as long as there is room for it.
+ * `function` is the text that `label` begins with and that the location follows, or NULL.
  */
 char *screen_fit(const struct screen *, const char *label, const char *function, size_t columns);
 

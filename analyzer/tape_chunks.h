@@ -49,11 +49,12 @@ struct tape_stream {
     uint32_t id;
     size_t first, count; /* in tape_file.piece */
     uint64_t end;        /* ordinal one past the last event there is */
+    uint64_t lost;       /* as the recorder counted them; gaps of ordinals are not in it */
 };
 
 struct tape_stream_end {
     uint32_t stream;
-    uint64_t events;
+    uint64_t events, lost;
 };
 
 struct tape_file {
@@ -62,6 +63,7 @@ struct tape_file {
     uint64_t size, tail_size; /* bytes; tail 0 when there is none */
     struct tape_file_header header;
     bool tail_found; /* a tail of this very tape */
+    bool late_found; /* a buffer in the tape: the first one, before there is need for a tail */
     struct tape_process process;
     char **text; /* owned strings of process */
     size_t text_count;

@@ -149,7 +149,7 @@ static void check_unclosed(struct tape_file *f) {
                     "the file ends here, %" PRIu64 " bytes before the end of the segment at offset "
                     "%" PRIu64 ": it was cut off",
                     f->cut_missing, f->cut_at);
-    else if (!f->tail_found)
+    else if (!f->tail_found && !f->late_found)
         tape_damage(f, false, f->size, 0,
                     "the recording was not closed, and %s with the last events of each thread is "
                     "missing",

@@ -40,6 +40,7 @@ static const char **get_list(struct tape_file *f, const struct tape_in *in) {
 static void get_stream_end(struct tape_file *f, struct tape_in *in) {
     struct tape_stream_end e = {.stream = (uint32_t)tape_get_varint(in, UINT32_MAX)};
     e.events = tape_get_varint(in, UINT64_MAX);
+    e.lost = tape_get_varint(in, UINT64_MAX);
     if (in->error != TAPE_OK)
         return;
     f->stream_end = xrealloc(f->stream_end, (f->stream_end_count + 1) * sizeof *f->stream_end);

@@ -42,6 +42,7 @@ static size_t keep_stream(struct tape_file *f, size_t from, size_t end, size_t t
     }
     s->count = to - s->first;
     s->end = expected;
+    s->lost = lost;
     f->health.lost += lost;
     return to;
 }
@@ -58,8 +59,9 @@ static uint64_t missing_at_end(const struct tape_file *f) {
         const struct tape_stream_end *e = &f->stream_end[i];
         const struct tape_stream *s =
             bsearch(&e->stream, f->stream, f->stream_count, sizeof *f->stream, by_id);
-        uint64_t have = s != NULL ? s->end : 0;
+        uint64_t have = s != NULL ? s->end : 0, known = s != NULL ? s->lost : 0;
         missing += e->events > have ? e->events - have : 0;
+        missing += e->lost > known ? e->lost - known : 0;
     }
     return missing;
 }

@@ -207,6 +207,7 @@ void tape_read_late(struct tape_file *f, uint64_t at, uint64_t bytes) {
     uint64_t length = 0;
     enum region_state state =
         bytes < TAPE_REGION_HEADER_BYTES ? REGION_FOREIGN : read_region(f, &place, &length);
+    f->late_found |= state != REGION_FOREIGN;
     if (state == REGION_FOREIGN)
         tape_damage(f, false, at, bytes, "no event buffer of this recording in a LATE chunk");
 }

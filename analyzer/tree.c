@@ -22,13 +22,21 @@ static uint32_t allocating_stack(struct names *names, uint32_t stack) {
     return stack;
 }
 
+/* The stack that goes on outwards from `stack`; 0 when its innermost frame is the last to show. */
+static uint32_t next_outer(struct names *names, uint32_t stack) {
+    uint32_t caller = stacks_caller(names_stacks(names), stack);
+    if (caller == 0 || names_get(names, stack_name(names, stack))->entry)
+        return 0;
+    return names_get(names, stack_name(names, caller))->start_up ? 0 : caller;
+}
+
 /*
  * All stacks that lead to a site, as trees that hang below stack 0. Callers precede callees in the
  * numbering of stacks, so one sweep upwards or downwards carries values or properties along.
  */
 struct forest {
     uint32_t *child, *sibling; /* by stack; 0 ends a list */
-    uint32_t *parent;          /* the caller, or 0 for main */
+    uint32_t *parent;          /* the caller, or 0 where next_outer() ends */
     struct tree_site *own;     /* by stack: what ends there */
     struct tree_site *all;     /* by stack: what ends there or further in */
     uint32_t count;
@@ -56,9 +64,9 @@ static void forest_init(struct forest *f, struct names *names, const struct tree
         if (!used[s])
             continue;
         uint32_t caller = stacks_caller(stacks, s);
-        bool entry = names_get(names, stack_name(names, s))->entry;
-        inside[s] = inside[caller] || entry;
-        f->parent[s] = entry && !inside[caller] ? 0 : caller;
+        uint32_t next = next_outer(names, s);
+        inside[s] = inside[caller] || names_get(names, stack_name(names, s))->entry;
+        f->parent[s] = next == 0 && !inside[caller] ? 0 : caller; /* main may call itself */
     }
     for (uint32_t s = n; s-- > 1;) {
         f->all[s].bytes += f->own[s].bytes;
@@ -150,7 +158,6 @@ static void add_to_group(struct builder *b, uint32_t stack, struct tree_site nex
 }
 
 static void find_groups(struct builder *b, const struct work *w) {
-    struct stacks *stacks = names_stacks(b->names);
     struct tree_node *node = &b->tree->node[w->node];
     for (size_t i = 0; i < w->count; i++) {
         const struct tree_site *item = &w->items[i];
@@ -167,8 +174,7 @@ static void find_groups(struct builder *b, const struct work *w) {
             node->own_blocks += item->blocks;
         } else {
             struct tree_site next = *item;
-            bool outermost = names_get(b->names, stack_name(b->names, item->stack))->entry;
-            next.stack = outermost ? 0 : stacks_caller(stacks, item->stack);
+            next.stack = next_outer(b->names, item->stack);
             add_to_group(b, item->stack, next);
         }
     }

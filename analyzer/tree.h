@@ -6,7 +6,8 @@
  *   top-down   the root's children are the outermost places (main), a node's children its callees
  *
  * Two kinds of frames are left out because they say nothing about the program: operator new at the
- * inner end, and what lies outside main at the outer end.
+ * inner end, and at the outer end what lies outside main, or the start-up code that calls a main
+ * without a name.
  *
  * Cost: memory grows with the number of stacks and the nodes that are kept, never with
  * stacks × depth; names are resolved only where a kept node needs them (bottom-up).

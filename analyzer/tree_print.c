@@ -52,15 +52,27 @@ static void print_no_values(const struct printer *p) {
     fprintf(p->out, "%*s", (int)p->columns.used, "");
 }
 
+/* The tree ends here only because every child is small: a word on the node's own line says so. */
+static bool only_below(const struct tree_node *n) {
+    return n->count == 0 && n->below != 0 && n->own_blocks == 0;
+}
+
 /* The rest of a line: prefix, sign and the name, shortened to what is left of the screen. */
-static void print_name(const struct printer *p, const char *sign, uint32_t name, bool bold) {
+static void print_name(const struct printer *p, const char *sign, const struct tree_node *node,
+                       bool bold) {
     const struct screen *screen = p->how->screen;
-    const struct name *n = names_get(p->how->names, name);
-    size_t used = p->columns.used + screen_width(p->prefix) + screen_width(sign);
+    const struct name *n = names_get(p->how->names, node->name);
+    char note[64] = "";
+    if (only_below(node))
+        snprintf(note, sizeof note, "  %s%u below %g%%", screen->utf8 ? "\u2026" : "...",
+                 node->below, p->how->threshold);
+    size_t used =
+        p->columns.used + screen_width(p->prefix) + screen_width(sign) + screen_width(note);
     size_t left = screen->columns > used + 32 ? screen->columns - used : 32;
     char *label = screen_fit(screen, n->label, n->function, screen->columns == 0 ? 0 : left);
-    fprintf(p->out, "%s%s%s%s%s%s%s\n", screen_dim(screen), p->prefix, sign, screen_plain(screen),
+    fprintf(p->out, "%s%s%s%s%s%s%s", screen_dim(screen), p->prefix, sign, screen_plain(screen),
             bold ? screen_bold(screen) : "", label, bold ? screen_plain(screen) : "");
+    fprintf(p->out, "%s%s%s\n", screen_dim(screen), note, screen_plain(screen));
     free(label);
 }
 
@@ -99,7 +111,7 @@ static void print_inner(struct printer *p, uint32_t at) {
     while (is_chain(&node[at])) {
         at = node[at].first;
         print_no_values(p);
-        print_name(p, arrow(p), node[at].name, false);
+        print_name(p, arrow(p), &node[at], false);
     }
     const struct tree_node *n = &node[at];
     if (n->cut) {
@@ -107,6 +119,8 @@ static void print_inner(struct printer *p, uint32_t at) {
         print_note(p, "", p->how->screen->utf8 ? "\u2026" : "...");
         return;
     }
+    if (only_below(n))
+        return;
     bool ends_here = n->own_blocks != 0 && (n->count != 0 || n->below != 0);
     uint32_t lines = n->count + ends_here + (n->below != 0);
     const char *branch = p->how->screen->utf8 ? "\u251c\u2500 " : "|- ";
@@ -116,7 +130,7 @@ static void print_inner(struct printer *p, uint32_t at) {
         uint32_t child = n->first + i;
         bool is_last = --lines == 0;
         print_values(p, node[child].bytes, node[child].blocks);
-        print_name(p, is_last ? last : branch, node[child].name, false);
+        print_name(p, is_last ? last : branch, &node[child], false);
         size_t length = deepen(p, is_last ? "   " : trunk);
         print_inner(p, child);
         p->prefix[length] = '\0';
@@ -157,7 +171,7 @@ void tree_print(FILE *out, const struct tree *t, const struct tree_print *how) {
         }
         fputc('\n', out);
         print_values(&p, n->bytes, n->blocks);
-        print_name(&p, "", n->name, true);
+        print_name(&p, "", n, true);
         print_inner(&p, root->first + i);
     }
     if (shown < root->count || root->own_blocks != 0 || root->below != 0)

@@ -94,6 +94,7 @@ static bool put_close(const struct ending *e, struct worker *w, bool tail_kept,
     for (struct stream *s = r->streams; s != NULL && p < limit; s = s->next) {
         uint8_t *q = tape_put_varint(text, s->id);
         q = tape_put_varint(q, s->end);
+        q = tape_put_varint(q, s->lost);
         p = tape_put_info_bytes(p, TAPE_INFO_STREAM_END, text, (size_t)(q - text));
     }
     uint8_t *q = tape_put_varint(text, stats->captures);

@@ -133,6 +133,29 @@ void stream_drop_buffers(struct stream *s) {
     s->spare = NULL;
 }
 
+/* The spare region if it has the size wanted; otherwise a new one; the spare one after all if there
+ * is no room for that. NULL: none that would hold an event with `frames`. */
+static struct tape_region *choose_region(struct recorder *r, struct stream *s, uint32_t frames) {
+    struct tape_region *spare = s->spare, *new = NULL;
+    uint32_t want = frames > s->records_cap * 4 ? frames : s->records_cap * 4;
+    uint32_t addresses = 512;
+    while (addresses < s->unwind.row_count * 2)
+        addresses *= 2;
+    s->spare = NULL;
+    if (spare != NULL && buffer_fits(s, spare, want))
+        return spare;
+    if (s->waiting_count < MOST_WAITING)
+        new = region_new(r, s->id, s->end, s->records_cap, want, addresses);
+    if (new == NULL && spare != NULL && spare->frames_cap >= frames &&
+        spare->addresses_cap >= s->unwind.row_count)
+        return spare;
+    if (new == NULL)
+        s->spare = spare;
+    else if (spare != NULL)
+        region_drop(r, spare);
+    return new;
+}
+
 /* A new buffer with room for `frames`; what is in the old one goes to the tape if a worker is
  * free, and waits in the tail otherwise. */
 static bool rotate(struct stream *s, uint32_t frames) {
@@ -148,21 +171,8 @@ static bool rotate(struct stream *s, uint32_t frames) {
         s->records_cap = most < FIRST_RECORDS ? most : FIRST_RECORDS;
     else if (s->end != 0)
         s->records_cap = s->records_cap * 8 < most ? s->records_cap * 8 : most;
-    if (frames < s->records_cap * 4)
-        frames = s->records_cap * 4;
-    struct tape_region *g = s->spare;
-    s->spare = NULL;
+    struct tape_region *g = choose_region(r, s, frames);
     s->said_rows = 0;
-    if (g != NULL && !buffer_fits(s, g, frames)) {
-        region_drop(r, g);
-        g = NULL;
-    }
-    if (g == NULL && s->waiting_count < MOST_WAITING) {
-        uint32_t addresses = 512;
-        while (addresses < s->unwind.row_count * 2)
-            addresses *= 2;
-        g = region_new(r, s->id, s->end, s->records_cap, frames, addresses);
-    }
     if (g == NULL) {
         s->retry = s->lost + RETRY_EVENTS;
         return false;
@@ -474,6 +484,8 @@ struct stream *stream_enter_slow(struct stream *s, const void *frame) {
         s->busy = 0;
         if (!room) {
             s->lost++;
+            if (s->waiting != NULL) /* where a reader finds it if the process is killed now */
+                s->waiting->lost = s->lost;
             return NULL;
         }
     }

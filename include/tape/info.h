@@ -10,31 +10,32 @@
 #include "bytes.h"
 
 enum tape_info_tag {
-    TAPE_INFO_RECORDER = 1,      /* text: version of the recorder */
-    TAPE_INFO_EXE = 2,           /* text: absolute path of the program */
-    TAPE_INFO_ARGV = 3,          /* list */
-    TAPE_INFO_CWD = 4,           /* text: working directory at the first event */
-    TAPE_INFO_PID = 5,           /* number */
-    TAPE_INFO_PPID = 6,          /* number */
-    TAPE_INFO_HOST = 7,          /* text: node name */
-    TAPE_INFO_KERNEL = 8,        /* text: kernel release */
-    TAPE_INFO_ARCH = 9,          /* text: machine */
-    TAPE_INFO_PAGE_SIZE = 10,    /* number: bytes */
-    TAPE_INFO_CLOCK = 11,        /* number: enum tape_clock */
-    TAPE_INFO_TICK_HZ = 12,      /* number: estimated ticks per second, 0 when unknown */
-    TAPE_INFO_START_STAMP = 13,  /* number: ticks; the zero of every time in a report */
-    TAPE_INFO_START_MONO = 14,   /* number: CLOCK_MONOTONIC at that instant, ns */
-    TAPE_INFO_START_REAL = 15,   /* number: CLOCK_REALTIME at that instant, ns */
-    TAPE_INFO_ENV = 16,          /* list of NAME=VALUE: the variables that change allocation */
-    TAPE_INFO_UNWINDER = 17,     /* text: rows, libunwind or verify */
-    TAPE_INFO_PARENT = 18,       /* text: file name of the parent's tape (forked children) */
-    TAPE_INFO_PARENT_ID = 19,    /* bytes: id of the parent's tape */
-    TAPE_INFO_FORK_STAMP = 20,   /* number: ticks; the child was made no later than this */
-    TAPE_INFO_END_STAMP = 32,    /* number: ticks (CLOSE) */
-    TAPE_INFO_END_MONO = 33,     /* number: CLOCK_MONOTONIC at that instant, ns (CLOSE) */
-    TAPE_INFO_END_REASON = 34,   /* text: exit, _exit, quick_exit, abort (CLOSE) */
-    TAPE_INFO_TAIL_KEPT = 35,    /* number: 1 when other threads were still recording (CLOSE) */
-    TAPE_INFO_STREAM_END = 36,   /* numbers: stream, events; one field a stream (CLOSE) */
+    TAPE_INFO_RECORDER = 1,     /* text: version of the recorder */
+    TAPE_INFO_EXE = 2,          /* text: absolute path of the program */
+    TAPE_INFO_ARGV = 3,         /* list */
+    TAPE_INFO_CWD = 4,          /* text: working directory at the first event */
+    TAPE_INFO_PID = 5,          /* number */
+    TAPE_INFO_PPID = 6,         /* number */
+    TAPE_INFO_HOST = 7,         /* text: node name */
+    TAPE_INFO_KERNEL = 8,       /* text: kernel release */
+    TAPE_INFO_ARCH = 9,         /* text: machine */
+    TAPE_INFO_PAGE_SIZE = 10,   /* number: bytes */
+    TAPE_INFO_CLOCK = 11,       /* number: enum tape_clock */
+    TAPE_INFO_TICK_HZ = 12,     /* number: estimated ticks per second, 0 when unknown */
+    TAPE_INFO_START_STAMP = 13, /* number: ticks; the zero of every time in a report */
+    TAPE_INFO_START_MONO = 14,  /* number: CLOCK_MONOTONIC at that instant, ns */
+    TAPE_INFO_START_REAL = 15,  /* number: CLOCK_REALTIME at that instant, ns */
+    TAPE_INFO_ENV = 16,         /* list of NAME=VALUE: the variables that change allocation */
+    TAPE_INFO_UNWINDER = 17,    /* text: rows, libunwind or verify */
+    TAPE_INFO_PARENT = 18,      /* text: file name of the parent's tape (forked children) */
+    TAPE_INFO_PARENT_ID = 19,   /* bytes: id of the parent's tape */
+    TAPE_INFO_FORK_STAMP = 20,  /* number: ticks; the child was made no later than this */
+    TAPE_INFO_END_STAMP = 32,   /* number: ticks (CLOSE) */
+    TAPE_INFO_END_MONO = 33,    /* number: CLOCK_MONOTONIC at that instant, ns (CLOSE) */
+    TAPE_INFO_END_REASON = 34,  /* text: exit, _exit, quick_exit, abort (CLOSE) */
+    TAPE_INFO_TAIL_KEPT = 35,   /* number: 1 when other threads were still recording (CLOSE) */
+    TAPE_INFO_STREAM_END =
+        36, /* numbers: stream, events, events lost; one field a stream (CLOSE) */
     TAPE_INFO_UNWIND_STATS = 37, /* numbers: captures, frames, truncated chains, then rows by
                                     kind (CLOSE) */
 };

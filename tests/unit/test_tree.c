@@ -161,9 +161,23 @@ static void top_down(void **state) {
     assert_string_equal(LABEL(f, t, leaf), "leaf (leaf.c:10)");
     assert_int_equal(n[leaf].own_bytes, 60); /* operator new's block is its caller's */
     assert_int_equal(n[leaf].count, 0);
-    assert_string_equal(LABEL(f, t, main_node + 1), "_start (in libdemo.so)");
+    assert_string_equal(LABEL(f, t, main_node + 1), "other (other.c:30)"); /* no _start */
     assert_int_equal(n[main_node + 1].bytes, 1);
     tree_free(t);
+}
+
+/* Start-up code that allocates by itself is not hidden. */
+static void start_up_alone(void **state) {
+    struct fixture *f = *state;
+    struct tree_site site = {STACK(f, F(START, 0)), 5, 1};
+    for (int top_down = 0; top_down < 2; top_down++) {
+        struct tree_options options = {.top_down = top_down != 0};
+        struct tree *t = tree_build(f->names, &site, 1, &options);
+        assert_int_equal(t->count, 2);
+        assert_string_equal(LABEL(f, t, 1), "_start (in libdemo.so)");
+        assert_int_equal(t->node[1].own_bytes, 5);
+        tree_free(t);
+    }
 }
 
 static void thresholds(void **state) {
@@ -339,8 +353,8 @@ static void printed(void **state) {
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(labels),    TEST(bottom_up),      TEST(top_down), TEST(thresholds), TEST(depths),
-        TEST(recursion), TEST(deep_recursion), TEST(filters),  TEST(printed),
+        TEST(labels), TEST(bottom_up), TEST(top_down),       TEST(start_up_alone), TEST(thresholds),
+        TEST(depths), TEST(recursion), TEST(deep_recursion), TEST(filters),        TEST(printed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -121,9 +121,15 @@ static void fitted_names(void **state) {
               "ns::operator<< <char>(...) (a.c:1)");
     check_fit("ns::operator<< <char>(std::ostream&)", " (a.c:1)", 33,
               "ns::operator<< <...>(...) (a.c:1)");
-    /* 26 columns for the name: 23 beside the dots, 7 of them for its beginning */
-    check_fit("(anonymous namespace)::function", " (a.c:1)", 34,
-              "(anonym...space)::function (a.c:1)");
+    check_fit("void ns::f<int>(unsigned long)", " (a.c:1)", 30, "ns::f<int>(...) (a.c:1)");
+    check_fit("std::pair<int, int> ns::f<int>(unsigned long)", " (a.c:1)", 30,
+              "ns::f<int>(...) (a.c:1)");
+    check_fit("outer::middle::Class<int>::method()", " (a.c:1)", 31,
+              "...Class<...>::method() (a.c:1)");
+    check_fit("(anonymous namespace)::function", " (a.c:1)", 30, "...function (a.c:1)");
+    check_fit("symbol_of_some_length [clone .part.0]", " (a.c:1)", 40,
+              "symbol_of...ngth [clone .part.0] (a.c:1)");
+    check_fit("<T as alloc::Trait>::function", " (a.c:1)", 30, "<...>::function (a.c:1)");
     check_fit("abcdefghijklmnopqrstuvwxyz", "", 12, "abc...uvwxyz");
     check_fit("abcdefghijklmnopqrstuvwxyz", "", 0, "abcdefghijklmnopqrstuvwxyz");
 }
