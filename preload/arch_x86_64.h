@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* ---- system calls: results as the kernel gives them, -errno on failure; errno untouched ------ */
+/* ---- system calls: results as the kernel gives them, -errno on failure; errno untouched --- */
 
 static inline long arch_syscall(long number, long a, long b, long c, long d, long e, long f) {
     long result;
@@ -23,7 +23,7 @@ static inline long arch_syscall(long number, long a, long b, long c, long d, lon
     return result;
 }
 
-/* ---- stamps --------------------------------------------------------------------------------- */
+/* ---- stamps ------------------------------------------------------------------------------- */
 
 /* Time-stamp counter. May execute before earlier instructions have, never after later stores
  * are visible: right for a stamp taken before a release. */
@@ -43,7 +43,7 @@ static inline uint64_t arch_ticks_after(void) {
 bool arch_ticks_invariant(void);
 uint64_t arch_ticks_hz(void);
 
-/* ---- stacks --------------------------------------------------------------------------------- */
+/* ---- stacks ------------------------------------------------------------------------------- */
 
 /* Runs fn(arg) on the stack that ends (grows down from) at `top`, 16-byte aligned. */
 void arch_call_on_stack(void *arg, void (*fn)(void *), void *top);

@@ -4,11 +4,19 @@
 
 #include <string.h>
 
-#include "stream.h"
+#include "recorder.h"
 
 #define MARK_BYTES 1023
 
 __attribute__((visibility("default"))) void heaptape_client_mark(const char *text) {
     stream_event_mark(text, text != NULL ? strnlen(text, MARK_BYTES) : 0,
                       __builtin_frame_address(0));
+}
+
+__attribute__((visibility("default"))) void heaptape_client_record(int active) {
+    if (active)
+        recorder_set_active(true);
+    heaptape_client_mark(active ? "heaptape_start" : "heaptape_stop");
+    if (!active)
+        recorder_set_active(false);
 }

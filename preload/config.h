@@ -11,8 +11,8 @@ enum unwinder { UNWINDER_ROWS, UNWINDER_LIBUNWIND, UNWINDER_VERIFY };
 struct config {
     bool ready;
     /* the options as given */
-    const char *out, *unwinder, *clock;
-    uint64_t buffer_events, fail_call, launcher;
+    const char *out, *unwinder, *clock, *only;
+    uint64_t buffer_events, max_size, paused, fail_call, launcher;
     /* what follows from them */
     enum unwinder unwind_by;
     bool clock_monotonic;

@@ -101,13 +101,20 @@ EXPORT void *pvalloc(size_t size) {
     return p;
 }
 
-/* ---- modules and the ends of a process
- * -------------------------------------------------------------- */
+/* ---- modules and the ends of a process ---------------------------------------------------- */
 
 EXPORT int dlclose(void *handle) {
     int result = real.dlclose(handle);
     recorder_module_closed();
     return result;
+}
+
+EXPORT pid_t fork(void) {
+    recorder_forks(true);
+    pid_t pid = real.fork();
+    if (pid != 0)
+        recorder_forks(false);
+    return pid;
 }
 
 EXPORT void _exit(int status) {

@@ -91,6 +91,11 @@ static _Noreturn void boot_exit_now(int status) {
     real.exit_now(status);
 }
 
+static int boot_fork(void) {
+    real_resolve();
+    return real.fork();
+}
+
 static _Noreturn void boot_abort(void) {
     real_resolve();
     real.abort();
@@ -109,6 +114,7 @@ struct real real = {
     .pvalloc = boot_pvalloc,
     .dlclose = boot_dlclose,
     .exit_now = boot_exit_now,
+    .fork = boot_fork,
     .abort = boot_abort,
 };
 
@@ -133,6 +139,7 @@ void real_resolve(void) {
     RESOLVE(pvalloc, "pvalloc");
     RESOLVE(dlclose, "dlclose");
     RESOLVE(exit_now, "_exit");
+    RESOLVE(fork, "fork");
     RESOLVE(abort, "abort");
 #undef RESOLVE
     real = found;

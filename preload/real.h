@@ -21,6 +21,7 @@ struct real {
     void *(*pvalloc)(size_t);
     int (*dlclose)(void *);
     void (*exit_now)(int) __attribute__((noreturn)); /* _exit */
+    int (*fork)(void);
     void (*abort)(void) __attribute__((noreturn));
 };
 

@@ -21,6 +21,7 @@ struct recorder *_Atomic recorder;
 /* What a forked child knows of its parent's tape; survives the fork, unlike struct recorder. */
 static struct {
     bool known;
+    _Atomic uint64_t fork_stamp; /* of a fork() under way; 0 none */
     uint8_t id[TAPE_ID_BYTES];
     char path[PATH_BYTES];
 } lineage;
@@ -28,6 +29,13 @@ static struct {
 /* The path that the first image of this process asked for, made absolute; see choose_path. */
 static char base_path[PATH_BYTES];
 static bool base_is_default;
+
+void recorder_forks(bool about_to) {
+    struct recorder *r = atomic_load(&recorder);
+    if (r == NULL || atomic_load(&r->state) != RECORDER_ON)
+        return;
+    atomic_store(&lineage.fork_stamp, about_to ? recorder_stamp(r, true) : 0);
+}
 
 struct recorder *recorder_get(void) {
     struct recorder *r = atomic_load(&recorder), *none = NULL;
@@ -61,8 +69,12 @@ uint64_t recorder_stamp(const struct recorder *r, bool after) {
     return after && !__libc_single_threaded ? arch_ticks_after() : arch_ticks();
 }
 
-/* ---- names
- * --------------------------------------------------------------------------------------- */
+bool recorder_may_grow(const struct recorder *r, uint64_t bytes) {
+    return config.max_size == 0 ||
+           atomic_load(&r->tape_end) + atomic_load(&r->tail_end) + bytes <= config.max_size;
+}
+
+/* ---- names -------------------------------------------------------------------------------- */
 
 static char *append(char *p, const char *end, const char *text) {
     while (*text != 0 && p < end)
@@ -132,8 +144,7 @@ static int create_files(struct recorder *r) {
     return error;
 }
 
-/* ---- the first chunk
- * ------------------------------------------------------------------------------ */
+/* ---- the first chunk ---------------------------------------------------------------------- */
 
 static uint8_t *put_text(uint8_t *p, enum tape_info_tag tag, const char *text) {
     return tape_put_info_bytes(p, tag, text, strlen(text));
@@ -209,8 +220,42 @@ static bool put_first_chunk(struct recorder *r, uint64_t fork_stamp) {
     return done;
 }
 
-/* ---- start
- * ---------------------------------------------------------------------------------------- */
+/* ---- which programs ----------------------------------------------------------------------- */
+
+/* Shell patterns of * and ? alone: the recursion is as deep as the pattern has stars. */
+static bool matches(const char *text, const char *pattern, const char *end) {
+    for (; pattern < end; pattern++, text++) {
+        if (*pattern == '*') {
+            for (;; text++) {
+                if (matches(text, pattern + 1, end))
+                    return true;
+                if (*text == 0)
+                    return false;
+            }
+        }
+        if (*text == 0 || (*pattern != '?' && *pattern != *text))
+            return false;
+    }
+    return *text == 0;
+}
+
+/* Whether a path, or its last part, matches one of the comma-separated patterns. */
+static bool matches_list(const char *path, const char *patterns) {
+    const char *name = strrchr(path, '/');
+    name = name != NULL ? name + 1 : path;
+    for (const char *p = patterns;; p++) {
+        const char *end = p;
+        while (*end != 0 && *end != ',')
+            end++;
+        if (matches(name, p, end) || matches(path, p, end))
+            return true;
+        if (*end == 0)
+            return false;
+        p = end;
+    }
+}
+
+/* ---- start -------------------------------------------------------------------------------- */
 
 static void complain(const struct recorder *r, int error) {
     if (config.launcher)
@@ -244,6 +289,11 @@ enum recorder_state recorder_start(struct recorder *r) {
     if (r->worker_count > WORKERS_MAX)
         r->worker_count = WORKERS_MAX;
     sys_random(r->id, sizeof r->id);
+    atomic_store(&r->paused, config.paused != 0);
+    if (config.only != NULL && !matches_list(module_program_path, config.only)) {
+        atomic_store(&r->state, RECORDER_OFF);
+        return RECORDER_OFF;
+    }
     if (base_path[0] == 0)
         choose_base();
     int error = create_files(r);
@@ -252,7 +302,8 @@ enum recorder_state recorder_start(struct recorder *r) {
         atomic_store(&r->state, RECORDER_OFF);
         return RECORDER_OFF;
     }
-    if (!put_first_chunk(r, r->start_stamp)) {
+    uint64_t fork_stamp = atomic_exchange(&lineage.fork_stamp, 0);
+    if (!put_first_chunk(r, fork_stamp != 0 ? fork_stamp : r->start_stamp)) {
         sys_unlink(r->tape_path);
         complain(r, -ENOSPC);
         atomic_store(&r->state, RECORDER_OFF);

@@ -54,6 +54,7 @@ struct recorder {
     uint8_t id[TAPE_ID_BYTES];
     uint64_t start_stamp;
     atomic_uint next_stream;
+    atomic_bool paused;                  /* allocations are not recorded */
     atomic_bool one_stream;              /* so far: nobody else's events need ordering against */
     _Atomic uint64_t tape_end, tail_end; /* file offsets of the next segment, the next region */
     _Atomic uint64_t sample_stamp;       /* of the last SAMPLE */
@@ -85,6 +86,12 @@ void recorder_thread_started(struct stream *s);
  * reason is kept on the tape. Harmless when called twice or without a recording. */
 void recorder_end(const char *reason);
 
+/* The calling thread is about to fork, or has done so in the parent: lets the child know when. */
+void recorder_forks(bool about_to);
+
+/* Stops (false) or resumes the recording of allocations; releases are recorded all the time. */
+void recorder_set_active(bool active);
+
 /* A module may be gone: called behind dlclose. */
 void recorder_module_closed(void);
 
@@ -104,6 +111,9 @@ static inline uint64_t stream_stamp(struct stream *s, const struct recorder *r, 
     }
     return s->ticks = recorder_stamp(r, after);
 }
+
+/* Whether tape and tail may take so many bytes more: the limit of HEAPTAPE_MAX_SIZE. */
+bool recorder_may_grow(const struct recorder *r, uint64_t bytes);
 
 /* ---- tape.c -----------------------------------------------------------------------------------
  */

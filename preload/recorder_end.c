@@ -13,8 +13,7 @@
 #include "recorder.h"
 #include "sys.h"
 
-/* ---- threads
- * -------------------------------------------------------------------------------------- */
+/* ---- threads ------------------------------------------------------------------------------ */
 
 static pthread_key_t key;
 static bool key_made;
@@ -45,8 +44,7 @@ void recorder_thread_started(struct stream *s) {
     s->busy = 0;
 }
 
-/* ---- modules
- * -------------------------------------------------------------------------------------- */
+/* ---- modules ------------------------------------------------------------------------------ */
 
 static int read_unloads(struct dl_phdr_info *info, size_t size, void *unloads) {
     if (size >= offsetof(struct dl_phdr_info, dlpi_subs) + sizeof info->dlpi_subs)
@@ -63,8 +61,15 @@ void recorder_module_closed(void) {
         atomic_fetch_add(&r->generation, 1);
 }
 
-/* ---- the end
- * -------------------------------------------------------------------------------------- */
+/* ---- pauses ------------------------------------------------------------------------------- */
+
+void recorder_set_active(bool active) {
+    struct recorder *r = atomic_load(&recorder);
+    if (r != NULL)
+        atomic_store(&r->paused, !active);
+}
+
+/* ---- the end ------------------------------------------------------------------------------ */
 
 struct ending {
     struct recorder *r;
@@ -211,8 +216,7 @@ void recorder_end(const char *reason) {
     s->busy = 0;
 }
 
-/* ---- start and end of the process
- * ------------------------------------------------------------------ */
+/* ---- start and end of the process --------------------------------------------------------- */
 
 /* Registered without a module handle, so it runs behind every library's destructors. */
 extern int __cxa_atexit(void (*fn)(void *), void *arg, void *dso_handle);

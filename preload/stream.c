@@ -50,6 +50,13 @@ void stream_event_alloc(unsigned op, const void *p, size_t size, unsigned align_
     if (s == NULL)
         return;
     struct recorder *r = atomic_load_explicit(&recorder, memory_order_relaxed);
+    if (unlikely(atomic_load_explicit(&r->paused, memory_order_relaxed))) {
+        if (!s->announced || tape_op_class(op) != TAPE_CLASS_REALLOC) {
+            leave(s);
+            return;
+        }
+        s->announced = false;
+    }
     if (unlikely(s->generation != atomic_load_explicit(&r->generation, memory_order_relaxed)))
         stream_new_generation(s);
     uint32_t same = capture(s, frame);
@@ -87,8 +94,14 @@ void stream_event_free(unsigned op, const void *p, const void *frame) {
     struct stream *s = enter(frame);
     if (s == NULL)
         return;
+    struct recorder *r = atomic_load_explicit(&recorder, memory_order_relaxed);
+    if (op == TAPE_OP_REALLOC_FROM) {
+        s->announced = !atomic_load_explicit(&r->paused, memory_order_relaxed);
+        if (!s->announced) /* the result will not be recorded: the block is gone */
+            op = TAPE_OP_free;
+    }
     struct tape_record *record = s->pos;
-    record->stamp = stream_stamp(s, atomic_load_explicit(&recorder, memory_order_relaxed), false);
+    record->stamp = stream_stamp(s, r, false);
     record->addr_op = tape_addr_op((uint64_t)p, op);
     record->size = 0;
     record->pop_align = record->push = 0;

@@ -39,6 +39,7 @@ struct stream {
     uint32_t owner;     /* thread id, 0: idle; claimed by compare-and-swap */
     atomic_bool orphan; /* attached behind the thread's last destructor: nobody will hand it back */
     bool on_stack;      /* running on its own stack */
+    bool announced;     /* a REALLOC_FROM whose result is to come */
     bool inside;    /* in foreign code (libunwind): allocations are its own, not the program's */
     uint8_t rounds; /* of thread-specific data destruction */
     struct stream *next;         /* all streams of the process */
@@ -73,7 +74,7 @@ void stream_event_free(unsigned op, const void *p, const void *frame);
 /* Records a mark. */
 void stream_event_mark(const char *text, size_t bytes, const void *frame);
 
-/* ---- for the recorder ------------------------------------------------------------------------ */
+/* ---- for the recorder --------------------------------------------------------------------- */
 
 /* The calling thread's stream, attached if it was not; NULL when nothing can be recorded. */
 struct stream *stream_attach(void);

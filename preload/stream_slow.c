@@ -202,8 +202,7 @@ static bool call_rotate(struct stream *s, uint32_t frames) {
     return n.done;
 }
 
-/* ---- records that the recorder makes itself
- * ------------------------------------------------------ */
+/* ---- records that the recorder makes itself ----------------------------------------------- */
 
 static void put(struct stream *s, unsigned op, uint64_t address, uint64_t size, uint32_t words) {
     struct tape_record *record = s->pos;

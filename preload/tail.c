@@ -90,6 +90,8 @@ struct tape_region *region_new(struct recorder *r, uint32_t stream, uint64_t fir
     uint64_t bytes = tape_align(region_bytes(records, frames, addresses), TAPE_REGION_ALIGN);
     if (atomic_load(&r->state) == RECORDER_LATE)
         return late_region(r, stream, first, bytes, records, frames, addresses);
+    if (!recorder_may_grow(r, bytes))
+        return NULL;
     uint64_t at = atomic_fetch_add(&r->tail_end, bytes);
     int error;
     struct tape_region *g = sys_map_file(r->tail_path, at, bytes, true, &error);

@@ -103,6 +103,8 @@ static bool next_segment(struct recorder *r, struct worker *w, uint64_t span) {
     }
     if (bytes < SEGMENT_BYTES)
         bytes = SEGMENT_BYTES;
+    if (!recorder_may_grow(r, bytes))
+        return false;
     uint64_t at = atomic_fetch_add(&r->tape_end, bytes);
     int error;
     uint8_t *p = sys_map_file(r->tape_path, at, bytes, false, &error);

@@ -16,6 +16,9 @@ extern "C" {
 /* Entry point of the preloaded recorder; call heaptape_mark() instead. */
 extern void heaptape_client_mark(const char *text) __attribute__((weak));
 
+/* Entry point of heaptape_start() and heaptape_stop(). */
+extern void heaptape_client_record(int active) __attribute__((weak));
+
 /* Whether the program runs under the recorder: 1 or 0. */
 static inline int heaptape_active(void) {
     return heaptape_client_mark != 0;
@@ -31,6 +34,25 @@ static inline int heaptape_active(void) {
 static inline void heaptape_mark(const char *text) {
     if (heaptape_client_mark)
         heaptape_client_mark(text);
+}
+
+/*
+ * Stops, and resumes, the recording of allocations in the whole process. What is allocated while
+ * recording is stopped does not appear in any report; releases are recorded all the time, so
+ * nothing recorded earlier looks as if it were still there. `heaptape record --paused` begins
+ * with recording stopped. Each call leaves a mark, "heaptape_stop" or "heaptape_start".
+ *
+ * Thread safety: any thread; takes effect in other threads at once. Signal safety:
+ * async-signal-safe. errno is left alone.
+ */
+static inline void heaptape_stop(void) {
+    if (heaptape_client_record)
+        heaptape_client_record(0);
+}
+
+static inline void heaptape_start(void) {
+    if (heaptape_client_record)
+        heaptape_client_record(1);
 }
 
 #ifdef __cplusplus
