@@ -109,13 +109,13 @@ tsan: ## recorder unit tests with the thread sanitizer
 .PHONY: bench
 bench: ## cost of recording beside heaptrack and the bare program; BENCH='--quick …'
 	scripts/deps build bench
-	$(MAKE) all
+	$(MAKE) -s all
 	B=$(B) bench/run $(BENCH)
 
 .PHONY: demo
 demo: ## install what is missing, build, record sqlite3 and print the report
 	scripts/deps build demo
-	$(MAKE) all
+	$(MAKE) -s all
 	rm -f $(B)/demo.tape $(B)/demo.tape.*
 	$(B)/heaptape record -o $(B)/demo.tape -- sqlite3 :memory: <bench/sqlite.sql >$(B)/demo.out
 	$(B)/heaptape report $(B)/demo.tape

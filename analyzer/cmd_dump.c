@@ -34,11 +34,12 @@ const struct command command_dump = {
         "  TIME STREAM TID thread name=\"…\" | mark text=\"…\"\n"
         "  TIME STREAM TID module_load start=… end=… bias=… generation=… build_id=… path=\"…\"\n"
         "  TIME STREAM TID module_unload start=… generation=…\n"
-        "  stack N caller=M frame=ADDRESS MODULE+OFFSET          ahead of the first use of N; 0 "
-        "is\n"
-        "                                                        the empty stack\n"
-        "TIME is ns since the start. ADDRESS is a return address; OFFSET is in the module's file.\n"
-        "In texts, bytes that are not printable appear as \\xHH.\n"
+        "  stack N caller=M frame=ADDRESS MODULE+OFFSET          ahead of the first use of N\n"
+        "TIME is ns since the start; TID is 0 where the tape does not tell. ADDRESS is a return\n"
+        "address, OFFSET what it is in the module's file, ? an unknown module. A stack is its\n"
+        "innermost frame on top of the stack M of the caller; stack 0 is empty.\n"
+        "In texts a backslash and a quote have a backslash in front; bytes that are not\n"
+        "printable appear as \\xHH. --json has the same fields, addresses as numbers.\n"
         "Exit status: 0; 1 when the recording has damage or loss.\n",
     .run = run,
 };
@@ -46,52 +47,91 @@ const struct command command_dump = {
 struct dump {
     struct replay *replay;
     bool stacks, ticks, json;
-    bool *said; /* stack ids whose definition has been printed */
-    uint32_t room;
+    /* Stacks are numbered as they appear, so that the output depends on the events alone and not
+     * on how they are stored. */
+    uint32_t *number; /* by stack id; 0: not printed yet */
+    uint32_t room, count;
+    uint32_t *path; /* scratch: ids from a stack outward */
+    uint32_t path_room;
 };
+
+/* ---- texts ---------------------------------------------------------------------------------- */
+
+/* The text without loss: bytes that are not printable as \xHH, a backslash doubled, a quote with
+ * one in front where it would end the text. The caller frees. */
+static char *printable(const void *text, size_t length, bool quoted) {
+    const char *from = text;
+    char *escaped = xmalloc(2 * length + 1);
+    size_t n = 0;
+    for (size_t i = 0; i < length; i++) {
+        if (from[i] == '\\' || (quoted && from[i] == '"'))
+            escaped[n++] = '\\';
+        escaped[n++] = from[i];
+    }
+    char *result = names_printable(escaped, n);
+    free(escaped);
+    return result;
+}
+
+static void print_object(struct json_object *o) {
+    puts(
+        json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+    json_object_put(o);
+}
 
 /* ---- stacks -------------------------------------------------------------------------------- */
 
-static void say_stack(struct dump *d, uint32_t stack) {
+static void print_stack(struct dump *d, uint32_t stack) {
+    struct stacks *s = replay_stacks(d->replay);
+    uint32_t number = d->number[stack], caller = d->number[stacks_caller(s, stack)];
+    const struct frame *f = stacks_frame(s, stacks_innermost(s, stack));
+    const struct module *m = f->module != UINT32_MAX ? stacks_module(s, f->module) : NULL;
+    char *path = m != NULL ? printable(m->path, strlen(m->path), false) : NULL;
+    if (d->json) {
+        struct json_object *o = json_object_new_object();
+        json_object_object_add(o, "op", json_object_new_string("stack"));
+        json_object_object_add(o, "stack", json_object_new_uint64(number));
+        json_object_object_add(o, "caller", json_object_new_uint64(caller));
+        json_object_object_add(o, "frame", json_object_new_uint64(f->address));
+        if (m != NULL) {
+            json_object_object_add(o, "module", json_object_new_string(path));
+            json_object_object_add(o, "offset", json_object_new_uint64(f->address - m->bias));
+        }
+        print_object(o);
+    } else if (m != NULL) {
+        printf("stack %" PRIu32 " caller=%" PRIu32 " frame=0x%" PRIx64 " %s+0x%" PRIx64 "\n",
+               number, caller, f->address, path, f->address - m->bias);
+    } else {
+        printf("stack %" PRIu32 " caller=%" PRIu32 " frame=0x%" PRIx64 " ?\n", number, caller,
+               f->address);
+    }
+    free(path);
+}
+
+/* The stack's number; what has not been printed of it is, outermost frames first. */
+static uint32_t say_stack(struct dump *d, uint32_t stack) {
     struct stacks *s = replay_stacks(d->replay);
     if (stack >= d->room) {
-        uint32_t room = stack * 2 + 1024;
-        d->said = xrealloc(d->said, room * sizeof *d->said);
-        memset(d->said + d->room, 0, (room - d->room) * sizeof *d->said);
+        uint32_t room = stacks_count(s) * 2;
+        d->number = xrealloc(d->number, room * sizeof *d->number);
+        memset(d->number + d->room, 0, (room - d->room) * sizeof *d->number);
         d->room = room;
     }
-    uint32_t unknown = 0; /* outermost frames first: definitions come before their use */
-    for (uint32_t i = stack; i != 0 && !d->said[i]; i = stacks_caller(s, i))
-        unknown++;
-    for (; unknown > 0; unknown--) {
-        uint32_t i = stack;
-        for (uint32_t k = 1; k < unknown; k++)
-            i = stacks_caller(s, i);
-        d->said[i] = true;
-        const struct frame *f = stacks_frame(s, stacks_innermost(s, i));
-        const struct module *m = f->module != UINT32_MAX ? stacks_module(s, f->module) : NULL;
-        char *path = m != NULL ? names_printable(m->path, strlen(m->path)) : NULL;
-        if (d->json) {
-            struct json_object *o = json_object_new_object();
-            json_object_object_add(o, "op", json_object_new_string("stack"));
-            json_object_object_add(o, "stack", json_object_new_uint64(i));
-            json_object_object_add(o, "caller", json_object_new_uint64(stacks_caller(s, i)));
-            json_object_object_add(o, "frame", json_object_new_uint64(f->address));
-            if (m != NULL) {
-                json_object_object_add(o, "module", json_object_new_string(path));
-                json_object_object_add(o, "offset", json_object_new_uint64(f->address - m->bias));
-            }
-            puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
-            json_object_put(o);
-        } else if (m != NULL) {
-            printf("stack %" PRIu32 " caller=%" PRIu32 " frame=0x%" PRIx64 " %s+0x%" PRIx64 "\n", i,
-                   stacks_caller(s, i), f->address, path, f->address - m->bias);
-        } else {
-            printf("stack %" PRIu32 " caller=%" PRIu32 " frame=0x%" PRIx64 " ?\n", i,
-                   stacks_caller(s, i), f->address);
-        }
-        free(path);
+    if (stack == 0 || d->number[stack] != 0)
+        return d->number[stack];
+    if (d->path_room < stacks_depth(s, stack)) {
+        d->path_room = stacks_depth(s, stack) * 2;
+        d->path = xrealloc(d->path, d->path_room * sizeof *d->path);
     }
+    uint32_t unknown = 0;
+    for (uint32_t i = stack; i != 0 && d->number[i] == 0; i = stacks_caller(s, i))
+        d->path[unknown++] = i;
+    while (unknown-- > 0) {
+        d->number[d->path[unknown]] = ++d->count;
+        if (d->stacks)
+            print_stack(d, d->path[unknown]);
+    }
+    return d->number[stack];
 }
 
 /* ---- events -------------------------------------------------------------------------------- */
@@ -107,19 +147,12 @@ static void field(struct json_object *o, const char *name, uint64_t value, bool 
 }
 
 static void field_text(struct json_object *o, const char *name, const void *text, size_t length) {
-    char *printable = names_printable(text, length);
-    if (o != NULL) {
-        json_object_object_add(o, name, json_object_new_string(printable));
-    } else {
-        printf(" %s=\"", name);
-        for (const char *p = printable; *p != 0; p++) {
-            if (*p == '"' || *p == '\\')
-                putchar('\\');
-            putchar(*p);
-        }
-        putchar('"');
-    }
-    free(printable);
+    char *value = printable(text, length, o == NULL);
+    if (o != NULL)
+        json_object_object_add(o, name, json_object_new_string(value));
+    else
+        printf(" %s=\"%s\"", name, value);
+    free(value);
 }
 
 static void module_fields(struct json_object *o, const struct tape_event *e) {
@@ -177,8 +210,7 @@ static void event_fields(struct json_object *o, const struct tape_event *e, uint
 static void print_event(void *context, const struct tape_event *e, uint64_t now, uint32_t stream,
                         uint32_t thread, uint32_t stack) {
     struct dump *d = context;
-    if (d->stacks && stack != 0)
-        say_stack(d, stack);
+    stack = say_stack(d, stack);
     uint64_t tid = thread != UINT32_MAX ? replay_thread(d->replay, thread)->tid : 0;
     uint64_t time = d->ticks ? e->stamp : now;
     if (!d->json) {
@@ -193,8 +225,7 @@ static void print_event(void *context, const struct tape_event *e, uint64_t now,
     json_object_object_add(o, "tid", json_object_new_uint64(tid));
     json_object_object_add(o, "op", json_object_new_string(tape_op_name(e->op)));
     event_fields(o, e, stack);
-    puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
-    json_object_put(o);
+    print_object(o);
 }
 
 /* ---- the command --------------------------------------------------------------------------- */
@@ -230,7 +261,8 @@ static int run(int argc, char **argv) {
              completeness_why_empty(tape, replay_counts(d.replay)));
     int status = completeness_status(tape);
     replay_free(d.replay);
-    free(d.said);
+    free(d.number);
+    free(d.path);
     tape_file_close(tape);
     return status;
 }

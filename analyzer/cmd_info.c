@@ -75,44 +75,75 @@ static void list(const char *name, const char **entry) {
         line(first ? name : "", *entry);
 }
 
-static void print_text(const struct info *n) {
+#define LISTED 32 /* streams and threads that are shown one by one */
+
+static void print_more(uint64_t count) {
+    char text[UNITS_ROOM];
+    if (count > LISTED)
+        printf("%-12s … and %s more\n", "", units_count(text, count - LISTED));
+}
+
+static const char *known(const char *text) {
+    return text != NULL ? text : "?";
+}
+
+static void print_process(const struct info *n) {
     const struct tape_process *p = tape_file_process(n->tape);
-    const struct tape_health *health = tape_file_health(n->tape);
-    const struct replay_counts *counts = replay_counts(n->replay);
-    struct stacks *stacks = replay_stacks(n->replay);
-    char a[UNITS_ROOM], b[UNITS_ROOM];
-    uint64_t bytes = tape_file_bytes(n->tape);
-    printf("%-12s %s%s, %s, %.2f bytes an event\n", "recording", tape_file_path(n->tape),
-           p->tail_read ? " and its tail" : "", units_bytes(a, bytes),
-           health->events != 0 ? (double)bytes / (double)health->events : 0);
+    char duration[UNITS_ROOM];
     line("program", p->exe);
     list("arguments", p->argv);
     line("directory", p->cwd);
     list("environment", p->env);
-    printf("%-12s pid %" PRIu64 ", parent %" PRIu64 ", on %s (Linux %s, %s)\n", "process", p->pid,
-           p->ppid, p->host, p->kernel, p->arch);
-    if (p->parent != NULL)
-        line("forked from", p->parent);
+    char *process = xasprintf("pid %" PRIu64 ", parent %" PRIu64 ", on %s (Linux %s, %s)", p->pid,
+                              p->ppid, known(p->host), known(p->kernel), known(p->arch));
+    line("process", process);
+    free(process);
+    line("forked from", p->parent);
     line("recorder", p->recorder);
     line("unwinder", p->unwinder);
     line("clock", clock_text(tape_file_clock(n->tape)));
-    printf("%-12s %s\n", "duration", units_duration(a, counts->end_time));
+    line("duration", units_duration(duration, replay_counts(n->replay)->end_time));
     line("state", state_of(p));
-    printf("%-12s %s in %s chunks\n", "events", units_count(a, health->events),
-           units_count(b, health->chunks));
-    printf("%-12s %s\n", "lost", units_count(a, health->lost));
-    if (health->damaged_chunks != 0 || health->first_damage != NULL)
-        printf("%-12s %s chunks, %s skipped\n", "damaged", units_count(a, health->damaged_chunks),
-               units_bytes(b, health->damaged_bytes));
+}
+
+static void print_health(const struct info *n) {
+    const struct tape_health *health = tape_file_health(n->tape);
+    char a[UNITS_ROOM], b[UNITS_ROOM];
+    printf("%-12s %s in %s chunk%s\n", "events", units_count(a, health->events),
+           units_count(b, health->chunks), health->chunks == 1 ? "" : "s");
+    line("lost", units_count(a, health->lost));
+    if (health->damaged_chunks != 0)
+        printf("%-12s %s chunk%s, %s skipped\n", "damaged", units_count(a, health->damaged_chunks),
+               health->damaged_chunks == 1 ? "" : "s", units_bytes(b, health->damaged_bytes));
     line("", health->first_damage);
-    for (size_t i = 0; i < n->tape->stream_count; i++)
+    const char *empty = completeness_why_empty(n->tape, replay_counts(n->replay));
+    if (empty != NULL) {
+        char *text = xstrdup(empty);
+        for (char *c = text; (c = strchr(c, '\n')) != NULL;)
+            *c = ' ';
+        line("empty", text);
+        free(text);
+    }
+}
+
+static void print_streams(const struct info *n) {
+    char a[UNITS_ROOM], b[UNITS_ROOM];
+    for (size_t i = 0; i < n->tape->stream_count && i < LISTED; i++)
         printf("%-12s %" PRIu32 ": %s events\n", i == 0 ? "streams" : "", n->tape->stream[i].id,
                units_count(a, n->tape->stream[i].end));
-    for (uint32_t i = 0; i < replay_thread_count(n->replay); i++) {
+    print_more(n->tape->stream_count);
+    for (uint32_t i = 0; i < replay_thread_count(n->replay) && i < LISTED; i++) {
         const struct replay_thread *t = replay_thread(n->replay, i);
+        char *name = names_printable(t->name, strlen(t->name));
         printf("%-12s %" PRIu64 " %s: %s allocations, %s frees\n", i == 0 ? "threads" : "", t->tid,
-               t->name, units_count(a, t->allocations), units_count(b, t->frees));
+               name, units_count(a, t->allocations), units_count(b, t->frees));
+        free(name);
     }
+    print_more(replay_thread_count(n->replay));
+}
+
+static void print_modules(struct stacks *stacks) {
+    char a[UNITS_ROOM], b[UNITS_ROOM];
     printf("%-12s %s in %s frames\n", "stacks", units_count(a, stacks_count(stacks) - 1),
            units_count(b, stacks_frame_count(stacks)));
     for (uint32_t i = 0; i < stacks_module_count(stacks); i++) {
@@ -124,8 +155,24 @@ static void print_text(const struct info *n) {
                *hex != 0 ? " build-id " : "", hex, m->gone != UINT64_MAX ? " (unloaded)" : "");
         free(path);
     }
-    if (counts->events == 0)
-        line("empty", completeness_why_empty(n->tape, counts));
+}
+
+static double bytes_per_event(const struct info *n) {
+    uint64_t events = tape_file_health(n->tape)->events;
+    return events != 0 ? (double)tape_file_bytes(n->tape) / (double)events : 0;
+}
+
+static void print_text(const struct info *n) {
+    const char *path = tape_file_path(n->tape);
+    char *printable = names_printable(path, strlen(path)), size[UNITS_ROOM];
+    printf("%-12s %s%s, %s, %.2f bytes an event\n", "recording", printable,
+           tape_file_process(n->tape)->tail_read ? " and its tail" : "",
+           units_bytes(size, tape_file_bytes(n->tape)), bytes_per_event(n));
+    free(printable);
+    print_process(n);
+    print_health(n);
+    print_streams(n);
+    print_modules(replay_stacks(n->replay));
 }
 
 /* ---- JSON ---------------------------------------------------------------------------------- */

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "command.h"
 #include "completeness.h"
@@ -84,6 +85,8 @@ static int write_file(const char *path, const struct massif *m,
         diag("%s: cannot be written: %s", path, strerror(errno));
         return EXIT_FINDING;
     }
+    struct stat file;
+    bool regular = fstat(fileno(out), &file) == 0 && S_ISREG(file.st_mode);
     massif_write(out, m, process);
     bool failed = fflush(out) != 0 || ferror(out) != 0;
     int error = errno;
@@ -94,7 +97,7 @@ static int write_file(const char *path, const struct massif *m,
     if (!failed)
         return EXIT_FINE;
     diag("%s: not written completely: %s", path, strerror(error));
-    if (out != stdout)
+    if (out != stdout && regular) /* never a device or a pipe that was named */
         remove(path);
     return EXIT_FINDING;
 }

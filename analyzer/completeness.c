@@ -141,10 +141,9 @@ const char *completeness_why_empty(struct tape_file *tape, const struct replay_c
     if (h->lost != 0)
         return "No allocation was kept: the recorder could not write (disk full, file size limit)";
     if (p->closed)
-        return "No allocations: the program ended without asking the C library for memory (it may "
-               "have\nan allocator of its own, or use only mmap)";
+        return "No allocations: the program never asked the C library for memory (only mmap, or an "
+               "allocator of its own)";
     if (p->alive)
         return "No allocations yet: the program is running and has not asked for memory so far";
-    return "No allocations: the program was killed, or replaced itself by exec, before the first "
-           "one";
+    return "No allocations: the program was killed, or replaced by exec, before the first one";
 }

@@ -216,11 +216,13 @@ struct merge *merge_new(struct tape_file *tape, struct stacks *stacks) {
     m->tape = tape;
     m->stacks = stacks;
     m->grain = tape_file_clock(tape)->grain;
-    m->cursor_count = m->heap_count = (uint32_t)tape->stream_count;
+    m->cursor_count = (uint32_t)tape->stream_count;
     m->cursor = xcalloc(m->cursor_count, sizeof *m->cursor);
     m->heap = xcalloc(m->cursor_count, sizeof *m->heap);
     for (uint32_t i = 0; i < m->cursor_count; i++) {
-        struct cursor *c = m->cursor[i] = m->heap[i] = xcalloc(1, sizeof *c);
+        if (tape->stream[i].count == 0)
+            continue;
+        struct cursor *c = m->cursor[i] = m->heap[m->heap_count++] = xcalloc(1, sizeof *c);
         c->index = i;
         c->stream = &tape->stream[i];
         c->key = merge_key(m, tape->piece[c->stream->first].first_stamp);

@@ -27,8 +27,8 @@ static double unit_of(const char *suffix) {
     static const struct {
         const char *suffix;
         double ns;
-    } units[] = {{"", 1e9},   {"s", 1e9}, {"ms", 1e6},  {"us", 1e3},
-                 {"µs", 1e3}, {"ns", 1},  {"min", 60e9}};
+    } units[] = {{"", 1e9},   {"s", 1e9}, {"ms", 1e6},   {"us", 1e3},
+                 {"µs", 1e3}, {"ns", 1},  {"min", 60e9}, {"h", 3600e9}};
     for (size_t i = 0; i < sizeof units / sizeof *units; i++)
         if (strcmp(suffix, units[i].suffix) == 0)
             return units[i].ns;
@@ -63,7 +63,7 @@ bool profile_parse_time(struct tape_file *tape, const char *text, uint64_t *ns,
     } else if (number && strcmp(end, "%") == 0 && value <= 100) {
         *ns = (uint64_t)((double)counts.end_time * value / 100);
     } else {
-        *error = "not a time: give seconds, a number with ns, us, ms, s or min, a percentage of "
+        *error = "not a time: give seconds, a number with ns, us, ms, s, min or h, a percentage of "
                  "the run, peak, end, or the name of a mark";
         return false;
     }

@@ -60,6 +60,8 @@ static void print_recording(struct tape_file *t, const char *name, uint64_t *eve
             units_bytes(size, counts->peak_bytes));
     if (health->lost != 0)
         fprintf(stderr, ", %s events lost", units_count(number, health->lost));
+    if (counts->allocations == 0)
+        fputs(", no allocation among them", stderr);
     fprintf(stderr, ", recorded in %s; next: heaptape report %s", name, name);
     replay_free(replay);
 }

@@ -11,13 +11,20 @@
 #define OBSERVERS_MAX 4
 #define AHEAD         8 /* events whose map slots are fetched in advance */
 
-/* How long after an allocation at a live address its free may still follow (units of the time
- * columns, about 25 ns): stamps of two threads differ by less. */
-#define INVERSION_WINDOW 64
+/* How long after an allocation at a live address its free may still follow, ticks: a stamp can be
+ * this much early or late (reordering in the processor, a unit of the time column), not more. */
+#define INVERSION_TICKS 4096
 
 /* A free that was applied before it was met: the address was allocated again first. */
 struct owed {
     uint64_t address, key;
+    uint32_t stream; /* index, of the new allocation: its own frees come behind it */
+};
+
+/* A free without a block: within one unit of time the allocation may still follow. */
+struct early {
+    uint64_t address;
+    uint32_t stream, thread; /* indices */
 };
 
 struct stream_state {
@@ -46,6 +53,9 @@ struct replay {
     uint32_t thread_mask;
     struct owed *owed;
     size_t owed_count, owed_room;
+    uint64_t owed_for;   /* units of time */
+    struct early *early; /* of the unit of time at hand */
+    size_t early_count, early_room;
     struct observer observer[OBSERVERS_MAX];
     unsigned observer_count;
     bool watched; /* somebody has on_event */
@@ -69,6 +79,7 @@ struct replay *replay_new(struct tape_file *tape) {
     r->stacks = stacks_new();
     r->clock = tape_file_clock(tape);
     r->stamp = UINT64_MAX;
+    r->owed_for = (INVERSION_TICKS >> r->clock->grain) + 1;
     live_init(&r->live);
     return r;
 }
@@ -82,6 +93,7 @@ void replay_free(struct replay *r) {
     free(r->thread_table);
     free(r->stream);
     free(r->owed);
+    free(r->early);
     live_free(&r->live);
     stacks_free(r->stacks);
     free(r);
@@ -150,22 +162,24 @@ static uint32_t find_thread(struct replay *r, uint64_t tid, const void *name, si
 
 /* ---- blocks -------------------------------------------------------------------------------- */
 
+/* thread: UINT32_MAX when the free itself has not been met yet. */
 static void end_block(struct replay *r, const struct block *b, uint32_t thread, bool realloc) {
     r->counts.frees++;
     r->counts.live_bytes -= b->size;
     r->counts.live_blocks--;
-    r->thread[thread].known.frees++;
+    if (thread != UINT32_MAX)
+        r->thread[thread].known.frees++;
     if (!realloc && thread == b->thread && r->thread[thread].newest == b->sequence + 1)
         r->counts.temporary++;
     TELL(r, on_free, b, r->now, thread, realloc);
 }
 
-static void owe_free(struct replay *r, uint64_t address) {
+static void owe_free(struct replay *r, uint64_t address, uint32_t stream) {
     if (r->owed_count == r->owed_room) {
         r->owed_room = r->owed_room != 0 ? r->owed_room * 2 : 16;
         r->owed = xrealloc(r->owed, r->owed_room * sizeof *r->owed);
     }
-    r->owed[r->owed_count++] = (struct owed){address, r->key};
+    r->owed[r->owed_count++] = (struct owed){address, r->key, stream};
     r->counts.inversions++;
 }
 
@@ -173,7 +187,7 @@ static void owe_free(struct replay *r, uint64_t address) {
 static void drop_overdue(struct replay *r) {
     size_t kept = 0;
     for (size_t i = 0; i < r->owed_count; i++) {
-        if (r->owed[i].key + INVERSION_WINDOW >= r->key) {
+        if (r->key - r->owed[i].key <= r->owed_for) {
             r->owed[kept++] = r->owed[i];
             continue;
         }
@@ -183,9 +197,9 @@ static void drop_overdue(struct replay *r) {
     r->owed_count = kept;
 }
 
-static bool settle_owed(struct replay *r, uint64_t address) {
+static bool settle_owed(struct replay *r, uint64_t address, uint32_t stream) {
     for (size_t i = 0; i < r->owed_count; i++) {
-        if (r->owed[i].address != address)
+        if (r->owed[i].address != address || r->owed[i].stream == stream)
             continue;
         memmove(&r->owed[i], &r->owed[i + 1], (r->owed_count - i - 1) * sizeof *r->owed);
         r->owed_count--;
@@ -194,13 +208,50 @@ static bool settle_owed(struct replay *r, uint64_t address) {
     return false;
 }
 
-static void add_block(struct replay *r, const struct merge_event *e, uint32_t thread) {
+static void note_early(struct replay *r, uint64_t address, uint32_t stream) {
+    if (r->early_count == r->early_room) {
+        r->early_room = r->early_room != 0 ? r->early_room * 2 : 16;
+        r->early = xrealloc(r->early, r->early_room * sizeof *r->early);
+    }
+    r->early[r->early_count++] = (struct early){address, stream, r->stream[stream].thread};
+}
+
+/* Ends a new block whose free, by another thread, was met first. */
+static void settle_early(struct replay *r, struct block *b, uint32_t stream) {
+    for (size_t i = 0; i < r->early_count; i++) {
+        struct early e = r->early[i];
+        if (e.address != b->address || e.stream == stream)
+            continue;
+        r->early[i] = r->early[--r->early_count];
+        r->counts.unmatched_frees--;
+        r->counts.inversions++;
+        struct block ended = *b;
+        live_remove(&r->live, b);
+        end_block(r, &ended, e.thread, false);
+        return;
+    }
+}
+
+/* A block that was in flight is live again as it was. Should its address have a new owner, its own
+ * end was lost. */
+static void put_back(struct replay *r, struct stream_state *s) {
+    s->in_flight = false;
+    if (live_find(&r->live, s->block.address) == NULL) {
+        *live_add(&r->live, s->block.address) = s->block;
+        return;
+    }
+    r->counts.overlaps++;
+    end_block(r, &s->block, UINT32_MAX, false);
+}
+
+static void add_block(struct replay *r, const struct merge_event *e, uint32_t stream) {
+    uint32_t thread = r->stream[stream].thread;
     struct block *old = live_find(&r->live, e->event.address);
     if (old != NULL) {
         struct block ended = *old;
         live_remove(&r->live, old);
-        owe_free(r, ended.address);
-        end_block(r, &ended, ended.thread, false);
+        owe_free(r, ended.address, stream);
+        end_block(r, &ended, UINT32_MAX, false);
     }
     struct block *b = live_add(&r->live, e->event.address);
     struct replay_counts *c = &r->counts;
@@ -219,47 +270,56 @@ static void add_block(struct replay *r, const struct merge_event *e, uint32_t th
     struct thread_state *t = &r->thread[thread];
     t->known.allocations++;
     t->newest = c->allocations;
-    TELL(r, on_alloc, b);
     if (c->live_bytes > c->peak_bytes) {
         c->peak_bytes = c->live_bytes;
         c->peak_blocks = c->live_blocks;
         c->peak_time = r->now;
     }
+    TELL(r, on_alloc, b);
+    if (r->early_count != 0)
+        settle_early(r, b, stream);
 }
 
 /* A call that allocates: its block, its failure, or the end of a resize. */
-static void take_result(struct replay *r, struct stream_state *s, const struct merge_event *e) {
+static void take_result(struct replay *r, uint32_t stream, const struct merge_event *e) {
+    struct stream_state *s = &r->stream[stream];
     bool resize = tape_op_class(e->event.op) == TAPE_CLASS_REALLOC;
     bool had_block = resize && s->in_flight, announced = had_block || (resize && s->unmatched);
-    if (resize)
-        s->in_flight = s->unmatched = false;
-    if (announced)
-        r->counts.reallocs++;
     if (e->event.address != 0) {
         if (had_block)
             end_block(r, &s->block, s->thread, true);
-        add_block(r, e, s->thread);
+        r->counts.reallocs += announced;
+        add_block(r, e, stream);
     } else if (announced && e->event.size == 0) {
         if (had_block)
             end_block(r, &s->block, s->thread, false);
     } else {
-        if (had_block && live_find(&r->live, s->block.address) == NULL)
-            *live_add(&r->live, s->block.address) = s->block;
+        if (had_block)
+            put_back(r, s);
         r->counts.failed++;
         TELL(r, on_failed, e->event.op, e->event.size, e->stack, r->now);
     }
+    if (resize)
+        s->in_flight = s->unmatched = false;
 }
 
-static void take_release(struct replay *r, struct stream_state *s, const struct merge_event *e) {
+static void take_release(struct replay *r, uint32_t stream, const struct merge_event *e) {
+    struct stream_state *s = &r->stream[stream];
     bool from = e->event.op == TAPE_OP_REALLOC_FROM;
-    if (r->owed_count != 0 && settle_owed(r, e->event.address)) {
-        s->unmatched = from;
+    if (from && s->in_flight)
+        put_back(r, s); /* a resize without a result: it was left by longjmp */
+    if (r->owed_count != 0 && settle_owed(r, e->event.address, stream)) {
+        r->thread[s->thread].known.frees++;
+        s->unmatched |= from;
         return;
     }
     struct block *b = live_find(&r->live, e->event.address);
     if (b == NULL) {
         r->counts.unmatched_frees++;
-        s->unmatched = from;
+        if (from)
+            s->unmatched = true;
+        else if (r->stream_count > 1)
+            note_early(r, e->event.address, stream);
         return;
     }
     struct block ended = *b;
@@ -282,20 +342,29 @@ static void tell_mark(struct replay *r, const struct tape_event *e, uint32_t thr
     free(text);
 }
 
-static void take_event(struct replay *r, struct stream_state *s, const struct merge_event *e,
-                       uint32_t stream) {
+static void take_thread(struct replay *r, struct stream_state *s, const struct tape_event *e) {
+    if (s->in_flight)
+        put_back(r, s); /* the thread before ended inside a resize */
+    s->unmatched = false;
+    s->thread = find_thread(r, e->address, e->blob, e->size);
+}
+
+/* stream: index; id: its number on the tape. */
+static void take_event(struct replay *r, uint32_t stream, const struct merge_event *e,
+                       uint32_t id) {
+    struct stream_state *s = &r->stream[stream];
     enum tape_class class = tape_op_class(e->event.op);
     if (e->event.op == TAPE_OP_THREAD)
-        s->thread = find_thread(r, e->event.address, e->event.blob, e->event.size);
+        take_thread(r, s, &e->event);
     else if (s->thread == UINT32_MAX && class != TAPE_CLASS_SAMPLE && class != TAPE_CLASS_BLOB)
         s->thread = find_thread(r, 0, "?", 1); /* its announcement is lost */
     r->counts.events++;
     if (r->watched)
-        TELL(r, on_event, &e->event, r->now, stream, s->thread, e->stack);
+        TELL(r, on_event, &e->event, r->now, id, s->thread, e->stack);
     if (class == TAPE_CLASS_FREE || class == TAPE_CLASS_FROM)
-        take_release(r, s, e);
+        take_release(r, stream, e);
     else if (class == TAPE_CLASS_ALLOC || class == TAPE_CLASS_REALLOC)
-        take_result(r, s, e);
+        take_result(r, stream, e);
     else if (class == TAPE_CLASS_SAMPLE)
         TELL(r, on_sample, e->event.address, r->now);
     else if (e->event.op == TAPE_OP_MARK)
@@ -318,7 +387,6 @@ static void prefetch(const struct replay *r, const struct merge_event *e) {
 /* Takes the events of a run; false when one lies behind `until`. */
 static bool take_run(struct replay *r, const struct merge *m, const struct merge_run *run,
                      uint64_t until) {
-    struct stream_state *s = &r->stream[run->index];
     for (uint32_t i = 0; i < run->count && i < AHEAD; i++)
         prefetch(r, &run->event[i]);
     for (uint32_t i = 0; i < run->count; i++) {
@@ -332,11 +400,14 @@ static bool take_run(struct replay *r, const struct merge *m, const struct merge
             if (now > r->now)
                 r->now = now;
             r->stamp = e->event.stamp;
-            r->key = merge_key(m, e->event.stamp);
+            uint64_t key = merge_key(m, e->event.stamp);
+            if (key != r->key)
+                r->early_count = 0;
+            r->key = key;
             if (r->owed_count != 0)
                 drop_overdue(r);
         }
-        take_event(r, s, e, run->stream);
+        take_event(r, run->index, e, run->stream);
     }
     return true;
 }
@@ -361,8 +432,10 @@ void replay_run(struct replay *r, uint64_t until) {
     while (all && merge_next(m, &run))
         all = take_run(r, m, &run, until);
     merge_free(m);
-    r->key = UINT64_MAX;
-    drop_overdue(r);
+    if (all) {
+        r->key = UINT64_MAX;
+        drop_overdue(r);
+    }
     r->counts.end_time = r->now;
     const struct tape_process *p = tape_file_process(r->tape);
     if (all && p->closed && clock_ns(r->clock, p->end_stamp) > r->now)

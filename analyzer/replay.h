@@ -37,13 +37,15 @@ struct replay;
 struct observer {
     void *context;
     void (*on_alloc)(void *context, const struct block *b);
-    /* realloc: true when the end of this block is one half of a resize; on_alloc follows. */
+    /* realloc: true when the end of this block is one half of a resize; on_alloc follows.
+     * thread: UINT32_MAX when it is not known yet who frees (an inversion) or never will be. */
     void (*on_free)(void *context, const struct block *b, uint64_t now, uint32_t thread,
                     bool realloc);
     void (*on_failed)(void *context, uint8_t op, uint64_t size, uint32_t stack, uint64_t now);
     void (*on_mark)(void *context, const char *text, uint64_t now, uint32_t thread);
     void (*on_sample)(void *context, uint64_t rss_bytes, uint64_t now);
-    /* Every event in merged order, before it takes effect: for `dump`. */
+    /* Every event in merged order, before it takes effect: for `dump`. thread: UINT32_MAX before
+     * the stream's first THREAD event. */
     void (*on_event)(void *context, const struct tape_event *e, uint64_t now, uint32_t stream,
                      uint32_t thread, uint32_t stack);
     /* Behind the last event: once for every block still live. */

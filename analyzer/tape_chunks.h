@@ -100,8 +100,9 @@ void tape_read_tail(struct tape_file *);
 void tape_read_late(struct tape_file *, uint64_t at, uint64_t bytes);
 void tape_buffer_free(struct tape_buffer *);
 
-/* tape_scan.c: finds all chunks. */
-void tape_scan(struct tape_file *);
+/* tape_scan.c: finds all chunks, those with buffers first. */
+enum tape_round { TAPE_ROUND_BUFFERS, TAPE_ROUND_CHUNKS };
+void tape_scan(struct tape_file *, enum tape_round);
 
 /* tape_process.c: fields of an INFO or CLOSE payload. */
 enum tape_error tape_read_info(struct tape_file *, const uint8_t *payload, size_t bytes);

@@ -12,7 +12,7 @@
 #include "diag.h"
 #include "tape_chunks.h"
 
-#define LOOK_PIECES 8 /* that may be decoded to find a clock sample */
+#define LOOK_PIECES 64 /* that may be decoded to find a clock sample */
 
 bool tape_pread(int fd, void *to, size_t n, uint64_t at) {
     uint8_t *p = to;
@@ -167,10 +167,12 @@ struct tape_file *tape_file_open(const char *path) {
         return NULL;
     }
     tape_read_tail(f);
-    struct stat st; /* again: what has left the tail since is on the tape now */
-    if (fstat(f->fd, &st) == 0)
-        f->size = (uint64_t)st.st_size;
-    tape_scan(f);
+    for (enum tape_round round = TAPE_ROUND_BUFFERS; round <= TAPE_ROUND_CHUNKS; round++) {
+        struct stat st; /* each time: the tape may have grown meanwhile */
+        if (fstat(f->fd, &st) == 0)
+            f->size = (uint64_t)st.st_size;
+        tape_scan(f, round);
+    }
     if (!f->process.closed) {
         check_unclosed(f);
         f->process.alive = tape_process_alive(f);

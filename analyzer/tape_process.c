@@ -172,7 +172,5 @@ bool tape_process_alive(const struct tape_file *f) {
     if (p->pid == 0 ||
         (p->host != NULL && uname(&host) == 0 && strcmp(host.nodename, p->host) != 0))
         return false;
-    if (f->tail_size == 0)
-        return false; /* a living recorder has a tail */
-    return maps_file(p->pid, f->tail_path) == 1;
+    return maps_file(p->pid, f->path) == 1 || maps_file(p->pid, f->tail_path) == 1;
 }

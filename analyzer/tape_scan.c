@@ -2,6 +2,10 @@
 /*
  * Segments and chunks. A segment or chunk header that is not what it should be is damage: the
  * next chunk is then looked for word by word, the next segment at the places where one can begin.
+ *
+ * A living recorder empties its buffers into chunks that may lie before or behind what is being
+ * read. So all buffers are copied in a first round, the chunks are listed in a second: what has
+ * left a buffer in between is there twice, never not at all.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -104,7 +108,10 @@ static void read_fields(struct tape_file *f, const struct tape_chunk_header *h, 
         f->lost_without_stream = h->lost;
 }
 
-static void add_chunk(struct tape_file *f, const struct tape_chunk_header *h, uint64_t at) {
+static void add_chunk(struct tape_file *f, const struct tape_chunk_header *h, uint64_t at,
+                      enum tape_round round) {
+    if ((h->type == TAPE_CHUNK_LATE) != (round == TAPE_ROUND_BUFFERS))
+        return;
     switch (h->type) {
     case TAPE_CHUNK_INFO:
     case TAPE_CHUNK_CLOSE:
@@ -152,7 +159,7 @@ static void damaged_chunk(struct tape_file *f, uint64_t at, uint64_t bytes,
 }
 
 /* All chunks from `at` on that lie below `end`. Returns where they stop. */
-static uint64_t scan_chunks(struct tape_file *f, uint64_t at, uint64_t end) {
+static uint64_t scan_chunks(struct tape_file *f, uint64_t at, uint64_t end, enum tape_round round) {
     while (at + 4 <= end) {
         struct tape_chunk_header h = {0};
         uint8_t magic[4];
@@ -163,18 +170,19 @@ static uint64_t scan_chunks(struct tape_file *f, uint64_t at, uint64_t end) {
             return at;
         enum tape_error error = read_chunk_header(f, at, end, &h);
         if (error == TAPE_OK) {
-            add_chunk(f, &h, at + TAPE_CHUNK_HEADER_BYTES);
+            add_chunk(f, &h, at + TAPE_CHUNK_HEADER_BYTES, round);
             at += tape_chunk_span(h.stored_bytes);
             continue;
         }
         uint64_t used, next = find_chunk(f, at + TAPE_CHUNK_ALIGN, end, &used);
-        damaged_chunk(f, at, (next < end ? next : used) - at, &h, error);
+        if (round == TAPE_ROUND_CHUNKS)
+            damaged_chunk(f, at, (next < end ? next : used) - at, &h, error);
         at = next;
     }
     return at;
 }
 
-void tape_scan(struct tape_file *f) {
+void tape_scan(struct tape_file *f, enum tape_round round) {
     uint64_t at = TAPE_FILE_HEADER_BYTES;
     while (at < f->size) {
         struct tape_segment_header h;
@@ -189,7 +197,7 @@ void tape_scan(struct tape_file *f) {
             }
             /* When a recording ends, the last segment is cut to what was used of it; LATE chunks
              * may then follow in segments that begin within its former length. */
-            uint64_t stop = scan_chunks(f, at + TAPE_SEGMENT_HEADER_BYTES, next);
+            uint64_t stop = scan_chunks(f, at + TAPE_SEGMENT_HEADER_BYTES, next, round);
             uint64_t inner = stop < next ? find_segment(f, stop, next) : next;
             if (inner < next)
                 next = inner;
@@ -197,9 +205,10 @@ void tape_scan(struct tape_file *f) {
             /* Perhaps its chunks are still good. */
             next = find_segment(f, at + 1, f->size);
             if (!is_empty(f, at, next)) {
-                tape_damage(f, false, at, 0, "segment header: %s", tape_error_text(error));
+                if (round == TAPE_ROUND_CHUNKS)
+                    tape_damage(f, false, at, 0, "segment header: %s", tape_error_text(error));
                 uint64_t used;
-                scan_chunks(f, find_chunk(f, at, next, &used), next);
+                scan_chunks(f, find_chunk(f, at, next, &used), next, round);
             }
         }
         at = next;

@@ -27,13 +27,15 @@ static size_t keep_stream(struct tape_file *f, size_t from, size_t end, size_t t
         struct tape_piece p = f->piece[i];
         if (p.lost > lost)
             lost = p.lost;
-        if (p.end <= expected) {
+        if (p.first > expected) {
+            f->health.lost += p.first - expected;
+            expected = p.first;
+        }
+        if (p.end <= expected) { /* an empty buffer tells at least where the stream has got to */
             tape_buffer_free(p.buffer);
             continue;
         }
-        if (p.first > expected)
-            f->health.lost += p.first - expected;
-        p.skip = p.first < expected ? (uint32_t)(expected - p.first) : 0;
+        p.skip = (uint32_t)(expected - p.first);
         expected = p.end;
         f->process.tail_read |= p.in_tail;
         f->health.chunks++;

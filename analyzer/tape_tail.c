@@ -158,8 +158,6 @@ static enum region_state read_region(struct tape_file *f, const struct place *pl
         if (problem != NULL)
             continue; /* perhaps between two stores of the recorder */
         *length = g.length;
-        if (g.end == g.first)
-            return REGION_READ;
         struct tape_buffer *b = xcalloc(1, sizeof *b);
         bool read = copy_arrays(place, &g, b);
         bool same = tape_pread(place->fd, &after, sizeof after, place->at) &&
@@ -207,7 +205,7 @@ void tape_read_late(struct tape_file *f, uint64_t at, uint64_t bytes) {
     uint64_t length = 0;
     enum region_state state =
         bytes < TAPE_REGION_HEADER_BYTES ? REGION_FOREIGN : read_region(f, &place, &length);
-    f->late_found |= state != REGION_FOREIGN;
+    f->late_found |= state == REGION_READ || state == REGION_BROKEN;
     if (state == REGION_FOREIGN)
         tape_damage(f, false, at, bytes, "no event buffer of this recording in a LATE chunk");
 }

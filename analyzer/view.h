@@ -20,8 +20,7 @@ struct view {
     {"bottom-up", 0, NULL, "trees from the allocating place out to its callers (default)"},        \
         {"top-down", 0, NULL, "trees from main inward"},                                           \
         {"flat", 0, NULL,                                                                          \
-         "a list of places, own and with what they call; --top-down sorts by the "                 \
-         "latter"},                                                                                \
+         "a list of places: own, and with calls (sorted by that with --top-down)"},                \
         {"threshold", 0, "PERCENT", "fold places below this share of the total (default 1)"},      \
         {"depth", 0, "N", "frames to show per call path, 0: all (default 16)"},                    \
         {"limit", 'n', "N", "entries at the top level, 0: all (default 20)"},                      \

@@ -12,7 +12,7 @@ _heaptape_options() {
         echo '-o --output --time-unit --threshold --detailed-freq --max-snapshots --depth' \
             '--heap-admin --alignment -h --help'
         ;;
-    dump) echo '-h --help' ;;
+    dump) echo '--no-stacks --ticks --json -h --help' ;;
     info) echo '--json -h --help' ;;
     esac
 }

@@ -8,7 +8,7 @@ load ../helpers
 readers='report peak leaks massif dump info'
 
 make_tape() {
-    "$heaptape" record -q -f -o good.tape --buffer-events=64 "$@" -- \
+    "$heaptape" record -q -f -o good.tape --buffer-events=64 -- \
         perl -e 'my %h; $h{$_} = "x" x ($_ % 300) for 1 .. 3000; delete $h{$_} for 1 .. 1500'
 }
 
@@ -93,6 +93,7 @@ PY
 @test "flipped bytes: damage is named and skipped, the rest is read" {
     make_tape
     size=$(stat -c %s good.tape)
+    "$heaptape" dump good.tape >good.dump
     for at in $(seq 0 3 130) $(seq 150 $((size / 97 + 1)) "$size"); do
         [ "$at" -lt "$size" ] || continue
         python3 - "$at" <<'PY'
@@ -105,6 +106,11 @@ PY
         if [ "$status" -gt 1 ] || { [ "$status" -eq 1 ] && [ ! -s err ] && [ ! -s out ]; }; then
             echo "byte $at: status $status"
             cat err
+            return 1
+        fi
+        # what goes unnoticed must be without meaning
+        if [ "$status" -eq 0 ] && ! "$heaptape" dump flipped.tape | cmp -s - good.dump; then
+            echo "byte $at changes the events without a word"
             return 1
         fi
     done
@@ -152,7 +158,12 @@ PY
         [ "$status" -eq 1 ]
         expect_line err '^heaptape: .*No space left'
     done
-    # a reader that has seen enough is none
+    # what was there before is not ours to remove
+    ln -s /dev/full full
+    capture "$heaptape" massif -o full good.tape
+    expect_status 1
+    [ -L full ]
+    # a reader that has seen enough is no error
     "$heaptape" dump good.tape | head -n 1 >first
     [ -s first ]
 }

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Synthetic recordings for tests, made with the encoders of include/tape.
+ *
+ * Events are given stream by stream and gathered; then they become a chunk (writer_chunk), a
+ * buffer of the tail (writer_tail) or a LATE chunk (writer_late). Nothing touches the disk before
+ * writer_save. The fields of struct writer may be set between the calls. One tick is one
+ * nanosecond unless info_clock says otherwise. Out of memory ends the test.
+ */
+#ifndef TAPE_WRITER_H
+#define TAPE_WRITER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "tape/events.h"
+#include "tape/info.h"
+
+#define WRITER_STREAMS 64 /* ids are 1 to WRITER_STREAMS - 1 */
+#define WRITER_DEPTH   8192
+
+struct writer_bytes {
+    uint8_t *p;
+    size_t count, room;
+};
+
+struct writer_stream {
+    uint64_t first, end; /* ordinals of the gathered events */
+    uint64_t lost;       /* written into what follows */
+    struct tape_record *record;
+    size_t record_room;
+    uint32_t *frame;
+    size_t frame_count, frame_room;
+    uint64_t *address;
+    size_t address_count, address_room;
+    uint64_t said[WRITER_DEPTH]; /* the stack behind the last event */
+    uint32_t depth;
+};
+
+struct writer {
+    struct tape_file_header header;
+    uint64_t info_clock, info_tick_hz, info_start_stamp, info_start_mono, info_pid;
+    const char *info_host;
+    bool no_info;   /* leave the INFO chunk out */
+    unsigned shift; /* of time columns */
+    enum tape_codec codec;
+    uint64_t generation; /* of the chunks and buffers that follow */
+    struct writer_bytes tape, tail;
+    size_t segment; /* offset of the open segment, 0: none */
+    struct writer_stream *stream;
+};
+
+struct writer *writer_new(void);
+void writer_free(struct writer *);
+
+/* ---- events: `stamp` in ticks; a stack is `depth` return addresses, outermost first ---------- */
+
+void writer_alloc(struct writer *, uint32_t stream, uint64_t stamp, unsigned op, uint64_t address,
+                  uint64_t size, unsigned align_log2, const uint64_t *stack, uint32_t depth);
+/* free, cfree, realloc_from */
+void writer_release(struct writer *, uint32_t stream, uint64_t stamp, unsigned op,
+                    uint64_t address);
+void writer_sample(struct writer *, uint32_t stream, uint64_t stamp, uint64_t rss, uint64_t mono);
+void writer_blob(struct writer *, uint32_t stream, uint64_t stamp, unsigned op, uint64_t address,
+                 const void *bytes, size_t size);
+void writer_thread(struct writer *, uint32_t stream, uint64_t stamp, uint64_t tid,
+                   const char *name);
+void writer_mark(struct writer *, uint32_t stream, uint64_t stamp, const char *text);
+void writer_module(struct writer *, uint32_t stream, uint64_t stamp, uint64_t start, uint64_t end,
+                   uint64_t generation, const char *path);
+void writer_unload(struct writer *, uint32_t stream, uint64_t stamp, uint64_t start,
+                   uint64_t generation);
+
+/* Forgets what was gathered: a gap of ordinals. */
+void writer_drop(struct writer *, uint32_t stream);
+
+/* ---- where they go: with `keep` they stay gathered and can be written once more -------------- */
+
+void writer_chunk(struct writer *, uint32_t stream, bool keep);
+void writer_tail(struct writer *, uint32_t stream, bool keep);
+void writer_late(struct writer *, uint32_t stream, bool keep);
+/* CLOSE, naming the ends of all streams. */
+void writer_close(struct writer *, uint64_t stamp, uint64_t mono, const char *reason);
+/* A chunk of any type. */
+void writer_put_chunk(struct writer *, struct tape_chunk_header *, const void *payload);
+/* What follows goes into a new segment. */
+void writer_segment(struct writer *);
+/* Ends the last segment; the tape's bytes are final until the next chunk. */
+void writer_end(struct writer *);
+
+/* Writes PATH, and PATH.tail when there is one (otherwise removes it). */
+void writer_save(struct writer *, const char *path);
+/* The same for any bytes. */
+void writer_save_bytes(const char *path, const void *bytes, size_t count);
+
+#endif
