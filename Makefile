@@ -21,7 +21,7 @@ PRELOAD_FLAGS := $(BASE) -Ipreload -fPIC -fvisibility=hidden -fno-omit-frame-poi
 	-fexceptions -fasynchronous-unwind-tables
 PRELOAD_LINK := -shared -Wl,-z,now,-z,relro,-z,defs,--exclude-libs,ALL -Wl,--as-needed \
 	-Wl,-soname,libheaptape.so -Wl,--version-script=preload/libheaptape.map
-ZSTD_STATIC := $(shell $(CC) -print-file-name=libzstd.a)
+ZSTD_STATIC := $(shell $(CC) -print-file-name=libzstd.a 2>/dev/null)
 
 # The analyzer's own allocator; empty for the sanitizers, which bring one.
 JEMALLOC ?= -ljemalloc
