@@ -104,7 +104,8 @@ for i in 1 2 3 4 5 6 7 8 9 10; do sleep 0.05; done
 echo "$n" >count
 SH
     # script(1) gives the launcher a terminal, which turns the byte 3 into SIGINT for the group.
-    { until [ -s ready ]; do sleep 0.02; done; printf '\003'; sleep 1; } |
+    # Without a terminal to be had, script ends and nothing is ever ready: wait 10 s at most.
+    { for i in $(seq 500); do [ -s ready ] && break; sleep 0.02; done; printf '\003'; sleep 1; } |
         script -qec "$heaptape record -q -o x.tape sh count.sh" /dev/null >/dev/null
     [ "$(cat count)" -eq 1 ]
     [ -s x.tape ]
