@@ -120,14 +120,17 @@ EXPORT pid_t fork(void) {
 EXPORT void _exit(int status) {
     recorder_end("_exit");
     real.exit_now(status);
+    __builtin_unreachable();
 }
 
 EXPORT void _Exit(int status) {
     recorder_end("_exit");
     real.exit_now(status);
+    __builtin_unreachable();
 }
 
 EXPORT void abort(void) {
     recorder_end("abort");
     real.abort();
+    __builtin_unreachable();
 }

@@ -86,7 +86,7 @@ static int boot_dlclose(void *handle) {
     return real.dlclose(handle);
 }
 
-static _Noreturn void boot_exit_now(int status) {
+static void boot_exit_now(int status) {
     real_resolve();
     real.exit_now(status);
 }
@@ -96,7 +96,7 @@ static int boot_fork(void) {
     return real.fork();
 }
 
-static _Noreturn void boot_abort(void) {
+static void boot_abort(void) {
     real_resolve();
     real.abort();
 }

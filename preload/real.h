@@ -20,9 +20,9 @@ struct real {
     void *(*valloc)(size_t);
     void *(*pvalloc)(size_t);
     int (*dlclose)(void *);
-    void (*exit_now)(int) __attribute__((noreturn)); /* _exit */
+    void (*exit_now)(int); /* _exit */
     int (*fork)(void);
-    void (*abort)(void) __attribute__((noreturn));
+    void (*abort)(void);
 };
 
 /* Callable at any time: until real_resolve has run, each member resolves all of them first. */

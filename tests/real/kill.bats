@@ -23,7 +23,7 @@ load ../helpers
     capture "$heaptape" report x.tape
     cp out first
     capture "$heaptape" info x.tape
-    kill -KILL "$(ps -o pid= --ppid $launcher | head -n 1 | tr -d ' ')"
+    kill -KILL "$(cut -d ' ' -f 1 "/proc/$launcher/task/$launcher/children")"
     wait $launcher || true
     expect_match first 'still'
 }

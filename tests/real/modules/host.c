@@ -6,15 +6,14 @@
 
 int main(void) {
     static const char *const path[] = {"./one.so", "./two.so", "./three.so"};
-    void *first = NULL;
+    void *before = NULL;
     int reused = 0;
     for (int i = 0; i < 300; i++) {
         void *handle = dlopen(path[i % 3], RTLD_NOW);
         void (*run)(int);
         *(void **)&run = dlsym(handle, "run");
-        if (i == 0)
-            first = (void *)run;
-        reused += (void *)run == first;
+        reused += (void *)run == before;
+        before = (void *)run;
         run(1000 + i % 3);
         dlclose(handle);
     }
