@@ -196,7 +196,9 @@ static uint32_t commit(struct unwind *u, uint32_t keep, bool valid) {
 
 uint32_t unwind_capture(struct unwind *u, uint64_t pc, uint64_t sp, uint64_t fp) {
     struct state s = {pc, sp, fp};
-    const struct unwind_range *range = unwind_find_range(u, sp);
+    const struct unwind_range *range = &u->range[0]; /* nearly always */
+    if (__builtin_expect(sp - range->low >= range->high - range->low, 0))
+        range = unwind_find_range(u, sp);
     uint32_t previous = UINT32_MAX; /* row before this one in the walk */
     int64_t top = u->valid ? (int64_t)u->depth - 1 : -1;
     uint32_t changed = UINT32_MAX; /* lowest word known to differ: frames above cannot match */
@@ -235,12 +237,15 @@ uint32_t unwind_capture(struct unwind *u, uint64_t pc, uint64_t sp, uint64_t fp)
                 changed = (uint32_t)(w - u->words) - 1;
             }
         }
-        if (!unwind_grow(u)) {
+        if (__builtin_expect(u->depth + u->fresh_count >= u->cap, 0) && !unwind_grow(u)) {
             how = STEP_CUT;
             break;
         }
         struct unwind_fresh *f = &u->fresh[u->fresh_count++];
-        *f = (struct unwind_fresh){.sp = s.sp, .fp = s.fp, .row = row};
+        f->sp = s.sp;
+        f->fp = s.fp;
+        f->row = row;
+        f->words = 0;
         if (how != STEP_ON)
             break; /* no range: the innermost frame is all there is */
         how = step(&u->rows[row], range, &s, f);
