@@ -121,3 +121,10 @@ options() {
         diff help completed
     done
 }
+
+@test "the manual of record documents every option of the recorder" {
+    sed -n 's/^OPTION(\([A-Z_]*\),.*/HEAPTAPE_\1/p' "$top/preload/options.def" | sort >options
+    sed -n 's/^\.It Ev \(HEAPTAPE_[A-Z_]*\)$/\1/p' "$top/man/heaptape-record.1" | sort >documented
+    [ -s options ]
+    expect_same options documented
+}
