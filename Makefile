@@ -96,14 +96,17 @@ check: ## install what the tests need, build and run everything
 	+tests/run
 
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+# By the environment, so that whatever tests/run builds is built the same way.
 .PHONY: asan
+asan: export CFLAGS := -O1 -g $(SANITIZE)
+asan: export JEMALLOC :=
 asan: ## unit tests and analyzer with the address and undefined-behaviour sanitizers
-	$(MAKE) B=$(B)/asan CFLAGS='-O1 -g $(SANITIZE)' JEMALLOC= $(B)/asan/heaptape unit preload-unit
+	$(MAKE) B=$(B)/asan $(B)/asan/heaptape
 	+B=$(B)/asan tests/run unit preload-unit
 
 .PHONY: tsan
+tsan: export CFLAGS := -O1 -g -fsanitize=thread
 tsan: ## recorder unit tests with the thread sanitizer
-	$(MAKE) B=$(B)/tsan CFLAGS='-O1 -g -fsanitize=thread' preload-unit
 	+B=$(B)/tsan tests/run preload-unit
 
 .PHONY: bench

@@ -13,22 +13,39 @@
 #include "command.h"
 #include "diag.h"
 #include "launch.h"
+#include "option_value.h"
 #include "output.h"
 #include "program.h"
 #include "record_summary.h"
 
-enum { OPT_OUTPUT, OPT_FORCE, OPT_UNWINDER, OPT_QUIET, OPT_BUFFER_EVENTS };
-
 extern const struct command command_record;
+
+enum {
+    OPT_OUTPUT,
+    OPT_FORCE,
+    OPT_QUIET,
+    OPT_ONLY,
+    OPT_PAUSED,
+    OPT_MAX_SIZE,
+    OPT_UNWINDER,
+    OPT_CLOCK,
+    OPT_BUFFER_EVENTS
+};
 
 static const struct command_option options[] = {
     [OPT_OUTPUT] = {"output", 'o', "FILE",
                     "write the recording to FILE (default: heaptape.<program>.<pid>.tape)"},
     [OPT_FORCE] = {"force", 'f', NULL, "replace FILE if it exists"},
+    [OPT_QUIET] = {"quiet", 'q', NULL, "no closing line; errors are still printed"},
+    [OPT_ONLY] = {"only", 0, "PATTERNS",
+                  "record only processes whose program matches, e.g. cc1plus,'ld*'"},
+    [OPT_PAUSED] = {"paused", 0, NULL, "record nothing before the program calls heaptape_start()"},
+    [OPT_MAX_SIZE] = {"max-size", 0, "BYTES",
+                      "stop recording at this size of a file; K, M and G may follow"},
     [OPT_UNWINDER] = {"unwinder", 0, "NAME",
                       "how stacks are captured: rows (default), libunwind, or verify (both, "
                       "compared)"},
-    [OPT_QUIET] = {"quiet", 'q', NULL, "no closing line; errors are still printed"},
+    [OPT_CLOCK] = {"clock", 0, "NAME", "tsc (default where it is invariant) or monotonic"},
     [OPT_BUFFER_EVENTS] = {"buffer-events", 0, "N",
                            "events a thread gathers before it writes them (for tests)"},
     {0},
@@ -36,7 +53,6 @@ static const struct command_option options[] = {
 
 struct record {
     const char *output; /* as given; NULL: the name is made from the child's pid */
-    const char *unwinder, *buffer_events;
     bool force, quiet;
     char *library;             /* absolute path of the recorder */
     char *path;                /* file to execute */
@@ -95,10 +111,6 @@ static void prepare(void *context) {
         setenv("LD_PRELOAD", xasprintf("%s:%s", r->library, others), 1);
     setenv("HEAPTAPE_OUT", tape_path(r, getpid()), 1);
     setenv("HEAPTAPE_LAUNCHER", "1", 1);
-    if (r->unwinder != NULL)
-        setenv("HEAPTAPE_UNWINDER", r->unwinder, 1);
-    if (r->buffer_events != NULL)
-        setenv("HEAPTAPE_BUFFER_EVENTS", r->buffer_events, 1);
 }
 
 /* Everything is checked: start the program, wait, say where the recording is. */
@@ -139,16 +151,63 @@ static int check_place(struct record *r) {
     return status;
 }
 
-static bool known_unwinder(const char *name) {
-    return strcmp(name, "rows") == 0 || strcmp(name, "libunwind") == 0 ||
-           strcmp(name, "verify") == 0;
+/* One of the words, which are separated by spaces. */
+static bool is_one_of(const char *text, const char *words) {
+    size_t n = strlen(text);
+    for (const char *w = words; *w != '\0'; w += strspn(w, " ")) {
+        size_t length = strcspn(w, " ");
+        if (length == n && memcmp(w, text, n) == 0)
+            return true;
+        w += length;
+    }
+    return false;
 }
 
-/* What the recorder accepts, too. */
-static bool buffer_size(const char *text) {
-    size_t n = strlen(text);
-    return n > 0 && n <= 5 && strspn(text, "0123456789") == n && atoi(text) >= 16 &&
-           atoi(text) <= 65536;
+/* Bytes with an optional K, M or G (powers of 1024); 0 when it is none. */
+static uint64_t parse_size(const char *text) {
+    char *end;
+    errno = 0;
+    unsigned long long n = strtoull(text, &end, 10);
+    unsigned shift = *end == 'K' ? 10 : *end == 'M' ? 20 : *end == 'G' ? 30 : 0;
+    if (text[0] < '0' || text[0] > '9' || errno != 0 || end[shift != 0 ? 1 : 0] != '\0' ||
+        n > UINT64_MAX >> shift)
+        return 0;
+    return (uint64_t)n << shift;
+}
+
+/* Hands an option on to the recorder, which reads its environment. Returns 0 or EXIT_USAGE. */
+static int set_option(int option, const char *argument) {
+    const struct command *c = &command_record;
+    char number[24];
+    uint64_t n;
+    switch (option) {
+    case OPT_ONLY:
+        if (argument[0] == '\0')
+            return command_usage_error(c, "--only needs a pattern");
+        return setenv("HEAPTAPE_ONLY", argument, 1);
+    case OPT_PAUSED:
+        return setenv("HEAPTAPE_PAUSED", "1", 1);
+    case OPT_MAX_SIZE:
+        if ((n = parse_size(argument)) == 0)
+            return command_usage_error(c, "--max-size=%s: it is a number of bytes, as in 500M",
+                                       argument);
+        snprintf(number, sizeof number, "%llu", (unsigned long long)n);
+        return setenv("HEAPTAPE_MAX_SIZE", number, 1);
+    case OPT_UNWINDER:
+        if (!is_one_of(argument, "rows libunwind verify"))
+            return command_usage_error(c, "--unwinder=%s: it is rows, libunwind or verify",
+                                       argument);
+        return setenv("HEAPTAPE_UNWINDER", argument, 1);
+    case OPT_CLOCK:
+        if (!is_one_of(argument, "tsc monotonic"))
+            return command_usage_error(c, "--clock=%s: it is tsc or monotonic", argument);
+        return setenv("HEAPTAPE_CLOCK", argument, 1);
+    case OPT_BUFFER_EVENTS:
+        if (!option_number(c, "buffer-events", argument, 16, 65536, &n))
+            return EXIT_USAGE;
+        return setenv("HEAPTAPE_BUFFER_EVENTS", argument, 1);
+    }
+    return EXIT_FINE;
 }
 
 static int run(int argc, char **argv) {
@@ -156,32 +215,16 @@ static int run(int argc, char **argv) {
     const char *argument;
     int option;
     while ((option = command_next_option(&command_record, argc, argv, &argument)) >= 0) {
-        switch (option) {
-        case OPT_OUTPUT:
+        if (option == OPT_FORCE) {
+            r.force = true;
+        } else if (option == OPT_QUIET) {
+            r.quiet = true;
+        } else if (option == OPT_OUTPUT) {
             if (argument[0] == '\0')
                 return command_usage_error(&command_record, "--output needs a file name");
             r.output = argument;
-            break;
-        case OPT_FORCE:
-            r.force = true;
-            break;
-        case OPT_UNWINDER:
-            if (!known_unwinder(argument))
-                return command_usage_error(&command_record,
-                                           "--unwinder=%s: it is rows, libunwind or verify",
-                                           argument);
-            r.unwinder = argument;
-            break;
-        case OPT_QUIET:
-            r.quiet = true;
-            break;
-        case OPT_BUFFER_EVENTS:
-            if (!buffer_size(argument))
-                return command_usage_error(&command_record,
-                                           "--buffer-events=%s: it is a number from 16 to 65536",
-                                           argument);
-            r.buffer_events = argument;
-            break;
+        } else if (set_option(option, argument) != 0) {
+            return EXIT_USAGE;
         }
     }
     if (optind >= argc)
@@ -207,5 +250,12 @@ const struct command command_record = {
     .usage = "[options] [--] PROGRAM [ARGUMENT...]",
     .summary = "run a program and record every heap allocation it makes",
     .options = options,
+    .details =
+        "Each option is also a variable of the recorder's environment, HEAPTAPE_NAME, for use with "
+        "a\n"
+        "bare LD_PRELOAD=libheaptape.so.\n"
+        "Exit status: the program's own, and when a signal killed it, killed by the same one.\n"
+        "Before it runs: 1 the recording cannot be written there; 2 wrong usage; 126 the\n"
+        "program cannot be run or recorded; 127 there is no such program.\n",
     .run = run,
 };

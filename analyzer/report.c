@@ -185,7 +185,7 @@ static void print_memory(FILE *out, const struct report *r, const struct screen 
         if (p->samples[i].rss_bytes > top->rss_bytes)
             top = &p->samples[i];
     char value[UNITS_ROOM], time[UNITS_ROOM], heap[UNITS_ROOM], samples[UNITS_ROOM];
-    char *more = xasprintf("%s after the start, beside %s of heap (%s sample%s)",
+    char *more = xasprintf("at %s, beside %s of heap (%s sample%s)",
                            units_duration(time, top->time), units_bytes(heap, top->heap_bytes),
                            units_count(samples, p->sample_count), p->sample_count == 1 ? "" : "s");
     print_total(out, "resident (RSS)", units_bytes(value, top->rss_bytes), more);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "completeness.h"
+#include "diag.h"
 #include "tree_print.h"
 
 static void put(struct json_object *o, const char *key, uint64_t value) {
@@ -117,7 +118,21 @@ static void put_marks(struct json_object *o, const struct profile *p) {
     json_object_object_add(o, "marks", marks);
 }
 
-static struct json_object *ranking_json(const struct report *r, unsigned which) {
+/* One object for each name, which all stacks share: there may be millions of frames. */
+struct shared_names {
+    struct json_object **object; /* by name; NULL: not yet made */
+    uint32_t count;
+};
+
+static struct json_object *share_name(struct shared_names *s, const struct names *names,
+                                      uint32_t name) {
+    if (s->object[name] == NULL)
+        s->object[name] = tree_json_name(names_get(names, name));
+    return json_object_get(s->object[name]);
+}
+
+static struct json_object *ranking_json(const struct report *r, unsigned which,
+                                        struct shared_names *shared) {
     const struct ranking *ranking = r->ranking[which];
     bool bytes = metric_info[ranking_info[which].ranked].bytes;
     struct json_object *array = json_object_new_array();
@@ -128,7 +143,7 @@ static struct json_object *ranking_json(const struct report *r, unsigned which) 
         put(site, bytes ? "blocks" : "temporary", s->second);
         uint32_t *path, length = ranking_path(ranking, s, &path);
         for (uint32_t k = 0; k < length; k++)
-            json_object_array_add(stack, tree_json_name(names_get(r->names, path[k])));
+            json_object_array_add(stack, share_name(shared, r->names, path[k]));
         free(path);
         json_object_object_add(site, "stack", stack);
         if (ranking->tree->node[s->node].cut)
@@ -150,8 +165,13 @@ void report_print_json(FILE *out, const struct report *r) {
     put_threads(o, r->profile->replay);
     put_marks(o, r->profile);
     struct json_object *sites = json_object_new_object();
+    struct shared_names shared = {.count = names_count(r->names)};
+    shared.object = xcalloc(shared.count, sizeof *shared.object);
     for (unsigned i = 0; i < RANKING_COUNT; i++)
-        json_object_object_add(sites, ranking_info[i].name, ranking_json(r, i));
+        json_object_object_add(sites, ranking_info[i].name, ranking_json(r, i, &shared));
+    for (uint32_t i = 0; i < shared.count; i++)
+        json_object_put(shared.object[i]);
+    free(shared.object);
     json_object_object_add(o, "sites", sites);
     json_object_object_add(o, "completeness", completeness_json(r->tape, counts, r->names));
     fprintf(out, "%s\n",

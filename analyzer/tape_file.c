@@ -226,8 +226,10 @@ static bool find_sample(struct tape_file *f, struct tape_piece *p, struct clock_
     struct tape_reader r = {0};
     struct tape_event e;
     bool found = false;
-    if (!tape_reader_open(&r, f, p))
+    if (!tape_reader_open(&r, f, p)) {
+        tape_reader_free(&r);
         return false;
+    }
     while (tape_reader_next(&r, &e)) {
         for (uint32_t i = 0; tape_op_has_stack(e.op) && i < e.push; i++)
             tape_reader_frame(&r);
@@ -270,16 +272,17 @@ const struct clock *tape_file_clock(struct tape_file *f) {
     struct clock_pair first = {p->start_stamp, p->start_mono};
     struct clock_pair last = {p->end_stamp, p->end_mono};
     uint64_t start = p->start_stamp;
-    unsigned grain = 0;
-    for (size_t i = 0; i < f->piece_count; i++) {
-        if (f->piece[i].buffer == NULL) { /* one chunk tells the grain of all */
-            struct clock_pair unused;
+    const unsigned unknown = 64;
+    unsigned grain = unknown;
+    for (size_t i = 0; i < f->piece_count && grain == unknown; i++) {
+        struct clock_pair unused;
+        if (f->piece[i].buffer == NULL) /* one chunk tells the grain of all */
             find_sample(f, &f->piece[i], &unused, &grain);
-            break;
-        }
     }
     if (last.mono == 0)
         last = last_sample(f, &grain);
+    if (grain == unknown)
+        grain = 0;
     if (!f->info_read) { /* INFO is damaged: time counts from the first event */
         start = UINT64_MAX;
         for (size_t i = 0; i < f->piece_count; i++)

@@ -37,13 +37,17 @@ static uint64_t find_segment(const struct tape_file *f, uint64_t at, uint64_t en
     return end;
 }
 
-/* The chunk header at `at`, which must lie with its payload below `end`. */
+/* The chunk header at `at`, which must lie with its payload below `end`. *written is false when
+ * the chunk's magic number is still zero. */
 static enum tape_error read_chunk_header(const struct tape_file *f, uint64_t at, uint64_t end,
-                                         struct tape_chunk_header *h) {
-    uint8_t bytes[TAPE_CHUNK_HEADER_BYTES];
-    if (at + sizeof bytes > end || !tape_pread(f->fd, bytes, sizeof bytes, at))
+                                         struct tape_chunk_header *h, bool *written) {
+    uint8_t bytes[TAPE_CHUNK_HEADER_BYTES] = {0};
+    size_t n = end - at < sizeof bytes ? (size_t)(end - at) : sizeof bytes;
+    bool read = tape_pread(f->fd, bytes, n, at);
+    struct tape_in in = tape_in_of(bytes, sizeof bytes), magic = in;
+    *written = tape_get_u32(&magic) != 0;
+    if (!read || n < sizeof bytes)
         return TAPE_E_SHORT;
-    struct tape_in in = tape_in_of(bytes, sizeof bytes);
     enum tape_error error = tape_get_chunk_header(&in, h);
     if (error == TAPE_OK && at + TAPE_CHUNK_HEADER_BYTES + h->stored_bytes > end)
         return TAPE_E_SHORT;
@@ -66,7 +70,9 @@ static uint64_t find_chunk(const struct tape_file *f, uint64_t at, uint64_t end,
         for (size_t i = 0; i + 4 <= n; i += TAPE_CHUNK_ALIGN) {
             struct tape_in word = tape_in_of(window + i, n - i < 8 ? n - i : 8);
             uint32_t magic = tape_get_u32(&word);
-            if (magic == TAPE_CHUNK_MAGIC && read_chunk_header(f, at + i, end, &h) == TAPE_OK) {
+            bool written;
+            if (magic == TAPE_CHUNK_MAGIC &&
+                read_chunk_header(f, at + i, end, &h, &written) == TAPE_OK) {
                 found = at + i;
                 break;
             }
@@ -162,13 +168,10 @@ static void damaged_chunk(struct tape_file *f, uint64_t at, uint64_t bytes,
 static uint64_t scan_chunks(struct tape_file *f, uint64_t at, uint64_t end, enum tape_round round) {
     while (at + 4 <= end) {
         struct tape_chunk_header h = {0};
-        uint8_t magic[4];
-        if (!tape_pread(f->fd, magic, sizeof magic, at))
-            return end; /* the file was shortened meanwhile; what is missing shows as a gap */
-        struct tape_in in = tape_in_of(magic, sizeof magic);
-        if (tape_get_u32(&in) == 0)
+        bool written;
+        enum tape_error error = read_chunk_header(f, at, end, &h, &written);
+        if (!written)
             return at;
-        enum tape_error error = read_chunk_header(f, at, end, &h);
         if (error == TAPE_OK) {
             add_chunk(f, &h, at + TAPE_CHUNK_HEADER_BYTES, round);
             at += tape_chunk_span(h.stored_bytes);
@@ -182,35 +185,43 @@ static uint64_t scan_chunks(struct tape_file *f, uint64_t at, uint64_t end, enum
     return at;
 }
 
+/* A segment whose header is good. Returns where to go on. */
+static uint64_t scan_segment(struct tape_file *f, uint64_t at, uint64_t length,
+                             enum tape_round round) {
+    uint64_t end = at + length;
+    if (end > f->size) { /* normal behind CLOSE, where the tape gets its final length */
+        f->cut_at = at;
+        f->cut_missing = end - f->size;
+        end = f->size;
+    }
+    uint64_t stop = scan_chunks(f, at + TAPE_SEGMENT_HEADER_BYTES, end, round);
+    /* When a recording ends, the last segment is cut to what was used of it; LATE chunks may then
+     * follow in segments that begin within its former length. */
+    return stop < end ? find_segment(f, stop, end) : end;
+}
+
+/* What has no segment header: room never used, or a segment whose chunks may still be good. */
+static uint64_t scan_gap(struct tape_file *f, uint64_t at, enum tape_error error,
+                         enum tape_round round) {
+    uint64_t next = tape_align(at + 1, TAPE_SEGMENT_ALIGN), used;
+    if (next > f->size)
+        next = f->size;
+    if (is_empty(f, at, next))
+        return next;
+    if (round == TAPE_ROUND_CHUNKS)
+        tape_damage(f, false, at, 0, "segment header: %s", tape_error_text(error));
+    next = find_segment(f, at + 1, f->size);
+    scan_chunks(f, find_chunk(f, at, next, &used), next, round);
+    return next;
+}
+
 void tape_scan(struct tape_file *f, enum tape_round round) {
-    uint64_t at = TAPE_FILE_HEADER_BYTES;
-    while (at < f->size) {
+    f->cut_at = 0;
+    for (uint64_t at = TAPE_FILE_HEADER_BYTES; at < f->size;) {
         struct tape_segment_header h;
         enum tape_error error = read_segment_header(f, at, &h);
-        uint64_t next;
-        if (error == TAPE_OK) {
-            next = at + h.length;
-            if (next > f->size) { /* normal behind CLOSE, where the tape gets its final length */
-                f->cut_at = at;
-                f->cut_missing = next - f->size;
-                next = f->size;
-            }
-            /* When a recording ends, the last segment is cut to what was used of it; LATE chunks
-             * may then follow in segments that begin within its former length. */
-            uint64_t stop = scan_chunks(f, at + TAPE_SEGMENT_HEADER_BYTES, next, round);
-            uint64_t inner = stop < next ? find_segment(f, stop, next) : next;
-            if (inner < next)
-                next = inner;
-        } else {
-            /* Perhaps its chunks are still good. */
-            next = find_segment(f, at + 1, f->size);
-            if (!is_empty(f, at, next)) {
-                if (round == TAPE_ROUND_CHUNKS)
-                    tape_damage(f, false, at, 0, "segment header: %s", tape_error_text(error));
-                uint64_t used;
-                scan_chunks(f, find_chunk(f, at, next, &used), next, round);
-            }
-        }
-        at = next;
+        uint64_t next =
+            error == TAPE_OK ? scan_segment(f, at, h.length, round) : scan_gap(f, at, error, round);
+        at = tape_align(next, TAPE_SEGMENT_ALIGN);
     }
 }

@@ -243,6 +243,8 @@ void stream_put_blob(void *arg) {
     put(s, b->op, b->address, b->size, words);
     if (b->op == TAPE_OP_THREAD)
         s->said_depth = 0;
+    if (b->op == TAPE_OP_MARK)
+        s->coarse = 0; /* what follows is later than the mark, not of the same tick */
 }
 
 /* ---- stacks: rows, modules, generations ---------------------------------------------------------

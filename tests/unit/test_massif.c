@@ -12,7 +12,9 @@
 
 #include <cmocka.h>
 
+#include "diag.h"
 #include "massif.h"
+#include "tape_writer.h"
 
 #define LEN(array) (sizeof(array) / sizeof(array)[0])
 
@@ -202,8 +204,7 @@ static char *read_all(FILE *in) {
     size_t length = 0, room = 0;
     do {
         room += 65536;
-        text = realloc(text, room + 1);
-        assert_non_null(text);
+        text = xrealloc(text, room + 1);
         length += fread(text + length, 1, room - length, in);
     } while (length == room);
     text[length] = '\0';
@@ -297,6 +298,67 @@ static void empty_recording(void **state) {
     free(text);
 }
 
+/* ---- from a tape -------------------------------------------------------------------------- */
+
+/* Allocations and frees a millisecond apart, with a resize and the peak in the middle. */
+static void recorded(void **state) {
+    struct fixture *f = *state;
+    static const uint64_t leaf[] = {0x1000, 0x2000}, other[] = {0x1000, 0x3000};
+    const uint64_t ms = 1000000, huge = UINT64_C(1) << 54;
+    struct writer *w = writer_new();
+    writer_thread(w, 1, 1, 77, "main");
+    for (uint64_t i = 0; i < 40; i++)
+        writer_alloc(w, 1, i * ms + 1, TAPE_OP_malloc, 0x10000 + i * 64, 10, 0, leaf, 2);
+    writer_alloc(w, 1, 40 * ms, TAPE_OP_malloc, 0x90000, 100, 0, other, 2);
+    writer_release(w, 1, 41 * ms, TAPE_OP_REALLOC_FROM, 0x90000);
+    writer_alloc(w, 1, 42 * ms, TAPE_OP_realloc, 0xa0000, huge, 0, other, 2);
+    writer_release(w, 1, 43 * ms, TAPE_OP_free, 0xa0000);
+    for (uint64_t i = 0; i < 30; i++)
+        writer_release(w, 1, (44 + i) * ms, TAPE_OP_free, 0x10000 + i * 64);
+    writer_chunk(w, 1, false);
+    writer_close(w, 90 * ms, 90 * ms, "exit");
+    writer_end(w);
+    writer_save(w, f->path);
+    writer_free(w);
+    struct tape_file *tape = tape_file_open(f->path);
+    assert_non_null(tape);
+    for (unsigned unit = 0; unit < 2; unit++) {
+        struct massif_options options = massif_defaults;
+        options.unit = unit == 0 ? MASSIF_MS : MASSIF_B;
+        options.max_snapshots = 30;
+        options.detailed_freq = 7;
+        struct massif *m = massif_new(tape, &options);
+        assert_true(m->count <= options.max_snapshots && m->count > 10);
+        unsigned peaks = 0;
+        for (uint32_t i = 0; i < m->count; i++) {
+            const struct massif_snapshot *s = &m->snapshot[i];
+            assert_true(i == 0 || s->clock >= s[-1].clock);
+            assert_int_equal(s->detailed, s->peak || i % 7 == 6);
+            assert_int_equal(s->detailed, s->tree != NULL);
+            if (s->detailed)
+                assert_int_equal(s->tree->node[0].bytes, s->heap);
+            if (!s->peak)
+                continue;
+            peaks++;
+            assert_int_equal(s->heap, 400 + huge);
+            assert_int_equal(s->heap, replay_counts(m->replay)->peak_bytes);
+            assert_int_equal(s->extra, 40 * 14 + 8);
+            /* allocated: 40 × 24, 100 + 20, and what the resize added to the latter */
+            assert_int_equal(massif_time(m, s), unit == 0 ? 42 : 40 * 24 + huge + 8);
+            assert_int_equal(s->tree->node[0].count, 2); /* a lone small one is not folded */
+            assert_int_equal(s->tree->node[1].bytes, huge);
+        }
+        assert_int_equal(peaks, 1);
+        const struct massif_snapshot *first = &m->snapshot[0], *last = &m->snapshot[m->count - 1];
+        assert_int_equal(first->heap + first->extra + first->clock, 0);
+        assert_int_equal(last->heap, 100);
+        assert_int_equal(last->extra, 10 * 14);
+        assert_int_equal(massif_time(m, last), unit == 0 ? 90 : 70 * 24 + 2 * (huge + 8));
+        massif_free(m);
+    }
+    tape_file_close(tape);
+}
+
 /* The graph in the terminal shows the peak at full height and the last snapshot at the right. */
 static void graph(void **state) {
     struct fixture *f = *state;
@@ -337,6 +399,7 @@ int main(void) {
         TEST(ms_print_reads_it),
         TEST(empty_recording),
         TEST(graph),
+        TEST(recorded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
