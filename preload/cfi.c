@@ -4,6 +4,8 @@
 #include <dlfcn.h>
 #include <string.h>
 
+#include "leb128.h"
+
 /* Bounded reader over .eh_frame; the section is trusted to be mapped, not to be sane. */
 struct reader {
     const uint8_t *p, *end;
@@ -23,33 +25,11 @@ static uint64_t get_fixed(struct reader *r, unsigned bytes) {
 }
 
 static uint64_t get_uleb(struct reader *r) {
-    uint64_t v = 0;
-    for (unsigned shift = 0; r->p < r->end; shift += 7) {
-        uint8_t b = *r->p++;
-        if (shift < 64)
-            v |= (uint64_t)(b & 0x7f) << shift;
-        if (b < 0x80)
-            return v;
-    }
-    r->bad = true;
-    return 0;
+    return leb128_unsigned(&r->p, r->end, &r->bad);
 }
 
 static int64_t get_sleb(struct reader *r) {
-    uint64_t v = 0;
-    for (unsigned shift = 0; r->p < r->end;) {
-        uint8_t b = *r->p++;
-        if (shift < 64)
-            v |= (uint64_t)(b & 0x7f) << shift;
-        shift += 7;
-        if (b < 0x80) {
-            if (shift < 64 && (b & 0x40) != 0)
-                v |= ~UINT64_C(0) << shift;
-            return (int64_t)v;
-        }
-    }
-    r->bad = true;
-    return 0;
+    return leb128_signed(&r->p, r->end, &r->bad);
 }
 
 /* Pointer encodings, LSB "DWARF Exception Header Encoding". */

@@ -3,36 +3,9 @@
 #include <string.h>
 
 #include "cfi.h"
+#include "leb128.h"
 
 enum { STACK = 16 };
-
-static uint64_t uleb(const uint8_t **p, const uint8_t *end) {
-    uint64_t v = 0;
-    for (unsigned shift = 0; *p < end; shift += 7) {
-        uint8_t b = *(*p)++;
-        if (shift < 64)
-            v |= (uint64_t)(b & 0x7f) << shift;
-        if (b < 0x80)
-            break;
-    }
-    return v;
-}
-
-static uint64_t sleb(const uint8_t **p, const uint8_t *end) {
-    uint64_t v = 0;
-    for (unsigned shift = 0; *p < end;) {
-        uint8_t b = *(*p)++;
-        if (shift < 64)
-            v |= (uint64_t)(b & 0x7f) << shift;
-        shift += 7;
-        if (b < 0x80) {
-            if (shift < 64 && (b & 0x40) != 0)
-                v |= ~UINT64_C(0) << shift;
-            break;
-        }
-    }
-    return v;
-}
 
 static uint64_t binary(uint8_t op, uint64_t a, uint64_t b) {
     switch (op) {
@@ -82,6 +55,7 @@ bool cfi_evaluate(const uint8_t *expr, uint32_t bytes, const uint64_t regs[ARCH_
     uint64_t stack[STACK];
     unsigned depth = 0;
     uint32_t ignored = 0;
+    bool bad = false;
     if (used == NULL)
         used = &ignored;
     stack[depth++] = *value;
@@ -93,7 +67,7 @@ bool cfi_evaluate(const uint8_t *expr, uint32_t bytes, const uint64_t regs[ARCH_
             stack[depth++] = op - 0x30u;
         } else if (op >= 0x70 && op <= 0x8f) { /* breg */
             unsigned reg = op - 0x70u;
-            uint64_t offset = sleb(&p, end);
+            uint64_t offset = (uint64_t)leb128_signed(&p, end, &bad);
             if (reg >= ARCH_REGS)
                 return false;
             *used |= UINT32_C(1) << reg;
@@ -118,10 +92,10 @@ bool cfi_evaluate(const uint8_t *expr, uint32_t bytes, const uint64_t regs[ARCH_
                 stack[depth++] = (uint64_t)(int64_t)(int8_t)(p < end ? *p++ : 0);
                 break;
             case 0x10: /* constu */
-                stack[depth++] = uleb(&p, end);
+                stack[depth++] = leb128_unsigned(&p, end, &bad);
                 break;
             case 0x11: /* consts */
-                stack[depth++] = sleb(&p, end);
+                stack[depth++] = (uint64_t)leb128_signed(&p, end, &bad);
                 break;
             case 0x12: /* dup */
                 if (depth == 0)
@@ -150,7 +124,7 @@ bool cfi_evaluate(const uint8_t *expr, uint32_t bytes, const uint64_t regs[ARCH_
             case 0x23: /* plus_uconst */
                 if (depth == 0)
                     return false;
-                stack[depth - 1] += uleb(&p, end);
+                stack[depth - 1] += leb128_unsigned(&p, end, &bad);
                 break;
             case 0x96: /* nop */
                 break;
@@ -159,7 +133,7 @@ bool cfi_evaluate(const uint8_t *expr, uint32_t bytes, const uint64_t regs[ARCH_
             }
         }
     }
-    if (depth == 0)
+    if (depth == 0 || bad)
         return false;
     *value = stack[depth - 1];
     return true;

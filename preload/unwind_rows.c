@@ -2,6 +2,7 @@
 /* Return addresses compiled to rows, lazily, in an open-addressing table. */
 #include <string.h>
 
+#include "leb128.h"
 #include "sys.h"
 #include "unwind.h"
 
@@ -69,23 +70,13 @@ static bool is_sp_plus(const struct cfi_rules *rules, uint64_t pc, int64_t *offs
            (used & ~(UINT32_C(1) << ARCH_REG_SP | UINT32_C(1) << ARCH_REG_RA)) == 0;
 }
 
-/* The value of a signed LEB128 that fills an expression's remaining bytes up to `end`. */
+/* The offset of an expression that is one register plus it, and nothing else. */
 static bool read_breg(const uint8_t *p, const uint8_t *end, unsigned reg, int64_t *offset) {
+    bool bad = false;
     if (p >= end || *p++ != 0x70 + reg)
         return false;
-    uint64_t v = 0;
-    for (unsigned shift = 0; p < end && shift < 63;) {
-        uint8_t b = *p++;
-        v |= (uint64_t)(b & 0x7f) << shift;
-        shift += 7;
-        if (b < 0x80) {
-            if ((b & 0x40) != 0)
-                v |= ~UINT64_C(0) << shift;
-            *offset = (int64_t)v;
-            return p == end;
-        }
-    }
-    return false;
+    *offset = leb128_signed(&p, end, &bad);
+    return !bad && p == end;
 }
 
 static bool classify_cfa(const struct cfi_rules *rules, uint64_t pc, struct row *row) {
