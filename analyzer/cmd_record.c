@@ -251,11 +251,12 @@ const struct command command_record = {
     .summary = "run a program and record every heap allocation it makes",
     .options = options,
     .details =
-        "Each option is also a variable of the recorder's environment, HEAPTAPE_NAME, for use with "
-        "a\n"
-        "bare LD_PRELOAD=libheaptape.so.\n"
-        "Exit status: the program's own, and when a signal killed it, killed by the same one.\n"
-        "Before it runs: 1 the recording cannot be written there; 2 wrong usage; 126 the\n"
-        "program cannot be run or recorded; 127 there is no such program.\n",
+        "The options from --only on are also variables of the recorder's environment, "
+        "HEAPTAPE_ONLY\n"
+        "and so on, for use with a bare LD_PRELOAD=libheaptape.so.\n"
+        "Exit status: the program's own; when a signal killed it, killed by the same one. Before "
+        "it\n"
+        "runs: 1 the recording cannot be written there; 2 wrong usage; 126 the program cannot be\n"
+        "run or recorded; 127 there is no such program.\n",
     .run = run,
 };

@@ -23,7 +23,7 @@ struct merge_event {
 struct merge_run {
     const struct merge_event *event;
     uint32_t count;
-    uint32_t index; /* of the stream: below merge_stream_count */
+    uint32_t index;  /* of the stream: below merge_stream_count */
     uint32_t stream; /* its id on the tape */
 };
 

@@ -17,7 +17,7 @@ struct modules {
     uint64_t longest; /* bytes of the longest module */
     struct unload {
         uint64_t start, generation;
-    } *unload; /* by start, then generation */
+    } * unload; /* by start, then generation */
     size_t unload_count, unload_room;
 };
 

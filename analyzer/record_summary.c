@@ -88,6 +88,9 @@ void record_summary(const char *tape, const char *directory, const char *program
         print_recording(t, name, &events);
     else if (there)
         fprintf(stderr, "the recording %s cannot be read", name);
+    else if (getenv("HEAPTAPE_ONLY") != NULL)
+        fprintf(stderr, "no recording: no process ran a program that matches --only %s",
+                getenv("HEAPTAPE_ONLY"));
     else
         fprintf(stderr,
                 "no recording: %s ended before its first allocation, or the recorder could not be "

@@ -11,9 +11,18 @@
 #define OBSERVERS_MAX 4
 #define AHEAD         8 /* events whose map slots are fetched in advance */
 
-/* How long after an allocation at a live address its free may still follow, ticks: a stamp can be
- * this much early or late (reordering in the processor, a unit of the time column), not more. */
-#define INVERSION_TICKS 4096
+/*
+ * How long the other half of an inversion is waited for, ticks.
+ *
+ * A free is stamped with a plain rdtsc, which the processor may execute before the instructions in
+ * front of it: it can come ahead of the allocation whose block another thread handed over. Seen
+ * with four threads that pass blocks on: one pair in 10^4, nearly all of them within 700 ticks, a
+ * few up to 33,000. An allocation ahead of the free that made room for it was not seen; it takes
+ * counters that differ from core to core.
+ */
+#define EARLY_TICKS 65536
+#define OWED_TICKS  4096
+#define EARLY_MAX   256 /* that are remembered */
 
 /* A free that was applied before it was met: the address was allocated again first. */
 struct owed {
@@ -21,10 +30,11 @@ struct owed {
     uint32_t stream; /* index, of the new allocation: its own frees come behind it */
 };
 
-/* A free without a block: within one unit of time the allocation may still follow. */
+/* A free or the announcement of a resize without a block: the allocation may still follow. */
 struct early {
-    uint64_t address;
+    uint64_t address, key;
     uint32_t stream, thread; /* indices */
+    bool from;
 };
 
 struct stream_state {
@@ -53,9 +63,9 @@ struct replay {
     uint32_t thread_mask;
     struct owed *owed;
     size_t owed_count, owed_room;
-    uint64_t owed_for;   /* units of time */
-    struct early *early; /* of the unit of time at hand */
-    size_t early_count, early_room;
+    struct early early[EARLY_MAX]; /* by time */
+    size_t early_count;
+    uint64_t owed_for, early_for; /* units of time */
     struct observer observer[OBSERVERS_MAX];
     unsigned observer_count;
     bool watched; /* somebody has on_event */
@@ -79,7 +89,8 @@ struct replay *replay_new(struct tape_file *tape) {
     r->stacks = stacks_new();
     r->clock = tape_file_clock(tape);
     r->stamp = UINT64_MAX;
-    r->owed_for = (INVERSION_TICKS >> r->clock->grain) + 1;
+    r->owed_for = (OWED_TICKS >> r->clock->grain) + 1;
+    r->early_for = (EARLY_TICKS >> r->clock->grain) + 1;
     live_init(&r->live);
     return r;
 }
@@ -93,7 +104,6 @@ void replay_free(struct replay *r) {
     free(r->thread_table);
     free(r->stream);
     free(r->owed);
-    free(r->early);
     live_free(&r->live);
     stacks_free(r->stacks);
     free(r);
@@ -208,26 +218,38 @@ static bool settle_owed(struct replay *r, uint64_t address, uint32_t stream) {
     return false;
 }
 
-static void note_early(struct replay *r, uint64_t address, uint32_t stream) {
-    if (r->early_count == r->early_room) {
-        r->early_room = r->early_room != 0 ? r->early_room * 2 : 16;
-        r->early = xrealloc(r->early, r->early_room * sizeof *r->early);
-    }
-    r->early[r->early_count++] = (struct early){address, stream, r->stream[stream].thread};
+static void remove_early(struct replay *r, size_t i) {
+    r->early_count--;
+    memmove(&r->early[i], &r->early[i + 1], (r->early_count - i) * sizeof *r->early);
 }
 
-/* Ends a new block whose free, by another thread, was met first. */
+static void note_early(struct replay *r, uint64_t address, uint32_t stream, bool from) {
+    while (r->early_count != 0 &&
+           (r->early_count == EARLY_MAX || r->key - r->early[0].key > r->early_for))
+        remove_early(r, 0);
+    r->early[r->early_count++] =
+        (struct early){address, r->key, stream, r->stream[stream].thread, from};
+}
+
+/* A new block whose free, or resize, by another thread was met already. */
 static void settle_early(struct replay *r, struct block *b, uint32_t stream) {
     for (size_t i = 0; i < r->early_count; i++) {
         struct early e = r->early[i];
-        if (e.address != b->address || e.stream == stream)
+        if (e.address != b->address || e.stream == stream || r->key - e.key > r->early_for)
             continue;
-        r->early[i] = r->early[--r->early_count];
+        remove_early(r, i);
         r->counts.unmatched_frees--;
         r->counts.inversions++;
+        struct stream_state *s = &r->stream[e.stream];
         struct block ended = *b;
         live_remove(&r->live, b);
-        end_block(r, &ended, e.thread, false);
+        if (e.from && s->unmatched && s->thread == e.thread) {
+            s->unmatched = false;
+            s->in_flight = true;
+            s->block = ended;
+        } else {
+            end_block(r, &ended, e.thread, false);
+        }
         return;
     }
 }
@@ -316,10 +338,9 @@ static void take_release(struct replay *r, uint32_t stream, const struct merge_e
     struct block *b = live_find(&r->live, e->event.address);
     if (b == NULL) {
         r->counts.unmatched_frees++;
-        if (from)
-            s->unmatched = true;
-        else if (r->stream_count > 1)
-            note_early(r, e->event.address, stream);
+        s->unmatched |= from;
+        if (r->stream_count > 1)
+            note_early(r, e->event.address, stream, from);
         return;
     }
     struct block ended = *b;
@@ -400,10 +421,7 @@ static bool take_run(struct replay *r, const struct merge *m, const struct merge
             if (now > r->now)
                 r->now = now;
             r->stamp = e->event.stamp;
-            uint64_t key = merge_key(m, e->event.stamp);
-            if (key != r->key)
-                r->early_count = 0;
-            r->key = key;
+            r->key = merge_key(m, e->event.stamp);
             if (r->owed_count != 0)
                 drop_overdue(r);
         }

@@ -5,9 +5,11 @@
  * Replay prints nothing and knows no report; it drives observers. Time is given in nanoseconds
  * since the recording began; ticks are converted with the clock samples of the tape.
  *
- * Order: by stamp; events of one stream keep their order. Two threads may reuse an address within
- * one tick: an allocation whose address is still live is taken to come after the free that is to
- * follow (the free then ends the older block) and counted as an inversion.
+ * Order: by stamp; events of one stream keep their order. Stamps of two threads can be some ticks
+ * off, so events about one address may come in the wrong order: a free, or the announcement of a
+ * resize, ahead of the allocation by another thread, which then begins and ends there; or an
+ * allocation at an address that is still live, which is taken to come after the free that is to
+ * follow. Both are put right, and counted as inversions.
  *
  * realloc: at REALLOC_FROM the old block leaves the address map, because another thread may own
  * the address from then on, but it counts as live until the result is known. At the result:

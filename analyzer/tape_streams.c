@@ -74,7 +74,7 @@ void tape_sort_streams(struct tape_file *f) {
     size_t to = 0, streams = 0;
     for (size_t i = 0; i < f->piece_count; i++)
         streams += i == 0 || f->piece[i].stream != f->piece[i - 1].stream;
-    f->stream = xcalloc(streams, sizeof *f->stream);
+    f->stream = xcalloc(streams + 1, sizeof *f->stream);
     for (size_t from = 0, end; from < f->piece_count; from = end) {
         for (end = from + 1; end < f->piece_count; end++)
             if (f->piece[end].stream != f->piece[from].stream)

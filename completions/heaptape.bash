@@ -4,7 +4,10 @@
 _heaptape_options() {
     local view='--bottom-up --top-down --flat --threshold --depth -n --limit --filter --wide --json'
     case $1 in
-    record) echo '-o --output -f --force --unwinder -q --quiet --buffer-events -h --help' ;;
+    record)
+        echo '-o --output -f --force -q --quiet --only --paused --max-size --unwinder --clock' \
+            '--buffer-events -h --help'
+        ;;
     report) echo '-n --limit --depth --wide --json -h --help' ;;
     peak) echo "--at $view -h --help" ;;
     leaks) echo "--between $view -h --help" ;;
@@ -22,9 +25,11 @@ _heaptape_argument() {
     case $1:$2 in
     *:-o | *:--output) echo file ;;
     *:--unwinder) echo rows libunwind verify ;;
+    *:--clock) echo tsc monotonic ;;
     *:--time-unit) echo ms B ;;
     peak:--at) echo peak end ;;
     *:-n | *:--limit | *:--depth | *:--threshold | *:--filter | *:--between | *:--buffer-events | \
+        *:--only | *:--max-size | \
         *:--detailed-freq | *:--max-snapshots | *:--heap-admin | *:--alignment) echo none ;;
     esac
 }

@@ -106,7 +106,7 @@ static inline uint8_t *tape_put_varint(uint8_t *p, uint64_t v) {
 
 /* Signed numbers as 0, -1, 1, -2, … so that small magnitudes stay short. */
 static inline uint64_t tape_zigzag(int64_t v) {
-    return ((uint64_t)v << 1) ^ (uint64_t)(v >> 63);
+    return ((uint64_t)v << 1) ^ -(uint64_t)(v < 0);
 }
 
 static inline int64_t tape_unzigzag(uint64_t v) {

@@ -5,7 +5,7 @@
 load ../helpers
 
 @test "install, use, uninstall" {
-    make -s -C "$top" B="$build" PREFIX=/opt/ht DESTDIR="$PWD/root" install
+    make -s -o all -C "$top" B="$build" PREFIX=/opt/ht DESTDIR="$PWD/root" install
     (cd root && find . -type f | sort) >files
     cat files
     for file in bin/heaptape lib/heaptape/libheaptape.so include/heaptape/heaptape.h \

@@ -189,3 +189,46 @@ os.execv(sys.argv[1], sys.argv[1:])' "$heaptape" record -q -o y.tape sh -c 'exit
     LD_PRELOAD=$build/libheaptape.so /bin/ls / >/dev/null 2>err
     [ "$(find . -name 'heaptape.ls.*.tape' | wc -l)" -eq 1 ]
 }
+
+@test "--only records the programs that match, and says when none did" {
+    echo 'int main(void) { return 0; }' >a.c
+    capture "$heaptape" record --only 'cc1,no*such' -o x.tape gcc -c a.c
+    expect_status 0
+    [ -s a.o ]
+    expect_match <("$heaptape" info x.tape) '^program .*/cc1$'
+    [ -z "$(find . -name 'x.tape.*')" ]
+    capture "$heaptape" record --only nothing -o y.tape true
+    expect_status 0
+    expect_line err '^heaptape: no recording: no process ran a program that matches --only nothing$'
+}
+
+@test "--max-size ends a recording that grows too large, and the loss is told" {
+    capture "$heaptape" record --max-size 300K -o x.tape --buffer-events=64 perl -e 'my @x = map { "n" x ($_ % 700) } 1 .. 60000; print scalar @x'
+    expect_status 0
+    [ "$(cat out)" = 60000 ]
+    expect_line err '[1-9][0-9,]* events lost'
+    [ "$(stat -c %s x.tape)" -le $((300 * 1024)) ]
+    capture "$heaptape" report x.tape
+    expect_status 1
+    for wrong in 0 -1 12X '' K 99999999999999999999; do
+        capture "$heaptape" record --max-size="$wrong" -o z.tape true
+        expect_status 2
+    done
+}
+
+@test "--paused waits for heaptape_start()" {
+    printf '#include <heaptape/heaptape.h>\n#include <stdlib.h>\nvoid *volatile p;
+int main(void) { p = malloc(111); heaptape_start(); p = malloc(222); heaptape_stop(); p = malloc(333); return 0; }\n' >p.c
+    gcc -Wall -Werror -I"$top/include" -o p p.c
+    "$heaptape" record -q --paused -o x.tape ./p
+    "$heaptape" dump --no-stacks x.tape | grep -oE ' malloc .*size=[0-9]+' | sed 's/.*size=//' >sizes
+    [ "$(cat sizes)" = 222 ]
+}
+
+@test "--clock=monotonic records times of the kernel's clock" {
+    "$heaptape" record -q --clock=monotonic -o x.tape perl -e 'my @x = (1) x 1000'
+    "$heaptape" info x.tape >info
+    expect_match info '^clock .*[Mm]onotonic|^clock .*MONOTONIC'
+    capture "$heaptape" report x.tape
+    expect_status 0
+}

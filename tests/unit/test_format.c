@@ -291,7 +291,7 @@ static struct sample make_sample(void) {
         }
         room += r->push;
     }
-    s.frame = xcalloc(room, sizeof *s.frame);
+    s.frame = xcalloc(room + 1, sizeof *s.frame);
     s.address = xcalloc(s.addresses, sizeof *s.address);
     for (size_t i = 0; i < s.addresses; i++)
         s.address[i] = number(64);
@@ -390,7 +390,7 @@ static void events_round_trip(void **state) {
 static bool decode_all(const uint8_t *payload, size_t bytes, uint32_t events) {
     struct tape_events_in in;
     struct tape_event e;
-    volatile uint8_t sink = 0;
+    volatile uint8_t sink;
     if (tape_decode_events(&in, payload, bytes, events, 1000, 2000) != TAPE_OK)
         return false;
     for (uint32_t i = 0; i < in.addresses; i++)
@@ -400,9 +400,10 @@ static bool decode_all(const uint8_t *payload, size_t bytes, uint32_t events) {
         for (uint32_t k = 0; tape_op_has_stack(e.op) && k < e.push && in.error == TAPE_OK; k++)
             tape_next_frame(&in);
         if (e.blob != NULL && e.size > 0)
-            sink ^= e.blob[0] ^ e.blob[e.size - 1];
+            sink = e.blob[0] ^ e.blob[e.size - 1]; /* readable */
         assert_true(++seen <= events);
     }
+    (void)sink;
     return in.error == TAPE_OK && seen == events;
 }
 

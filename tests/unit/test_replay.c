@@ -266,7 +266,7 @@ static void expect_counts(const struct replay_counts *is, const struct replay_co
 /* The model's stack with these frames. */
 static unsigned find_stack(const struct model *m, struct stacks *s, uint32_t stack) {
     uint32_t depth = stacks_depth(s, stack);
-    uint64_t address[DEPTH];
+    uint64_t address[DEPTH] = {0};
     assert_true(depth <= DEPTH);
     for (uint32_t d = depth; d > 0; stack = stacks_caller(s, stack))
         address[--d] = stacks_frame(s, stacks_innermost(s, stack))->address;

@@ -132,6 +132,29 @@ static void free_ahead_of_its_malloc(void **state) {
     assert_int_equal(c.live_bytes, 5);
 }
 
+/* Some ticks ahead, as a processor that looks ahead stamps them; also of a resize. */
+static void ahead_by_some_ticks(void **state) {
+    (void)state;
+    struct writer *w = two_threads();
+    give(w, 1, 600, X);
+    take(w, 2, 900, X, 30);
+    from(w, 1, 1600, Y);
+    take(w, 2, 1700, Y, 5);
+    result(w, 1, 1800, Z, 50); /* the result is known after the allocation, */
+    from(w, 1, 2600, Y);
+    result(w, 1, 2610, X, 7);
+    take(w, 2, 2620, Y, 6); /* or before it */
+    take(w, 2, 3000, Y, 1);
+    struct replay_counts c = run_two(w);
+    assert_int_equal(c.inversions, 3);
+    assert_int_equal(c.unmatched_frees, 0);
+    assert_int_equal(c.overlaps, 0);
+    assert_int_equal(c.reallocs, 2);
+    assert_int_equal(c.frees, 3);
+    assert_int_equal(c.live_bytes, 50 + 7 + 1);
+    assert_int_equal(c.live_blocks, 3);
+}
+
 static void frees_of_nothing(void **state) {
     (void)state;
     struct writer *w = two_threads();
@@ -480,6 +503,7 @@ int main(void) {
         cmocka_unit_test(inversion_and_own_free),
         cmocka_unit_test(inverted_resize),
         cmocka_unit_test(free_ahead_of_its_malloc),
+        cmocka_unit_test(ahead_by_some_ticks),
         cmocka_unit_test(frees_of_nothing),
         cmocka_unit_test(lost_free),
         cmocka_unit_test(resize_is_one_step),

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Recordings on disk: pieces put together exactly once, losses counted, files that change. */
+#include "tape_chunks.h"
 #include "tape_content.h"
 
 #include <fcntl.h>
@@ -245,7 +246,7 @@ static void grows_while_open(void **state) {
 }
 
 /* A recorder of the simplest kind: one stream, one buffer, one segment of the tape. */
-enum { BUFFER_EVENTS = 64, SEGMENT_BYTES = 8 << 20 };
+enum { BUFFER_EVENTS = 512, SEGMENT_BYTES = 32 << 20, LOOKS = 120 };
 
 struct small_recorder {
     uint8_t *tape;              /* the whole file, mapped */
@@ -264,7 +265,7 @@ static uint8_t *map_file(const char *name, size_t bytes) {
 
 /* The buffer's events become a chunk, then the buffer is emptied and used again. */
 static bool empty_buffer(struct small_recorder *r) {
-    static uint8_t scratch[8192];
+    static uint8_t scratch[64 * 1024];
     struct tape_region *g = r->region;
     const void *records = (uint8_t *)g + g->records_at;
     struct tape_encoded e =
@@ -301,11 +302,30 @@ static void record_on_and_on(struct small_recorder *r) {
     }
 }
 
+/* Copies of the buffer: none is half old, half new. */
+static void check_buffers(const struct tape_file *tape) {
+    for (size_t i = 0; i < tape->piece_count; i++) {
+        const struct tape_piece *p = &tape->piece[i];
+        for (uint32_t k = 0; p->buffer != NULL && k < p->buffer->records; k++)
+            assert_true(p->buffer->record[k].size == p->first + k);
+    }
+}
+
 static void check_number(void *context, const struct tape_event *e, uint64_t now, uint32_t stream,
                          uint32_t thread, uint32_t stack) {
     uint64_t *next = context;
     (void)now, (void)stream, (void)thread, (void)stack;
     assert_true(e->size == (*next)++);
+}
+
+static void check_events(struct tape_file *tape) {
+    uint64_t next = 0;
+    struct replay *replay = replay_new(tape);
+    replay_observe(replay, &(struct observer){.context = &next, .on_event = check_number});
+    replay_run(replay, UINT64_MAX);
+    assert_null(tape_file_health(tape)->first_damage);
+    assert_int_equal(next, tape_file_health(tape)->events);
+    replay_free(replay);
 }
 
 /* However often one looks: all events that were there before the look, in order, no damage. */
@@ -317,7 +337,7 @@ static void still_being_written(void **state) {
     writer_segment(w);
     writer_save(w, tape_path);
     struct small_recorder r = {.tape = map_file(tape_path, SEGMENT_BYTES), .used = w->tape.count};
-    r.region = (struct tape_region *)(void *)map_file(tape_tail_path, 8192);
+    r.region = (struct tape_region *)(void *)map_file(tape_tail_path, 32768);
     writer_free(w);
     struct tape_segment_header h = {.offset = TAPE_FILE_HEADER_BYTES,
                                     .length = SEGMENT_BYTES - TAPE_FILE_HEADER_BYTES};
@@ -326,31 +346,29 @@ static void still_being_written(void **state) {
     r.region->frames_at = r.region->addresses_at =
         r.region->records_at + BUFFER_EVENTS * (uint32_t)sizeof(struct tape_record);
     r.region->frames_cap = r.region->addresses_cap = 0;
-    r.region->length = 8192;
+    r.region->length = 32768;
     pid_t child = fork();
     if (child == 0)
         record_on_and_on(&r);
     uint64_t before = 0;
-    for (int i = 0; i < 25; i++) {
-        if (i == 24)
+    for (int i = 1; i <= LOOKS; i++) {
+        if (i == LOOKS)
             kill(child, SIGKILL);
         before = __atomic_load_n(&r.region->end, __ATOMIC_ACQUIRE);
         struct tape_file *tape = tape_file_open(tape_path);
         assert_non_null(tape);
-        uint64_t next = 0;
-        struct replay *replay = replay_new(tape);
-        replay_observe(replay, &(struct observer){.context = &next, .on_event = check_number});
-        replay_run(replay, UINT64_MAX);
         assert_null(tape_file_health(tape)->first_damage);
-        assert_true(tape_file_health(tape)->lost == 0 && next >= before);
-        replay_free(replay);
+        assert_int_equal(tape_file_health(tape)->lost, 0);
+        assert_true(tape_file_health(tape)->events >= before);
+        check_buffers(tape);
+        if (i == LOOKS)
+            check_events(tape);
         tape_file_close(tape);
-        usleep(200);
     }
     waitpid(child, NULL, 0);
     assert_true(before > 1000);
     munmap(r.tape, SEGMENT_BYTES);
-    munmap(r.region, 8192);
+    munmap(r.region, 32768);
 }
 
 /* A process that maps the tail is the recorder at work. */
