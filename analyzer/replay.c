@@ -231,26 +231,29 @@ static void note_early(struct replay *r, uint64_t address, uint32_t stream, bool
         (struct early){address, r->key, stream, r->stream[stream].thread, from};
 }
 
-/* A new block whose free, or resize, by another thread was met already. */
-static void settle_early(struct replay *r, struct block *b, uint32_t stream) {
+/* Whether the free, or resize, of a block that the stream makes now was met already: *found. */
+static bool take_early(struct replay *r, uint64_t address, uint32_t stream, struct early *found) {
     for (size_t i = 0; i < r->early_count; i++) {
-        struct early e = r->early[i];
-        if (e.address != b->address || e.stream == stream || r->key - e.key > r->early_for)
+        *found = r->early[i];
+        if (found->address != address || found->stream == stream ||
+            r->key - found->key > r->early_for)
             continue;
         remove_early(r, i);
         r->counts.unmatched_frees--;
         r->counts.inversions++;
-        struct stream_state *s = &r->stream[e.stream];
-        struct block ended = *b;
-        live_remove(&r->live, b);
-        if (e.from && s->unmatched && s->thread == e.thread) {
-            s->unmatched = false;
-            s->in_flight = true;
-            s->block = ended;
-        } else {
-            end_block(r, &ended, e.thread, false);
-        }
-        return;
+        return true;
+    }
+    return false;
+}
+
+static void settle_early(struct replay *r, const struct block *b, const struct early *e) {
+    struct stream_state *s = &r->stream[e->stream];
+    if (e->from && s->unmatched && s->thread == e->thread) {
+        s->unmatched = false;
+        s->in_flight = true;
+        s->block = *b;
+    } else {
+        end_block(r, b, e->thread, false);
     }
 }
 
@@ -266,30 +269,39 @@ static void put_back(struct replay *r, struct stream_state *s) {
     end_block(r, &s->block, UINT32_MAX, false);
 }
 
+/* The address is given to a new block: whoever had it has given it back, though that may not have
+ * been met yet. */
+static void vacate(struct replay *r, uint64_t address, uint32_t stream) {
+    struct block *old = live_find(&r->live, address);
+    if (old == NULL)
+        return;
+    struct block ended = *old;
+    live_remove(&r->live, old);
+    owe_free(r, address, stream);
+    end_block(r, &ended, UINT32_MAX, false);
+}
+
 static void add_block(struct replay *r, const struct merge_event *e, uint32_t stream) {
-    uint32_t thread = r->stream[stream].thread;
-    struct block *old = live_find(&r->live, e->event.address);
-    if (old != NULL) {
-        struct block ended = *old;
-        live_remove(&r->live, old);
-        owe_free(r, ended.address, stream);
-        end_block(r, &ended, UINT32_MAX, false);
-    }
-    struct block *b = live_add(&r->live, e->event.address);
     struct replay_counts *c = &r->counts;
-    *b = (struct block){.address = e->event.address,
-                        .size = e->event.size,
-                        .born = r->now,
-                        .sequence = c->allocations,
-                        .stack = e->stack,
-                        .thread = thread,
-                        .op = e->event.op,
-                        .align_log2 = e->event.align_log2};
+    struct block b = {.address = e->event.address,
+                      .size = e->event.size,
+                      .born = r->now,
+                      .sequence = c->allocations,
+                      .stack = e->stack,
+                      .thread = r->stream[stream].thread,
+                      .op = e->event.op,
+                      .align_log2 = e->event.align_log2};
+    struct early early;
+    bool gone = r->early_count != 0 && take_early(r, b.address, stream, &early);
+    if (!gone) { /* otherwise the address may have its next owner already */
+        vacate(r, b.address, stream);
+        *live_add(&r->live, b.address) = b;
+    }
     c->allocations++;
-    c->allocated_bytes += b->size;
-    c->live_bytes += b->size;
+    c->allocated_bytes += b.size;
+    c->live_bytes += b.size;
     c->live_blocks++;
-    struct thread_state *t = &r->thread[thread];
+    struct thread_state *t = &r->thread[b.thread];
     t->known.allocations++;
     t->newest = c->allocations;
     if (c->live_bytes > c->peak_bytes) {
@@ -297,9 +309,9 @@ static void add_block(struct replay *r, const struct merge_event *e, uint32_t st
         c->peak_blocks = c->live_blocks;
         c->peak_time = r->now;
     }
-    TELL(r, on_alloc, b);
-    if (r->early_count != 0)
-        settle_early(r, b, stream);
+    TELL(r, on_alloc, &b);
+    if (gone)
+        settle_early(r, &b, &early);
 }
 
 /* A call that allocates: its block, its failure, or the end of a resize. */

@@ -155,6 +155,24 @@ static void ahead_by_some_ticks(void **state) {
     assert_int_equal(c.live_blocks, 3);
 }
 
+/* The address has its next owner before its first one is met. */
+static void ahead_with_next_owner(void **state) {
+    (void)state;
+    struct writer *w = two_threads();
+    w->shift = 6;
+    give(w, 1, 640, X);
+    take(w, 1, 645, X, 8); /* all in one unit of time, and stream 1 comes first */
+    take(w, 2, 641, X, 30);
+    give(w, 1, 900000, X);
+    take(w, 1, 900001, Y, 2);
+    struct replay_counts c = run_two(w);
+    assert_int_equal(c.inversions, 1);
+    assert_int_equal(c.unmatched_frees, 0);
+    assert_int_equal(c.overlaps, 0);
+    assert_int_equal(c.frees, 2);
+    assert_int_equal(c.live_bytes, 2);
+}
+
 static void frees_of_nothing(void **state) {
     (void)state;
     struct writer *w = two_threads();
@@ -504,6 +522,7 @@ int main(void) {
         cmocka_unit_test(inverted_resize),
         cmocka_unit_test(free_ahead_of_its_malloc),
         cmocka_unit_test(ahead_by_some_ticks),
+        cmocka_unit_test(ahead_with_next_owner),
         cmocka_unit_test(frees_of_nothing),
         cmocka_unit_test(lost_free),
         cmocka_unit_test(resize_is_one_step),
