@@ -23,6 +23,7 @@
 #define EARLY_TICKS 65536
 #define OWED_TICKS  4096
 #define EARLY_MAX   256 /* that are remembered */
+#define RECENT_MAX  256 /* a power of two */
 
 /* A free that was applied before it was met: the address was allocated again first. */
 struct owed {
@@ -35,6 +36,13 @@ struct early {
     uint64_t address, key;
     uint32_t stream, thread; /* indices */
     bool from;
+    bool any; /* perhaps not this one was early, but that of another stream just before it */
+};
+
+/* A free that met a block. */
+struct recent {
+    uint64_t address, key;
+    uint32_t stream;
 };
 
 struct stream_state {
@@ -65,6 +73,8 @@ struct replay {
     size_t owed_count, owed_room;
     struct early early[EARLY_MAX]; /* by time */
     size_t early_count;
+    struct recent recent[RECENT_MAX]; /* a ring; only of tapes with several streams */
+    uint32_t recent_at;
     uint64_t owed_for, early_for; /* units of time */
     struct observer observer[OBSERVERS_MAX];
     unsigned observer_count;
@@ -223,19 +233,33 @@ static void remove_early(struct replay *r, size_t i) {
     memmove(&r->early[i], &r->early[i + 1], (r->early_count - i) * sizeof *r->early);
 }
 
+/* Whether another stream has freed the address just before. If its free was early, it ended the
+ * block that was this stream's to free, and its own block is yet to come. */
+static bool just_freed(const struct replay *r, uint64_t address, uint32_t stream) {
+    for (uint32_t i = 0; i < RECENT_MAX; i++)
+        if (r->recent[i].address == address && r->recent[i].stream != stream &&
+            r->key - r->recent[i].key <= r->early_for)
+            return true;
+    return false;
+}
+
 static void note_early(struct replay *r, uint64_t address, uint32_t stream, bool from) {
     while (r->early_count != 0 &&
            (r->early_count == EARLY_MAX || r->key - r->early[0].key > r->early_for))
         remove_early(r, 0);
-    r->early[r->early_count++] =
-        (struct early){address, r->key, stream, r->stream[stream].thread, from};
+    r->early[r->early_count++] = (struct early){.address = address,
+                                                .key = r->key,
+                                                .stream = stream,
+                                                .thread = r->stream[stream].thread,
+                                                .from = from,
+                                                .any = just_freed(r, address, stream)};
 }
 
 /* Whether the free, or resize, of a block that the stream makes now was met already: *found. */
 static bool take_early(struct replay *r, uint64_t address, uint32_t stream, struct early *found) {
     for (size_t i = 0; i < r->early_count; i++) {
         *found = r->early[i];
-        if (found->address != address || found->stream == stream ||
+        if (found->address != address || (found->stream == stream && !found->any) ||
             r->key - found->key > r->early_for)
             continue;
         remove_early(r, i);
@@ -357,6 +381,8 @@ static void take_release(struct replay *r, uint32_t stream, const struct merge_e
     }
     struct block ended = *b;
     live_remove(&r->live, b);
+    if (r->stream_count > 1)
+        r->recent[r->recent_at++ % RECENT_MAX] = (struct recent){ended.address, r->key, stream};
     if (from) {
         s->in_flight = true;
         s->block = ended;

@@ -173,6 +173,23 @@ static void ahead_with_next_owner(void **state) {
     assert_int_equal(c.live_bytes, 2);
 }
 
+/* An early free meets the block before its own, whose free then meets nothing. */
+static void ahead_of_another_free(void **state) {
+    (void)state;
+    struct writer *w = two_threads();
+    take(w, 1, 100, X, 8);
+    give(w, 2, 10000, X); /* of the second block */
+    give(w, 1, 10100, X); /* of the first */
+    take(w, 1, 10200, X, 30);
+    take(w, 1, 900000, X, 5);
+    struct replay_counts c = run_two(w);
+    assert_int_equal(c.inversions, 1);
+    assert_int_equal(c.unmatched_frees, 0);
+    assert_int_equal(c.overlaps, 0);
+    assert_int_equal(c.frees, 2);
+    assert_int_equal(c.live_bytes, 5);
+}
+
 static void frees_of_nothing(void **state) {
     (void)state;
     struct writer *w = two_threads();
@@ -523,6 +540,7 @@ int main(void) {
         cmocka_unit_test(free_ahead_of_its_malloc),
         cmocka_unit_test(ahead_by_some_ticks),
         cmocka_unit_test(ahead_with_next_owner),
+        cmocka_unit_test(ahead_of_another_free),
         cmocka_unit_test(frees_of_nothing),
         cmocka_unit_test(lost_free),
         cmocka_unit_test(resize_is_one_step),
