@@ -5,45 +5,12 @@
 #include <string.h>
 
 #include "diag.h"
+#include "inversions.h"
 #include "live.h"
 #include "merge.h"
 
 #define OBSERVERS_MAX 4
 #define AHEAD         8 /* events whose map slots are fetched in advance */
-
-/*
- * How long the other half of an inversion is waited for, ticks.
- *
- * A free is stamped with a plain rdtsc, which the processor may execute before the instructions in
- * front of it: it can come ahead of the allocation whose block another thread handed over. Seen
- * with four threads that pass blocks on: one pair in 10^4, nearly all of them within 700 ticks, a
- * few up to 33,000. An allocation ahead of the free that made room for it was not seen; it takes
- * counters that differ from core to core.
- */
-#define EARLY_TICKS 65536
-#define OWED_TICKS  4096
-#define EARLY_MAX   256 /* that are remembered */
-#define RECENT_MAX  256 /* a power of two */
-
-/* A free that was applied before it was met: the address was allocated again first. */
-struct owed {
-    uint64_t address, key;
-    uint32_t stream; /* index, of the new allocation: its own frees come behind it */
-};
-
-/* A free or the announcement of a resize without a block: the allocation may still follow. */
-struct early {
-    uint64_t address, key;
-    uint32_t stream, thread; /* indices */
-    bool from;
-    bool any; /* perhaps not this one was early, but that of another stream just before it */
-};
-
-/* A free that met a block. */
-struct recent {
-    uint64_t address, key;
-    uint32_t stream;
-};
 
 struct stream_state {
     uint32_t thread;
@@ -69,20 +36,11 @@ struct replay {
     uint32_t thread_count, thread_room;
     uint32_t *thread_table; /* open addressing by thread id: index + 1, 0 empty */
     uint32_t thread_mask;
-    struct owed *owed;
-    size_t owed_count, owed_room;
-    struct early early[EARLY_MAX]; /* by time */
-    size_t early_count;
-    struct recent recent[RECENT_MAX]; /* a ring; only of tapes with several streams */
-    uint32_t recent_at;
-    uint64_t owed_for, early_for; /* units of time */
+    struct inversions inversions;
     struct observer observer[OBSERVERS_MAX];
     unsigned observer_count;
-    bool watched; /* somebody has on_event */
-    /* the event at hand */
-    uint64_t now, key;
-    /* the newest conversion, which the next event often shares */
-    uint64_t stamp;
+    bool watched;        /* somebody has on_event */
+    uint64_t now, stamp; /* of the event at hand: ns, ticks */
 };
 
 /* Calls `member` of every observer that has it. */
@@ -99,8 +57,7 @@ struct replay *replay_new(struct tape_file *tape) {
     r->stacks = stacks_new();
     r->clock = tape_file_clock(tape);
     r->stamp = UINT64_MAX;
-    r->owed_for = (OWED_TICKS >> r->clock->grain) + 1;
-    r->early_for = (EARLY_TICKS >> r->clock->grain) + 1;
+    inversions_init(&r->inversions, r->clock->grain);
     live_init(&r->live);
     return r;
 }
@@ -113,7 +70,6 @@ void replay_free(struct replay *r) {
     free(r->thread);
     free(r->thread_table);
     free(r->stream);
-    free(r->owed);
     live_free(&r->live);
     stacks_free(r->stacks);
     free(r);
@@ -194,84 +150,17 @@ static void end_block(struct replay *r, const struct block *b, uint32_t thread, 
     TELL(r, on_free, b, r->now, thread, realloc);
 }
 
-static void owe_free(struct replay *r, uint64_t address, uint32_t stream) {
-    if (r->owed_count == r->owed_room) {
-        r->owed_room = r->owed_room != 0 ? r->owed_room * 2 : 16;
-        r->owed = xrealloc(r->owed, r->owed_room * sizeof *r->owed);
-    }
-    r->owed[r->owed_count++] = (struct owed){address, r->key, stream};
-    r->counts.inversions++;
+/* Frees that did not come: what looked like an inversion was a loss. */
+static void give_up(struct replay *r, unsigned owed) {
+    r->counts.inversions -= owed;
+    r->counts.overlaps += owed;
 }
 
-/* Frees that are owed for too long will not come: they were lost. */
-static void drop_overdue(struct replay *r) {
-    size_t kept = 0;
-    for (size_t i = 0; i < r->owed_count; i++) {
-        if (r->key - r->owed[i].key <= r->owed_for) {
-            r->owed[kept++] = r->owed[i];
-            continue;
-        }
-        r->counts.inversions--;
-        r->counts.overlaps++;
-    }
-    r->owed_count = kept;
-}
-
-static bool settle_owed(struct replay *r, uint64_t address, uint32_t stream) {
-    for (size_t i = 0; i < r->owed_count; i++) {
-        if (r->owed[i].address != address || r->owed[i].stream == stream)
-            continue;
-        memmove(&r->owed[i], &r->owed[i + 1], (r->owed_count - i - 1) * sizeof *r->owed);
-        r->owed_count--;
-        return true;
-    }
-    return false;
-}
-
-static void remove_early(struct replay *r, size_t i) {
-    r->early_count--;
-    memmove(&r->early[i], &r->early[i + 1], (r->early_count - i) * sizeof *r->early);
-}
-
-/* Whether another stream has freed the address just before. If its free was early, it ended the
- * block that was this stream's to free, and its own block is yet to come. */
-static bool just_freed(const struct replay *r, uint64_t address, uint32_t stream) {
-    for (uint32_t i = 0; i < RECENT_MAX; i++)
-        if (r->recent[i].address == address && r->recent[i].stream != stream &&
-            r->key - r->recent[i].key <= r->early_for)
-            return true;
-    return false;
-}
-
-static void note_early(struct replay *r, uint64_t address, uint32_t stream, bool from) {
-    while (r->early_count != 0 &&
-           (r->early_count == EARLY_MAX || r->key - r->early[0].key > r->early_for))
-        remove_early(r, 0);
-    r->early[r->early_count++] = (struct early){.address = address,
-                                                .key = r->key,
-                                                .stream = stream,
-                                                .thread = r->stream[stream].thread,
-                                                .from = from,
-                                                .any = just_freed(r, address, stream)};
-}
-
-/* Whether the free, or resize, of a block that the stream makes now was met already: *found. */
-static bool take_early(struct replay *r, uint64_t address, uint32_t stream, struct early *found) {
-    for (size_t i = 0; i < r->early_count; i++) {
-        *found = r->early[i];
-        if (found->address != address || (found->stream == stream && !found->any) ||
-            r->key - found->key > r->early_for)
-            continue;
-        remove_early(r, i);
-        r->counts.unmatched_frees--;
-        r->counts.inversions++;
-        return true;
-    }
-    return false;
-}
-
+/* The block's free, or resize, was met before it. */
 static void settle_early(struct replay *r, const struct block *b, const struct early *e) {
     struct stream_state *s = &r->stream[e->stream];
+    r->counts.unmatched_frees--;
+    r->counts.inversions++;
     if (e->from && s->unmatched && s->thread == e->thread) {
         s->unmatched = false;
         s->in_flight = true;
@@ -301,7 +190,8 @@ static void vacate(struct replay *r, uint64_t address, uint32_t stream) {
         return;
     struct block ended = *old;
     live_remove(&r->live, old);
-    owe_free(r, address, stream);
+    r->counts.inversions++;
+    give_up(r, inversions_owe(&r->inversions, address, stream));
     end_block(r, &ended, UINT32_MAX, false);
 }
 
@@ -316,7 +206,8 @@ static void add_block(struct replay *r, const struct merge_event *e, uint32_t st
                       .op = e->event.op,
                       .align_log2 = e->event.align_log2};
     struct early early;
-    bool gone = r->early_count != 0 && take_early(r, b.address, stream, &early);
+    bool gone = r->inversions.early_count != 0 &&
+                inversions_take(&r->inversions, b.address, stream, &early);
     if (!gone) { /* otherwise the address may have its next owner already */
         vacate(r, b.address, stream);
         *live_add(&r->live, b.address) = b;
@@ -366,7 +257,8 @@ static void take_release(struct replay *r, uint32_t stream, const struct merge_e
     bool from = e->event.op == TAPE_OP_REALLOC_FROM;
     if (from && s->in_flight)
         put_back(r, s); /* a resize without a result: it was left by longjmp */
-    if (r->owed_count != 0 && settle_owed(r, e->event.address, stream)) {
+    if (r->inversions.owed_count != 0 &&
+        inversions_settle(&r->inversions, e->event.address, stream)) {
         r->thread[s->thread].known.frees++;
         s->unmatched |= from;
         return;
@@ -376,13 +268,13 @@ static void take_release(struct replay *r, uint32_t stream, const struct merge_e
         r->counts.unmatched_frees++;
         s->unmatched |= from;
         if (r->stream_count > 1)
-            note_early(r, e->event.address, stream, from);
+            inversions_note(&r->inversions, e->event.address, stream, s->thread, from);
         return;
     }
     struct block ended = *b;
     live_remove(&r->live, b);
     if (r->stream_count > 1)
-        r->recent[r->recent_at++ % RECENT_MAX] = (struct recent){ended.address, r->key, stream};
+        inversions_recent(&r->inversions, ended.address, stream);
     if (from) {
         s->in_flight = true;
         s->block = ended;
@@ -459,9 +351,9 @@ static bool take_run(struct replay *r, const struct merge *m, const struct merge
             if (now > r->now)
                 r->now = now;
             r->stamp = e->event.stamp;
-            r->key = merge_key(m, e->event.stamp);
-            if (r->owed_count != 0)
-                drop_overdue(r);
+            r->inversions.key = merge_key(m, e->event.stamp);
+            if (r->inversions.owed_count != 0)
+                give_up(r, inversions_overdue(&r->inversions, false));
         }
         take_event(r, run->index, e, run->stream);
     }
@@ -488,10 +380,8 @@ void replay_run(struct replay *r, uint64_t until) {
     while (all && merge_next(m, &run))
         all = take_run(r, m, &run, until);
     merge_free(m);
-    if (all) {
-        r->key = UINT64_MAX;
-        drop_overdue(r);
-    }
+    if (all)
+        give_up(r, inversions_overdue(&r->inversions, true));
     r->counts.end_time = r->now;
     const struct tape_process *p = tape_file_process(r->tape);
     if (all && p->closed && clock_ns(r->clock, p->end_stamp) > r->now)
