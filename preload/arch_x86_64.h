@@ -26,15 +26,15 @@ static inline long arch_syscall(long number, long a, long b, long c, long d, lon
 /* ---- stamps ------------------------------------------------------------------------------- */
 
 /* Time-stamp counter. May execute before earlier instructions have, never after later stores
- * are visible: right for a stamp taken before a release. */
+ * are visible. */
 static inline uint64_t arch_ticks(void) {
     uint32_t lo, hi;
     __asm__ volatile("rdtsc" : "=a"(lo), "=d"(hi)::"memory");
     return (uint64_t)hi << 32 | lo;
 }
 
-/* The same, but not before everything earlier has completed: for a stamp after an acquisition. */
-static inline uint64_t arch_ticks_after(void) {
+/* The same, but not before everything earlier has completed. */
+static inline uint64_t arch_ticks_ordered(void) {
     __asm__ volatile("lfence" ::: "memory");
     return arch_ticks();
 }

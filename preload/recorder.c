@@ -34,7 +34,7 @@ void recorder_forks(bool about_to) {
     struct recorder *r = atomic_load(&recorder);
     if (r == NULL || atomic_load(&r->state) != RECORDER_ON)
         return;
-    atomic_store(&lineage.fork_stamp, about_to ? recorder_stamp(r, true) : 0);
+    atomic_store(&lineage.fork_stamp, about_to ? recorder_stamp(r) : 0);
 }
 
 struct recorder *recorder_get(void) {
@@ -59,14 +59,14 @@ struct recorder *recorder_get(void) {
     return r;
 }
 
-uint64_t recorder_stamp(const struct recorder *r, bool after) {
+uint64_t recorder_stamp(const struct recorder *r) {
     if (__builtin_expect(r->clock == TAPE_CLOCK_MONOTONIC, 0)) {
         struct timespec t;
         clock_gettime(CLOCK_MONOTONIC, &t); /* vDSO: no allocation, no lock, errno untouched */
         return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
     }
     extern char __libc_single_threaded;
-    return after && !__libc_single_threaded ? arch_ticks_after() : arch_ticks();
+    return __libc_single_threaded ? arch_ticks() : arch_ticks_ordered();
 }
 
 bool recorder_may_grow(const struct recorder *r, uint64_t bytes) {
@@ -198,8 +198,8 @@ static bool put_first_chunk(struct recorder *r, uint64_t fork_stamp) {
         p = tape_put_info_number(p, TAPE_INFO_TICK_HZ,
                                  r->clock == TAPE_CLOCK_TSC ? arch_ticks_hz() : 1000000000u);
         p = tape_put_info_number(p, TAPE_INFO_START_STAMP, r->start_stamp);
-        p = tape_put_info_number(p, TAPE_INFO_START_MONO, sys_clock(CLOCK_MONOTONIC));
-        p = tape_put_info_number(p, TAPE_INFO_START_REAL, sys_clock(CLOCK_REALTIME));
+        p = tape_put_info_number(p, TAPE_INFO_START_MONO, r->start_mono);
+        p = tape_put_info_number(p, TAPE_INFO_START_REAL, r->start_real);
         p = put_env(p, text, ARGV_BYTES);
         p = put_text(p, TAPE_INFO_UNWINDER,
                      config.unwind_by == UNWINDER_ROWS        ? "rows"
@@ -277,6 +277,8 @@ static void complain(const struct recorder *r, int error) {
 
 enum recorder_state recorder_start(struct recorder *r) {
     uint64_t stamp = arch_ticks();
+    r->start_mono = sys_clock(CLOCK_MONOTONIC);
+    r->start_real = sys_clock(CLOCK_REALTIME);
     if (module_program_path[0] == 0)
         sys_readlink("/proc/self/exe", module_program_path, sizeof module_program_path);
     r->pid = sys_pid();
@@ -284,7 +286,7 @@ enum recorder_state recorder_start(struct recorder *r) {
     r->clock =
         config.clock_monotonic || !arch_ticks_invariant() ? TAPE_CLOCK_MONOTONIC : TAPE_CLOCK_TSC;
     r->shift = r->clock == TAPE_CLOCK_TSC ? TAPE_SHIFT : TAPE_SHIFT - 1;
-    r->start_stamp = r->clock == TAPE_CLOCK_TSC ? stamp : sys_clock(CLOCK_MONOTONIC);
+    r->start_stamp = r->clock == TAPE_CLOCK_TSC ? stamp : r->start_mono;
     r->worker_count = sys_cpus();
     if (r->worker_count > WORKERS_MAX)
         r->worker_count = WORKERS_MAX;

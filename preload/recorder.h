@@ -52,7 +52,7 @@ struct recorder {
     uint32_t clock; /* enum tape_clock */
     unsigned shift;
     uint8_t id[TAPE_ID_BYTES];
-    uint64_t start_stamp;
+    uint64_t start_stamp, start_mono, start_real;
     atomic_uint next_stream;
     atomic_bool paused;                  /* allocations are not recorded */
     atomic_bool one_stream;              /* so far: nobody else's events need ordering against */
@@ -95,12 +95,13 @@ void recorder_set_active(bool active);
 /* A module may be gone: called behind dlclose. */
 void recorder_module_closed(void);
 
-/* Ticks now; `after` when an allocator call has just returned (see arch_ticks_after). */
-uint64_t recorder_stamp(const struct recorder *r, bool after);
+/* Ticks now. With several threads not before everything earlier has completed: neither the call
+ * that obtained a block, nor the load that another thread's block came by (arch_ticks_ordered). */
+uint64_t recorder_stamp(const struct recorder *r);
 
 /* The same for an event of stream s. While the process has one stream, order needs no clock: the
  * stamp is taken anew only when the kernel's coarse clock has moved (every 1 to 10 ms). */
-static inline uint64_t stream_stamp(struct stream *s, const struct recorder *r, bool after) {
+static inline uint64_t stream_stamp(struct stream *s, const struct recorder *r) {
     if (atomic_load_explicit(&r->one_stream, memory_order_relaxed)) {
         struct timespec t;
         clock_gettime(CLOCK_MONOTONIC_COARSE, &t); /* vDSO: no lock, errno untouched */
@@ -109,7 +110,7 @@ static inline uint64_t stream_stamp(struct stream *s, const struct recorder *r, 
             return s->ticks;
         s->coarse = coarse;
     }
-    return s->ticks = recorder_stamp(r, after);
+    return s->ticks = recorder_stamp(r);
 }
 
 /* Whether tape and tail may take so many bytes more: the limit of HEAPTAPE_MAX_SIZE. */

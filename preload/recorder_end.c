@@ -91,7 +91,7 @@ static bool put_close(const struct ending *e, struct worker *w, bool tail_kept,
     if (!worker_scratch(w, 4096))
         return false;
     uint8_t *p = w->scratch, *limit = w->scratch + w->scratch_bytes - 512;
-    uint64_t stamp = recorder_stamp(r, false);
+    uint64_t stamp = recorder_stamp(r);
     p = tape_put_info_number(p, TAPE_INFO_END_STAMP, stamp);
     p = tape_put_info_number(p, TAPE_INFO_END_MONO, sys_clock(CLOCK_MONOTONIC));
     p = tape_put_info_bytes(p, TAPE_INFO_END_REASON, e->reason, strlen(e->reason));

@@ -79,7 +79,7 @@ void stream_event_alloc(unsigned op, const void *p, size_t size, unsigned align_
     for (uint32_t i = same; i < depth; i++)
         *frames++ = u->seen[i].row;
     struct tape_record *record = s->pos;
-    record->stamp = stream_stamp(s, r, true);
+    record->stamp = stream_stamp(s, r);
     record->addr_op = tape_addr_op((uint64_t)p, op);
     record->size = size;
     record->pop_align = (s->said_depth - same) | align_log2 << TAPE_POP_BITS;
@@ -101,7 +101,7 @@ void stream_event_free(unsigned op, const void *p, const void *frame) {
             op = TAPE_OP_free;
     }
     struct tape_record *record = s->pos;
-    record->stamp = stream_stamp(s, r, false);
+    record->stamp = stream_stamp(s, r);
     record->addr_op = tape_addr_op((uint64_t)p, op);
     record->size = 0;
     record->pop_align = record->push = 0;

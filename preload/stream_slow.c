@@ -179,7 +179,7 @@ static bool rotate(struct stream *s, uint32_t frames) {
     }
     use_region(s, g);
     say_rows(s);
-    uint64_t now = recorder_stamp(r, false);
+    uint64_t now = recorder_stamp(r);
     if (now - atomic_load_explicit(&r->sample_stamp, memory_order_relaxed) > SAMPLE_TICKS)
         stream_sample(s);
     return true;
@@ -206,7 +206,7 @@ static bool call_rotate(struct stream *s, uint32_t frames) {
 
 static void put(struct stream *s, unsigned op, uint64_t address, uint64_t size, uint32_t words) {
     struct tape_record *record = s->pos;
-    record->stamp = s->ticks = recorder_stamp(recorder, false);
+    record->stamp = s->ticks = recorder_stamp(recorder);
     record->addr_op = tape_addr_op(address, op);
     record->size = size;
     record->pop_align = 0;
@@ -224,7 +224,7 @@ void stream_sample(struct stream *s) {
     if (s->pos == s->limit)
         return;
     uint64_t resident = sys_resident_bytes(r->page_size);
-    atomic_store(&r->sample_stamp, recorder_stamp(r, false));
+    atomic_store(&r->sample_stamp, recorder_stamp(r));
     put(s, TAPE_OP_SAMPLE, resident, sys_clock(CLOCK_MONOTONIC), 0);
 }
 
