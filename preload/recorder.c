@@ -306,7 +306,7 @@ enum recorder_state recorder_start(struct recorder *r) {
     }
     uint64_t fork_stamp = atomic_exchange(&lineage.fork_stamp, 0);
     if (!put_first_chunk(r, fork_stamp != 0 ? fork_stamp : r->start_stamp)) {
-        sys_unlink(r->tape_path);
+        sys_unlink(r->tape_path, &r->tape_file);
         complain(r, -ENOSPC);
         atomic_store(&r->state, RECORDER_OFF);
         return RECORDER_OFF;

@@ -14,6 +14,7 @@
 #include <time.h>
 
 #include "stream.h"
+#include "sys.h"
 #include "tape/format.h"
 #include "tape/info.h"
 
@@ -66,6 +67,8 @@ struct recorder {
     _Atomic(struct stream *) streams;
     uint32_t worker_count;
     struct worker worker[WORKERS_MAX];
+    atomic_uint tail_state; /* 0: not made, 1: being made, 2: made */
+    struct sys_file tape_file, tail_file;
     char tape_path[PATH_BYTES], tail_path[PATH_BYTES];
 };
 

@@ -150,9 +150,15 @@ static void put_away(struct recorder *r) {
         w->window = NULL;
         w->window_used = w->window_bytes = 0;
     }
-    sys_truncate(r->tape_path, end);
-    if (atomic_load(&r->tail_end) != 0)
-        sys_unlink(r->tail_path);
+    sys_truncate(r->tape_path, &r->tape_file, end);
+    if (atomic_load(&r->tail_state) == 2)
+        sys_unlink(r->tail_path, &r->tail_file);
+    /* The home segment lies behind the new end: its place in the file will be taken by others. */
+    uint8_t *unused = atomic_exchange(&r->free_segment, NULL);
+    if (unused != NULL)
+        sys_unmap(unused, TAPE_SEGMENT_ALIGN);
+    atomic_store(&r->home, NULL);
+    r->home_segment = NULL;
     atomic_store(&r->tape_end, next);
     atomic_store(&r->state, RECORDER_LATE);
 }

@@ -15,14 +15,19 @@ __thread struct stream *stream_self __attribute__((tls_model("initial-exec"))) =
 
 static inline struct stream *enter(const void *frame) {
     struct stream *s = stream_self;
-    if (unlikely(s->busy != 0 || s->pos == s->limit)) {
-        s = stream_enter_slow(s, frame);
-        if (s == NULL)
-            return NULL;
+    for (;;) {
+        if (unlikely(s->busy != 0 || s->pos == s->limit)) {
+            s = stream_enter_slow(s, frame);
+            if (s == NULL)
+                return NULL;
+        }
+        s->busy = (uintptr_t)frame;
+        atomic_signal_fence(memory_order_seq_cst);
+        /* A signal handler may have filled the buffer before we were seen to be busy. */
+        if (__builtin_expect(s->pos != s->limit, 1))
+            return s;
+        s->busy = 0;
     }
-    s->busy = (uintptr_t)frame;
-    atomic_signal_fence(memory_order_seq_cst);
-    return s;
 }
 
 static inline void leave(struct stream *s) {

@@ -112,20 +112,42 @@ static void *map_open_file(long fd, uint64_t offset, size_t bytes, int *error) {
     return failed(p) ? NULL : (void *)p;
 }
 
-void *sys_create_and_map(const char *path, size_t bytes, int *error) {
+/* The file that is open is the one that was made. */
+static bool same_file(long fd, const struct sys_file *file) {
+    struct stat st;
+    return CALL(SYS_fstat, fd, &st, 0, 0, 0, 0) == 0 && st.st_dev == file->device &&
+           st.st_ino == file->inode;
+}
+
+/* Opens the file at `path` if it is still ours: -ESTALE when another lies there now. */
+static long open_own(const char *path, const struct sys_file *file) {
+    long fd = open_file(path, O_RDWR | O_NOFOLLOW, 0);
+    if (!failed(fd) && !same_file(fd, file)) {
+        close_file(fd);
+        return -ESTALE;
+    }
+    return fd;
+}
+
+void *sys_create_and_map(const char *path, uint64_t offset, size_t bytes, struct sys_file *file,
+                         int *error) {
     long fd = open_file(path, O_RDWR | O_CREAT | O_EXCL, 0666);
+    struct stat st;
     if (failed(fd)) {
         *error = (int)fd;
         return NULL;
     }
-    void *p = map_open_file(fd, 0, bytes, error);
+    CALL(SYS_fstat, fd, &st, 0, 0, 0, 0);
+    *file = (struct sys_file){.device = st.st_dev, .inode = st.st_ino};
+    void *p = map_open_file(fd, offset, bytes, error);
     if (p == NULL)
-        sys_unlink(path);
+        TRY(SYS_unlinkat, AT_FDCWD, path, 0, 0, 0, 0);
     return p;
 }
 
-void *sys_map_file(const char *path, uint64_t offset, size_t bytes, bool create, int *error) {
-    long fd = open_file(path, O_RDWR | O_NOFOLLOW | (create ? O_CREAT : 0), 0666);
+void *sys_map_file(const char *path, const struct sys_file *file, uint64_t offset, size_t bytes,
+                   int *error) {
+    long fd = open_own(path, file);
     if (failed(fd)) {
         *error = (int)fd;
         return NULL;
@@ -133,11 +155,20 @@ void *sys_map_file(const char *path, uint64_t offset, size_t bytes, bool create,
     return map_open_file(fd, offset, bytes, error);
 }
 
-int sys_truncate(const char *path, uint64_t bytes) {
-    return (int)TRY(SYS_truncate, path, bytes, 0, 0, 0, 0);
+int sys_truncate(const char *path, const struct sys_file *file, uint64_t bytes) {
+    long fd = open_own(path, file);
+    if (failed(fd))
+        return (int)fd;
+    int result = (int)TRY(SYS_ftruncate, fd, bytes, 0, 0, 0, 0);
+    close_file(fd);
+    return result;
 }
 
-int sys_unlink(const char *path) {
+int sys_unlink(const char *path, const struct sys_file *file) {
+    long fd = open_own(path, file);
+    if (failed(fd))
+        return (int)fd;
+    close_file(fd);
     return (int)TRY(SYS_unlinkat, AT_FDCWD, path, 0, 0, 0, 0);
 }
 

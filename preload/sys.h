@@ -23,18 +23,25 @@ void sys_unmap(void *p, size_t bytes);
 bool sys_absent_in_child(void *p, size_t bytes);
 bool sys_zero_in_child(void *p, size_t bytes);
 
-/* Creates a file that must not exist (mode 0666 less the umask) and maps its first `bytes` as
- * sys_map_file does. NULL and *error on failure, in which case the file is gone again unless it
- * existed (-EEXIST). */
-void *sys_create_and_map(const char *path, size_t bytes, int *error);
+/* Which file a path led to when it was made: the program may have renamed it since, and put one of
+ * its own there, which is none of our business. */
+struct sys_file {
+    uint64_t device, inode;
+};
+
 /*
- * Makes [offset, offset + bytes) of a file (made first if `create`) exist on disk, blocks
- * allocated, and maps it shared. The file is open only while this runs. NULL and *error = -errno on
- * failure. SIGXFSZ that it raises is swallowed; call it with signals blocked.
+ * Creates a file that must not exist (mode 0666 less the umask), makes [offset, offset + bytes) of
+ * it exist on disk, blocks allocated, and maps that shared. The file is open only while this runs.
+ * NULL and *error = -errno on failure, in which case the file is gone again unless it existed
+ * (-EEXIST). SIGXFSZ that it raises is swallowed; call it with signals blocked.
  */
-void *sys_map_file(const char *path, uint64_t offset, size_t bytes, bool create, int *error);
-int sys_truncate(const char *path, uint64_t bytes);
-int sys_unlink(const char *path);
+void *sys_create_and_map(const char *path, uint64_t offset, size_t bytes, struct sys_file *file,
+                         int *error);
+/* The same with a file that was made: all of these fail with -ESTALE when another lies there. */
+void *sys_map_file(const char *path, const struct sys_file *file, uint64_t offset, size_t bytes,
+                   int *error);
+int sys_truncate(const char *path, const struct sys_file *file, uint64_t bytes);
+int sys_unlink(const char *path, const struct sys_file *file);
 bool sys_exists(const char *path);
 
 /* Reads up to `bytes` from the start of a file: how many, or -errno. */

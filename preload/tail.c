@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Event buffers: regions of the tail file, or LATE chunks of the tape before the tail exists and
  * once it is gone. */
+#include <errno.h>
 #include <string.h>
+#include <sys/syscall.h>
 
 #include "recorder.h"
 #include "sys.h"
@@ -10,6 +12,8 @@
 #define HOME_RECORDS   512
 #define HOME_FRAMES    4096
 #define HOME_ADDRESSES 2048
+
+#define TAIL_YIELDS 1000000 /* far more than creating a file takes */
 
 /* Bytes in front of a region that lies in the tape. */
 #define LATE_HEAD (TAPE_SEGMENT_HEADER_BYTES + TAPE_CHUNK_HEADER_BYTES)
@@ -63,7 +67,7 @@ static struct tape_region *late_region(struct recorder *r, uint32_t stream, uint
     bytes = tape_align(bytes + LATE_HEAD, TAPE_SEGMENT_ALIGN);
     uint64_t at = atomic_fetch_add(&r->tape_end, bytes);
     int error;
-    uint8_t *p = sys_map_file(r->tape_path, at, bytes, false, &error);
+    uint8_t *p = sys_map_file(r->tape_path, &r->tape_file, at, bytes, &error);
     if (p == NULL)
         return NULL;
     sys_absent_in_child(p, bytes);
@@ -75,6 +79,25 @@ void region_make_home(struct recorder *r, uint8_t *p, uint64_t at) {
     r->home_at = at;
     atomic_store(&r->home, segment_region(r, p, at, 1, 0, TAPE_SEGMENT_ALIGN, HOME_RECORDS,
                                           HOME_FRAMES, HOME_ADDRESSES));
+}
+
+/* The first region makes the file; who comes meanwhile yields to it, for as long as that takes. */
+static void *map_tail(struct recorder *r, uint64_t at, uint64_t bytes, int *error) {
+    unsigned state = 0;
+    if (atomic_compare_exchange_strong(&r->tail_state, &state, 1)) {
+        void *p = sys_create_and_map(r->tail_path, at, bytes, &r->tail_file, error);
+        atomic_store(&r->tail_state, p != NULL ? 2 : 0);
+        return p;
+    }
+    for (int i = 0; state == 1 && i < TAIL_YIELDS; i++) {
+        arch_syscall(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
+        state = atomic_load(&r->tail_state);
+    }
+    if (state != 2) {
+        *error = -EAGAIN;
+        return NULL;
+    }
+    return sys_map_file(r->tail_path, &r->tail_file, at, bytes, error);
 }
 
 struct tape_region *region_new(struct recorder *r, uint32_t stream, uint64_t first,
@@ -94,7 +117,7 @@ struct tape_region *region_new(struct recorder *r, uint32_t stream, uint64_t fir
         return NULL;
     uint64_t at = atomic_fetch_add(&r->tail_end, bytes);
     int error;
-    struct tape_region *g = sys_map_file(r->tail_path, at, bytes, true, &error);
+    struct tape_region *g = map_tail(r, at, bytes, &error);
     if (g == NULL)
         return NULL;
     sys_absent_in_child(g, bytes);

@@ -74,7 +74,7 @@ static void use_window(struct worker *w, uint8_t *p, uint64_t at, uint64_t bytes
 
 int tape_create(struct recorder *r) {
     int error;
-    uint8_t *p = sys_create_and_map(r->tape_path, 2 * TAPE_SEGMENT_ALIGN, &error);
+    uint8_t *p = sys_create_and_map(r->tape_path, 0, 2 * TAPE_SEGMENT_ALIGN, &r->tape_file, &error);
     if (p == NULL)
         return error;
     sys_absent_in_child(p, 2 * TAPE_SEGMENT_ALIGN);
@@ -107,7 +107,7 @@ static bool next_segment(struct recorder *r, struct worker *w, uint64_t span) {
         return false;
     uint64_t at = atomic_fetch_add(&r->tape_end, bytes);
     int error;
-    uint8_t *p = sys_map_file(r->tape_path, at, bytes, false, &error);
+    uint8_t *p = sys_map_file(r->tape_path, &r->tape_file, at, bytes, &error);
     if (p == NULL)
         return false;
     sys_absent_in_child(p, bytes);
