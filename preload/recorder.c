@@ -178,8 +178,8 @@ static bool put_first_chunk(struct recorder *r, uint64_t fork_stamp) {
     if (w == NULL)
         return false;
     bool done = false;
-    if (worker_scratch(w, 4 * ARGV_BYTES)) {
-        uint8_t *text = w->scratch + 2 * ARGV_BYTES, *p = w->scratch;
+    if (worker_scratch(w, 5 * ARGV_BYTES)) { /* two lists and three paths, then room to read into */
+        uint8_t *text = w->scratch + 4 * ARGV_BYTES, *p = w->scratch;
         struct utsname host = {.nodename = ""};
         arch_syscall(SYS_uname, (long)&host, 0, 0, 0, 0, 0);
         p = put_text(p, TAPE_INFO_RECORDER, HEAPTAPE_VERSION);
@@ -292,7 +292,16 @@ enum recorder_state recorder_start(struct recorder *r) {
         r->worker_count = WORKERS_MAX;
     sys_random(r->id, sizeof r->id);
     atomic_store(&r->paused, config.paused != 0);
-    if (config.only != NULL && !matches_list(module_program_path, config.only)) {
+    static enum {
+        UNDECIDED,
+        RECORDED,
+        LEFT_OUT
+    } verdict; /* for forked children too: the
+                  program may overwrite its environment */
+    if (verdict == UNDECIDED)
+        verdict = config.only == NULL || matches_list(module_program_path, config.only) ? RECORDED
+                                                                                        : LEFT_OUT;
+    if (verdict == LEFT_OUT) {
         atomic_store(&r->state, RECORDER_OFF);
         return RECORDER_OFF;
     }
