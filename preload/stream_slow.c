@@ -156,11 +156,24 @@ static struct tape_region *choose_region(struct recorder *r, struct stream *s, u
     return new;
 }
 
+/* libc unloads modules of its own (gconv, NSS) without dlclose: ask for each that is known. */
+static void notice_unloads(struct recorder *r, const struct stream *s) {
+    if (s->generation != atomic_load(&r->generation))
+        return; /* on the way to be forgotten already */
+    for (uint32_t i = 0; i < s->unwind.module_count; i++) {
+        if (!module_is_loaded(&s->unwind.modules[i])) {
+            atomic_fetch_add(&r->generation, 1);
+            return;
+        }
+    }
+}
+
 /* A new buffer with room for `frames`; what is in the old one goes to the tape if a worker is
  * free, and waits in the tail otherwise. */
 static bool rotate(struct stream *s, uint32_t frames) {
     struct recorder *r = recorder;
     retire_region(s);
+    notice_unloads(r, s);
     struct worker *w = s->waiting != NULL ? worker_claim(r) : NULL;
     if (w != NULL) {
         stream_flush(s, w);
@@ -282,8 +295,8 @@ bool stream_make_ready(struct stream *s, uint32_t depth) {
 static void new_generation(void *arg) {
     struct stream *s = arg;
     struct unwind *u = &s->unwind;
-    uint64_t generation = atomic_load(&recorder->generation);
     rotate(s, 0);
+    uint64_t generation = atomic_load(&recorder->generation);
     s->generation = generation;
     if (s->region != NULL)
         s->region->generation = generation;
