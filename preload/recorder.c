@@ -255,6 +255,16 @@ static bool matches_list(const char *path, const char *patterns) {
     }
 }
 
+/* HEAPTAPE_ONLY, decided once for the image and its forked children: by the time of a fork the
+ * program may have overwritten its environment. */
+static bool is_recorded(void) {
+    static enum { UNDECIDED, RECORDED, LEFT_OUT } verdict;
+    if (verdict == UNDECIDED)
+        verdict = config.only == NULL || matches_list(module_program_path, config.only) ? RECORDED
+                                                                                        : LEFT_OUT;
+    return verdict == RECORDED;
+}
+
 /* ---- start -------------------------------------------------------------------------------- */
 
 static void complain(const struct recorder *r, int error) {
@@ -292,16 +302,7 @@ enum recorder_state recorder_start(struct recorder *r) {
         r->worker_count = WORKERS_MAX;
     sys_random(r->id, sizeof r->id);
     atomic_store(&r->paused, config.paused != 0);
-    static enum {
-        UNDECIDED,
-        RECORDED,
-        LEFT_OUT
-    } verdict; /* for forked children too: the
-                  program may overwrite its environment */
-    if (verdict == UNDECIDED)
-        verdict = config.only == NULL || matches_list(module_program_path, config.only) ? RECORDED
-                                                                                        : LEFT_OUT;
-    if (verdict == LEFT_OUT) {
+    if (!is_recorded()) {
         atomic_store(&r->state, RECORDER_OFF);
         return RECORDER_OFF;
     }

@@ -55,8 +55,8 @@ struct recorder {
     uint8_t id[TAPE_ID_BYTES];
     uint64_t start_stamp, start_mono, start_real;
     atomic_uint next_stream;
-    atomic_bool paused;                  /* allocations are not recorded */
-    atomic_bool one_stream;              /* so far: nobody else's events need ordering against */
+    atomic_bool paused;          /* allocations are not recorded */
+    atomic_bool several_streams; /* set once: from now on events need ordering by the clock */
     _Atomic uint64_t tape_end, tail_end; /* file offsets of the next segment, the next region */
     _Atomic uint64_t sample_stamp;       /* of the last SAMPLE */
     _Atomic uint64_t lost;               /* events that found no stream */
@@ -105,7 +105,7 @@ uint64_t recorder_stamp(const struct recorder *r);
 /* The same for an event of stream s. While the process has one stream, order needs no clock: the
  * stamp is taken anew only when the kernel's coarse clock has moved (every 1 to 10 ms). */
 static inline uint64_t stream_stamp(struct stream *s, const struct recorder *r) {
-    if (atomic_load_explicit(&r->one_stream, memory_order_relaxed)) {
+    if (!atomic_load_explicit(&r->several_streams, memory_order_relaxed)) {
         struct timespec t;
         clock_gettime(CLOCK_MONOTONIC_COARSE, &t); /* vDSO: no lock, errno untouched */
         uint64_t coarse = (uint64_t)t.tv_sec << 32 ^ (uint64_t)t.tv_nsec;
@@ -119,8 +119,7 @@ static inline uint64_t stream_stamp(struct stream *s, const struct recorder *r) 
 /* Whether tape and tail may take so many bytes more: the limit of HEAPTAPE_MAX_SIZE. */
 bool recorder_may_grow(const struct recorder *r, uint64_t bytes);
 
-/* ---- tape.c -----------------------------------------------------------------------------------
- */
+/* ---- tape.c ------------------------------------------------------------------------------- */
 
 /* Creates the tape at r->tape_path: header, first segment (worker 0's window) and home region.
  * 0 or -errno; -EEXIST when the name is taken. */
@@ -141,8 +140,7 @@ bool tape_append(struct recorder *r, struct worker *w, struct tape_chunk_header 
 /* Encodes, compresses and appends the events of a region, then empties it (first = end). */
 bool tape_append_region(struct recorder *r, struct worker *w, struct tape_region *region);
 
-/* ---- tail.c -----------------------------------------------------------------------------------
- */
+/* ---- tail.c ------------------------------------------------------------------------------- */
 
 /* A new, empty region in the tail (or, late, in the tape) whose first event will have the ordinal
  * `first`. NULL when there is no room. */
@@ -166,8 +164,7 @@ static inline uint64_t *region_addresses(struct tape_region *g) {
     return (uint64_t *)((char *)g + g->addresses_at);
 }
 
-/* ---- unwind_libunwind.c ------------------------------------------------------------------------
- */
+/* ---- unwind_libunwind.c ------------------------------------------------------------------- */
 
 /* Opens libunwind privately (dlopen, RTLD_LOCAL); from the constructor only. */
 bool libunwind_open(void);

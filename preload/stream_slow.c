@@ -19,8 +19,7 @@
 #define MOST_WAITING  64                  /* regions (30 MiB) kept while the tape has no room */
 #define RETRY_EVENTS  1024                /* lost events between two tries for a buffer */
 
-/* ---- stacks and signals ------------------------------------------------------------------------
- */
+/* ---- stacks and signals ------------------------------------------------------------------- */
 
 struct call {
     struct stream *stream;
@@ -47,8 +46,7 @@ void stream_call(struct stream *s, void (*fn)(void *), void *arg) {
     sys_restore_signals(&signals);
 }
 
-/* ---- buffers ------------------------------------------------------------------------------------
- */
+/* ---- buffers ------------------------------------------------------------------------------ */
 
 static bool buffer_fits(const struct stream *s, const struct tape_region *g, uint32_t frames) {
     return g->records_cap >= s->records_cap && g->frames_cap >= frames &&
@@ -260,8 +258,7 @@ void stream_put_blob(void *arg) {
         s->coarse = 0; /* what follows is later than the mark, not of the same tick */
 }
 
-/* ---- stacks: rows, modules, generations ---------------------------------------------------------
- */
+/* ---- stacks: rows, modules, generations --------------------------------------------------- */
 
 static void announce_modules(void *arg) {
     struct stream *s = arg;
@@ -330,8 +327,7 @@ uint32_t stream_capture_slow(struct stream *s, const void *frame) {
     return same;
 }
 
-/* ---- attaching ----------------------------------------------------------------------------------
- */
+/* ---- attaching ---------------------------------------------------------------------------- */
 
 bool stream_claim(struct stream *s, uint32_t tid) {
     uint32_t owner = __atomic_load_n(&s->owner, __ATOMIC_RELAXED);
@@ -359,7 +355,8 @@ static struct stream *new_stream(struct recorder *r, uint32_t tid) {
     s->stack_top = p + control + UNWIND_FIRST_BYTES + STACK_BYTES;
     s->owner = tid;
     s->id = atomic_fetch_add(&r->next_stream, 1) + 1;
-    atomic_store(&r->one_stream, s->id == 1);
+    if (s->id != 1)
+        atomic_store(&r->several_streams, true);
     s->magic = STREAM_MAGIC;
     s->generation = atomic_load(&r->generation);
     struct stream *head = atomic_load(&r->streams);
@@ -394,8 +391,8 @@ static void start_stream(void *arg) {
     unsigned expected = RECORDER_NEW;
     if (atomic_compare_exchange_strong(&r->state, &expected, RECORDER_STARTING))
         recorder_start(r);
-    /* The one wait of the recorder, once in a process: another thread is creating the tape, with
-     * signals blocked and no lock held. */
+    /* One of the recorder's two waits (the other: map_tail), once in a process: another thread is
+     * creating the file, with signals blocked and no lock held. */
     unsigned state = atomic_load(&r->state);
     for (int i = 0; state == RECORDER_STARTING && i < START_YIELDS; i++) {
         arch_syscall(SYS_sched_yield, 0, 0, 0, 0, 0, 0);

@@ -9,9 +9,8 @@
 #include "tape/events.h"
 
 #define ZSTD_LEVEL 1
-#define SEGMENT_BYTES                                                                              \
-    (1024 * 1024) /* behind the first two, which are small: most processes are                     \
-                   */
+/* Behind the first two, which are small because most processes are. */
+#define SEGMENT_BYTES (1024 * 1024)
 
 struct worker *worker_claim(struct recorder *r) {
     for (uint32_t i = 0; i < r->worker_count; i++) {

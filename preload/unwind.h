@@ -135,8 +135,7 @@ uint32_t unwind_capture(struct unwind *u, uint64_t pc, uint64_t sp, uint64_t fp)
  * capture; same result. For unwind_libunwind.c. */
 uint32_t unwind_adopt(struct unwind *u, const uint64_t *addresses, uint32_t count);
 
-/* ---- between unwind.c, unwind_rows.c and unwind_full.c ----------------------------------------
- */
+/* ---- between unwind.c, unwind_rows.c and unwind_full.c ------------------------------------ */
 
 /* The row of a return address, compiled when new; u->rows may move. UINT32_MAX: out of memory. */
 uint32_t unwind_find_row(struct unwind *u, uint64_t address);

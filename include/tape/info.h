@@ -29,7 +29,7 @@ enum tape_info_tag {
     TAPE_INFO_UNWINDER = 17,    /* text: rows, libunwind or verify */
     TAPE_INFO_PARENT = 18,      /* text: file name of the parent's tape (forked children) */
     TAPE_INFO_PARENT_ID = 19,   /* bytes: id of the parent's tape */
-    TAPE_INFO_FORK_STAMP = 20,  /* number: ticks; the child was made no later than this */
+    TAPE_INFO_FORK_STAMP = 20,  /* number: ticks; of fork(), otherwise of the child's first event */
     TAPE_INFO_END_STAMP = 32,   /* number: ticks (CLOSE) */
     TAPE_INFO_END_MONO = 33,    /* number: CLOCK_MONOTONIC at that instant, ns (CLOSE) */
     TAPE_INFO_END_REASON = 34,  /* text: exit, _exit, quick_exit, abort (CLOSE) */

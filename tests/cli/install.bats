@@ -5,36 +5,36 @@
 load ../helpers
 
 @test "install, use, uninstall" {
-    make -s -o all -C "$top" B="$build" PREFIX=/opt/ht DESTDIR="$PWD/root" install
-    (cd root && find . -type f | sort) >files
+    make -s -o all -C "$top" B="$build" PREFIX=/opt/ht DESTDIR="$PWD/stage" install
+    (cd stage && find . -type f | sort) >files
     cat files
     for file in bin/heaptape lib/heaptape/libheaptape.so include/heaptape/heaptape.h \
         share/man/man1/heaptape.1 share/man/man1/heaptape-record.1 \
         share/bash-completion/completions/heaptape share/zsh/site-functions/_heaptape; do
         grep -qx "./opt/ht/$file" files
     done
-    [ "$(stat -c %a root/opt/ht/bin/heaptape)" = 755 ]
+    [ "$(stat -c %a stage/opt/ht/bin/heaptape)" = 755 ]
 
     # the installed command finds its own library, from anywhere and through a symbolic link
-    ln -s "$PWD/root/opt/ht/bin/heaptape" link
+    ln -s "$PWD/stage/opt/ht/bin/heaptape" link
     cd /
     "$OLDPWD/link" record -q -o "$OLDPWD/x.tape" env >"$OLDPWD/out"
     cd "$OLDPWD"
-    grep -qx "LD_PRELOAD=$PWD/root/opt/ht/lib/heaptape/libheaptape.so" out
+    grep -qx "LD_PRELOAD=$PWD/stage/opt/ht/lib/heaptape/libheaptape.so" out
     [ -s x.tape ]
 
     # the header alone is enough for a program
     printf '#include <heaptape/heaptape.h>\nint main(void) { heaptape_mark("here"); return heaptape_active(); }\n' >p.c
     for compiler in gcc g++; do
-        $compiler -Wall -Wextra -Werror -Iroot/opt/ht/include -o p p.c
+        $compiler -Wall -Wextra -Werror -Istage/opt/ht/include -o p p.c
         ./p
         status=0
-        root/opt/ht/bin/heaptape record -q -f -o p.tape ./p || status=$?
+        stage/opt/ht/bin/heaptape record -q -f -o p.tape ./p || status=$?
         [ "$status" -eq 1 ]
     done
 
-    make -s -C "$top" B="$build" PREFIX=/opt/ht DESTDIR="$PWD/root" uninstall
-    [ -z "$(find root -type f)" ]
+    make -s -C "$top" B="$build" PREFIX=/opt/ht DESTDIR="$PWD/stage" uninstall
+    [ -z "$(find stage -type f)" ]
 }
 
 @test "the recorder needs nothing but libc and exports nothing but libc's names and its own" {

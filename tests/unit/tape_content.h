@@ -22,6 +22,7 @@
 
 #include "diag.h"
 #include "replay.h"
+#include "scratch_directory.h"
 #include "tape_file.h"
 #include "tape_writer.h"
 
@@ -137,24 +138,6 @@ static inline struct writer *closed_tape(void) {
     writer_chunk(w, 1, false);
     writer_close(w, 200, 200, "exit");
     return w;
-}
-
-/* ---- a directory of its own -------------------------------------------------------------------
- */
-
-static char tape_directory[] = "/tmp/heaptape-tape-XXXXXX";
-
-static inline int enter(void **state) {
-    (void)state;
-    return mkdtemp(tape_directory) == NULL || chdir(tape_directory) != 0;
-}
-
-static inline int leave(void **state) {
-    (void)state;
-    unlink(tape_path);
-    unlink(tape_tail_path);
-    unlink("err");
-    return chdir("/") != 0 || rmdir(tape_directory) != 0;
 }
 
 #endif

@@ -13,6 +13,7 @@
 
 #include "diag.h"
 #include "profile.h"
+#include "scratch_directory.h"
 #include "tape_writer.h"
 
 static const char tape_path[] = "replay.tape";
@@ -380,24 +381,10 @@ static void streams_are_merged(void **state) {
 
 /* ---- scaffolding -------------------------------------------------------------------------- */
 
-static char directory[] = "/tmp/heaptape-replay-XXXXXX";
-
-static int enter(void **state) {
-    (void)state;
-    return mkdtemp(directory) == NULL || chdir(directory) != 0;
-}
-
-static int leave(void **state) {
-    (void)state;
-    unlink(tape_path);
-    unlink("replay.tape.tail");
-    return chdir("/") != 0 || rmdir(directory) != 0;
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_runs),
         cmocka_unit_test(streams_are_merged),
     };
-    return cmocka_run_group_tests(tests, enter, leave);
+    return cmocka_run_group_tests(tests, scratch_enter, scratch_leave);
 }

@@ -13,6 +13,7 @@
 
 #include "diag.h"
 #include "profile.h"
+#include "scratch_directory.h"
 #include "tape_writer.h"
 
 static const char tape_path[] = "replay.tape";
@@ -518,20 +519,6 @@ static void samples_calibrate(void **state) {
 
 /* ---- scaffolding -------------------------------------------------------------------------- */
 
-static char directory[] = "/tmp/heaptape-cases-XXXXXX";
-
-static int enter(void **state) {
-    (void)state;
-    return mkdtemp(directory) == NULL || chdir(directory) != 0;
-}
-
-static int leave(void **state) {
-    (void)state;
-    unlink(tape_path);
-    unlink("replay.tape.tail");
-    return chdir("/") != 0 || rmdir(directory) != 0;
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(inversion),
@@ -555,5 +542,5 @@ int main(void) {
         cmocka_unit_test(ranges),
         cmocka_unit_test(samples_calibrate),
     };
-    return cmocka_run_group_tests(tests, enter, leave);
+    return cmocka_run_group_tests(tests, scratch_enter, scratch_leave);
 }

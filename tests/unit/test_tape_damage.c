@@ -380,5 +380,5 @@ int main(void) {
         cmocka_unit_test(flipped_anywhere),     cmocka_unit_test(damaged_buffers),
         cmocka_unit_test(shortened_while_open),
     };
-    return cmocka_run_group_tests(tests, enter, leave);
+    return cmocka_run_group_tests(tests, scratch_enter, scratch_leave);
 }

@@ -9,8 +9,7 @@
 #include <sys/utsname.h>
 #include <sys/wait.h>
 
-/* ---- whole recordings -------------------------------------------------------------------------
- */
+/* ---- whole recordings --------------------------------------------------------------------- */
 
 static void closed_recording(void **state) {
     (void)state;
@@ -85,8 +84,7 @@ static void unknown_chunks_are_skipped(void **state) {
     assert_int_equal(c.events, 10);
 }
 
-/* ---- tape and tail: exactly once ---------------------------------------------------------------
- */
+/* ---- tape and tail: exactly once ---------------------------------------------------------- */
 
 /* The same 60 events of one stream, however they are spread, whole or twice. */
 static void exactly_once(void **state) {
@@ -217,8 +215,7 @@ static void counted_losses(void **state) {
     assert_int_equal(c.health.lost, 106);
 }
 
-/* ---- files that change -------------------------------------------------------------------------
- */
+/* ---- files that change -------------------------------------------------------------------- */
 
 static void grows_while_open(void **state) {
     (void)state;
@@ -415,5 +412,5 @@ int main(void) {
         cmocka_unit_test(still_being_written),
         cmocka_unit_test(is_it_alive),
     };
-    return cmocka_run_group_tests(tests, enter, leave);
+    return cmocka_run_group_tests(tests, scratch_enter, scratch_leave);
 }
