@@ -141,6 +141,13 @@ void real_resolve(void) {
     RESOLVE(exit_now, "_exit");
     RESOLVE(fork, "fork");
     RESOLVE(abort, "abort");
+    RESOLVE(prctl, "prctl");
+    RESOLVE(syscall, "syscall");
+    RESOLVE(setuid, "setuid");
+    RESOLVE(seteuid, "seteuid");
+    RESOLVE(setreuid, "setreuid");
+    RESOLVE(setresuid, "setresuid");
+    RESOLVE(chroot, "chroot");
 #undef RESOLVE
     real = found;
     resolving = false;

@@ -7,6 +7,7 @@
 #define REAL_H
 
 #include <stddef.h>
+#include <sys/types.h>
 
 struct real {
     void *(*malloc)(size_t);
@@ -23,6 +24,14 @@ struct real {
     void (*exit_now)(int); /* _exit */
     int (*fork)(void);
     void (*abort)(void);
+    /* Behind these NULL stands for "not resolved yet". */
+    int (*prctl)(int, ...);
+    long (*syscall)(long, ...);
+    int (*setuid)(uid_t);
+    int (*seteuid)(uid_t);
+    int (*setreuid)(uid_t, uid_t);
+    int (*setresuid)(uid_t, uid_t, uid_t);
+    int (*chroot)(const char *);
 };
 
 /* Callable at any time: until real_resolve has run, each member resolves all of them first. */

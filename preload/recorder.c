@@ -6,7 +6,6 @@
 #include <pthread.h>
 #include <string.h>
 #include <sys/auxv.h>
-#include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <time.h>
 
@@ -59,7 +58,16 @@ struct recorder *recorder_get(void) {
     return r;
 }
 
-uint64_t recorder_stamp(const struct recorder *r) {
+void recorder_forbid_clock(struct recorder *r) {
+    if (atomic_load(&r->clockless))
+        return;
+    atomic_store(&r->count, recorder_stamp(r));
+    atomic_store(&r->clockless, true);
+}
+
+uint64_t recorder_stamp(struct recorder *r) {
+    if (__builtin_expect(atomic_load_explicit(&r->clockless, memory_order_relaxed), 0))
+        return atomic_fetch_add(&r->count, UINT64_C(1) << r->shift) + (UINT64_C(1) << r->shift);
     if (__builtin_expect(r->clock == TAPE_CLOCK_MONOTONIC, 0)) {
         struct timespec t;
         clock_gettime(CLOCK_MONOTONIC, &t); /* vDSO: no allocation, no lock, errno untouched */
@@ -181,7 +189,7 @@ static bool put_first_chunk(struct recorder *r, uint64_t fork_stamp) {
     if (worker_scratch(w, 5 * ARGV_BYTES)) { /* two lists and three paths, then room to read into */
         uint8_t *text = w->scratch + 4 * ARGV_BYTES, *p = w->scratch;
         struct utsname host = {.nodename = ""};
-        arch_syscall(SYS_uname, (long)&host, 0, 0, 0, 0, 0);
+        sys_uname(&host);
         p = put_text(p, TAPE_INFO_RECORDER, HEAPTAPE_VERSION);
         p = put_text(p, TAPE_INFO_EXE, module_program_path);
         long n = sys_read_file("/proc/self/cmdline", text, ARGV_BYTES);
