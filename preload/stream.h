@@ -40,7 +40,7 @@ struct stream {
     atomic_bool orphan; /* attached behind the thread's last destructor: nobody will hand it back */
     bool on_stack;      /* running on its own stack */
     bool calling;       /* the same, and blocking and restoring signals around it */
-    bool announced;     /* a REALLOC_FROM whose result is to come */
+    uint8_t announced;  /* a REALLOC_FROM whose result is to come */
     bool inside;    /* in foreign code (libunwind): allocations are its own, not the program's */
     uint8_t rounds; /* of thread-specific data destruction */
     struct stream *next;         /* all streams of the process */
@@ -54,6 +54,7 @@ struct stream {
     void *stack_top;
     char name[16];
 };
+enum { ANNOUNCED_NOT, ANNOUNCED, ANNOUNCED_PAUSED };
 #define STREAM_MAGIC         0x4d525453 /* "STRM" */
 #define STREAM_CONTROL_BYTES 4096       /* of a stream, in memory that forks as zeroes */
 _Static_assert(sizeof(struct stream) <= STREAM_CONTROL_BYTES, "a stream fits its page");

@@ -225,6 +225,30 @@ int main(void) { p = malloc(111); heaptape_start(); p = malloc(222); heaptape_st
     [ "$(cat sizes)" = 222 ]
 }
 
+@test "what becomes of recorded blocks is known also while paused" {
+    cat >p.c <<'EOF'
+#include <heaptape/heaptape.h>
+#include <stdlib.h>
+int main(void) {
+    char *lives = malloc(111), *moves = malloc(222), *grown, *meanwhile;
+    heaptape_stop();
+    if (realloc(lives, (size_t)-4096) != NULL) /* fails: the block stays */
+        return 1;
+    grown = realloc(moves, 5000);
+    meanwhile = malloc(3);
+    meanwhile = realloc(meanwhile, 9);
+    heaptape_start();
+    meanwhile = realloc(NULL, 44);
+    return grown == NULL || meanwhile == NULL;
+}
+EOF
+    gcc -w -fno-builtin -I"$top/include" -o p p.c
+    "$heaptape" record -q -o x.tape ./p
+    "$heaptape" report --json x.tape >r.json
+    [ "$(json r.json heap.not_freed.bytes)" -eq $((111 + 44)) ]
+    [ "$(json r.json heap.not_freed.blocks)" -eq 2 ]
+}
+
 @test "--clock=monotonic records times of the kernel's clock" {
     "$heaptape" record -q --clock=monotonic -o x.tape perl -e 'my @x = (1) x 1000'
     "$heaptape" info x.tape >info
