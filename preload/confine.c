@@ -155,8 +155,12 @@ EXPORT int prctl(int option, ...) {
     struct recorder *r = atomic_load(&recorder);
     if (option == PR_SET_TSC && a == PR_TSC_SIGSEGV && r != NULL && !is_borrowed())
         recorder_forbid_clock(r);
-    if (option != PR_SET_SECCOMP)
-        return real.prctl(option, a, b, c, d);
+    if (option != PR_SET_SECCOMP) {
+        int result = real.prctl(option, a, b, c, d);
+        if (option == PR_SET_NAME)
+            stream_renamed();
+        return result;
+    }
     unsigned level = level_of(a == SECCOMP_MODE_STRICT), before = begin_filter(level);
     return (int)filtered(real.prctl(option, a, b, c, d), level, before);
 }

@@ -141,6 +141,7 @@ void real_resolve(void) {
     RESOLVE(exit_now, "_exit");
     RESOLVE(fork, "fork");
     RESOLVE(abort, "abort");
+    RESOLVE(pthread_setname_np, "pthread_setname_np");
     RESOLVE(prctl, "prctl");
     RESOLVE(syscall, "syscall");
     RESOLVE(setuid, "setuid");

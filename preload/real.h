@@ -6,6 +6,7 @@
 #ifndef REAL_H
 #define REAL_H
 
+#include <pthread.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -25,6 +26,7 @@ struct real {
     int (*fork)(void);
     void (*abort)(void);
     /* Behind these NULL stands for "not resolved yet". */
+    int (*pthread_setname_np)(pthread_t, const char *);
     int (*prctl)(int, ...);
     long (*syscall)(long, ...);
     int (*setuid)(uid_t);

@@ -66,7 +66,6 @@ void stream_event_alloc(unsigned op, const void *p, size_t size, unsigned align_
             size = 0;
         }
     }
-    s->announced = ANNOUNCED_NOT;
     if (unlikely(s->generation != atomic_load_explicit(&r->generation, memory_order_relaxed)))
         stream_new_generation(s);
     uint32_t same = capture(s, frame);
@@ -96,6 +95,7 @@ void stream_event_alloc(unsigned op, const void *p, size_t size, unsigned align_
     record->push = depth - same;
     s->frame_pos = frames;
     s->said_depth = depth;
+    s->announced = ANNOUNCED_NOT;
     commit(s);
     leave(s);
 }

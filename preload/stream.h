@@ -78,6 +78,9 @@ void stream_event_free(unsigned op, const void *p, const void *frame);
 /* Records a mark. */
 void stream_event_mark(const char *text, size_t bytes, const void *frame);
 
+/* The calling thread may have a new name. */
+void stream_renamed(void);
+
 /* ---- for the recorder --------------------------------------------------------------------- */
 
 /* The calling thread's stream, attached if it was not; NULL when nothing can be recorded. */

@@ -167,6 +167,28 @@ static void notice_unloads(struct recorder *r, const struct stream *s) {
     }
 }
 
+static void say_thread(struct stream *s) {
+    sys_thread_name(s->name);
+    struct stream_blob blob = {.stream = s,
+                               .op = TAPE_OP_THREAD,
+                               .address = s->owner,
+                               .bytes = s->name,
+                               .size = strnlen(s->name, sizeof s->name)};
+    stream_put_blob(&blob);
+}
+
+/* A thread may take a new name at any time: looked for when
+ * libc is asked for it, when a buffer is full, and at the thread's end. Not
+ * within a resize, which a THREAD event would break off. */
+static void note_name(void *arg) {
+    struct stream *s = arg;
+    char name[sizeof s->name];
+    sys_thread_name(name);
+    if (name[0] != 0 && s->name[0] != 0 && s->announced == ANNOUNCED_NOT &&
+        memcmp(name, s->name, sizeof name) != 0)
+        say_thread(s);
+}
+
 /* A new buffer with room for `frames`; what is in the old one goes to the tape if a worker is
  * free, and waits in the tail otherwise. */
 static bool rotate(struct stream *s, uint32_t frames) {
@@ -195,6 +217,7 @@ static bool rotate(struct stream *s, uint32_t frames) {
     if (now - atomic_load_explicit(&r->sample_stamp, memory_order_relaxed) > SAMPLE_TICKS &&
         !sys_confined())
         stream_sample(s);
+    note_name(s);
     return true;
 }
 
@@ -379,18 +402,6 @@ static struct stream *acquire(struct recorder *r, uint32_t tid) {
     return new_stream(r, tid);
 }
 
-static void say_thread(void *arg) {
-    struct stream *s = arg;
-    sys_thread_name(s->name);
-    unwind_new_thread(&s->unwind, s->owner);
-    struct stream_blob blob = {.stream = s,
-                               .op = TAPE_OP_THREAD,
-                               .address = s->owner,
-                               .bytes = s->name,
-                               .size = strnlen(s->name, sizeof s->name)};
-    stream_put_blob(&blob);
-}
-
 static void start_stream(void *arg) {
     struct stream *s = arg;
     struct recorder *r = recorder;
@@ -406,8 +417,10 @@ static void start_stream(void *arg) {
     }
     if (state != RECORDER_ON && state != RECORDER_LATE)
         return;
+    s->name[0] = 0;
     if (s->region == NULL && !rotate(s, 0)) /* the first one takes a sample */
         return;
+    unwind_new_thread(&s->unwind, s->owner);
     say_thread(s);
 }
 
@@ -454,10 +467,21 @@ struct stream *stream_attach(void) {
     return s;
 }
 
+void stream_renamed(void) {
+    struct stream *s = stream_self;
+    if (s->magic != STREAM_MAGIC || s->busy != 0)
+        return;
+    s->busy = 1;
+    stream_call(s, note_name, s);
+    s->busy = 0;
+}
+
 void stream_release(struct stream *s) {
     if (s->nested != NULL)
         stream_release(s->nested);
     s->nested = NULL;
+    if (s->busy == 0)
+        stream_call(s, note_name, s);
     if (s->busy != 0) /* cancelled inside a hook: go on behind the last complete event */
         s->pos = s->limit;
     s->busy = 0;
