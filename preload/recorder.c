@@ -23,7 +23,18 @@ static struct {
     _Atomic uint64_t fork_stamp; /* of a fork() under way; 0 none */
     uint8_t id[TAPE_ID_BYTES];
     char path[PATH_BYTES];
+    _Atomic uint32_t *unfollowed; /* in a page shared with the children, who count in it */
 } lineage;
+
+uint32_t recorder_unfollowed(void) {
+    return lineage.unfollowed != NULL ? atomic_load(lineage.unfollowed) : 0;
+}
+
+void recorder_refuse(struct recorder *r) {
+    if (lineage.unfollowed != NULL)
+        atomic_fetch_add(lineage.unfollowed, 1);
+    atomic_store(&r->state, RECORDER_OFF);
+}
 
 /* The path that the first image of this process asked for, made absolute; see choose_path. */
 static char base_path[PATH_BYTES];
@@ -319,18 +330,21 @@ enum recorder_state recorder_start(struct recorder *r) {
     int error = create_files(r);
     if (error != 0) {
         complain(r, error);
-        atomic_store(&r->state, RECORDER_OFF);
+        recorder_refuse(r);
         return RECORDER_OFF;
     }
     uint64_t fork_stamp = atomic_exchange(&lineage.fork_stamp, 0);
     if (!put_first_chunk(r, fork_stamp != 0 ? fork_stamp : r->start_stamp)) {
         sys_unlink(r->tape_path, &r->tape_file);
         complain(r, -ENOSPC);
-        atomic_store(&r->state, RECORDER_OFF);
+        recorder_refuse(r);
         return RECORDER_OFF;
     }
     memcpy(lineage.id, r->id, sizeof lineage.id);
     memcpy(lineage.path, r->tape_path, sizeof lineage.path);
+    if (lineage.unfollowed != NULL)
+        sys_unmap((void *)lineage.unfollowed, r->page_size); /* the parent's */
+    lineage.unfollowed = sys_map_shared(r->page_size);
     lineage.known = true;
     atomic_store(&r->state, RECORDER_ON);
     return RECORDER_ON;

@@ -91,6 +91,11 @@ struct recorder *recorder_get(void);
  * stream's own stack. Returns the state that holds afterwards: ON or OFF. */
 enum recorder_state recorder_start(struct recorder *r);
 
+/* A forked process cannot be recorded: its parent's tape will say so. */
+void recorder_refuse(struct recorder *r);
+/* How many children of this process could not be. */
+uint32_t recorder_unfollowed(void);
+
 /* A thread has been given a stream: arranges for stream_release at its end. */
 void recorder_thread_started(struct stream *s);
 

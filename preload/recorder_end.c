@@ -97,6 +97,8 @@ static bool put_close(const struct ending *e, struct worker *w, bool tail_kept,
         p = tape_put_info_number(p, TAPE_INFO_END_MONO, sys_clock(CLOCK_MONOTONIC));
     p = tape_put_info_bytes(p, TAPE_INFO_END_REASON, e->reason, strlen(e->reason));
     p = tape_put_info_number(p, TAPE_INFO_TAIL_KEPT, tail_kept);
+    if (recorder_unfollowed() != 0)
+        p = tape_put_info_number(p, TAPE_INFO_UNFOLLOWED, recorder_unfollowed());
     for (struct stream *s = r->streams; s != NULL && p < limit; s = s->next) {
         uint8_t *q = tape_put_varint(text, s->id);
         q = tape_put_varint(q, s->end);

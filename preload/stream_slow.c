@@ -454,7 +454,7 @@ struct stream *stream_attach(void) {
     if (r == NULL)
         return NULL;
     if (sys_confined() && atomic_load(&r->state) == RECORDER_NEW)
-        atomic_store(&r->state, RECORDER_OFF); /* forked behind a filter: it has no tape */
+        recorder_refuse(r); /* forked behind a filter: it can make no tape */
     if (atomic_load(&r->state) == RECORDER_OFF)
         return NULL;
     struct stream *s = start_new(r, self == &stream_ended);

@@ -67,6 +67,11 @@ void *sys_map(size_t bytes) {
     return failed(p) ? NULL : (void *)p;
 }
 
+void *sys_map_shared(size_t bytes) {
+    long p = TRY(SYS_mmap, 0, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    return failed(p) ? NULL : (void *)p;
+}
+
 void *sys_remap(void *p, size_t old_bytes, size_t new_bytes) {
     long q = TRY(SYS_mremap, p, old_bytes, new_bytes, MREMAP_MAYMOVE, 0, 0);
     return failed(q) ? NULL : (void *)q;

@@ -27,6 +27,8 @@ bool sys_confined(void);
 
 /* Anonymous private memory, zeroed; NULL when there is none. Whole pages. */
 void *sys_map(size_t bytes);
+/* The same, shared with the children forked later. */
+void *sys_map_shared(size_t bytes);
 /* Grows (may move) memory from sys_map, keeping its contents; NULL when there is none. */
 void *sys_remap(void *p, size_t old_bytes, size_t new_bytes);
 void sys_unmap(void *p, size_t bytes);
