@@ -271,40 +271,34 @@ EXPORT int chroot(const char *path) {
 
 /* ---- the same by number ------------------------------------------------------------------- */
 
-EXPORT long syscall(long number, ...) {
-    va_list list;
-    long a[6];
-    va_start(list, number);
-    for (int i = 0; i < 6; i++)
-        a[i] = va_arg(list, long);
-    va_end(list);
-    if (real.syscall == NULL)
+/* From arch_*.c, where all other numbers go straight on to libc, on the caller's own frame: some
+ * calls return twice. */
+long confine_syscall(const long a[7]) {
+    if (real_syscall == NULL)
         real_resolve();
     unsigned level = SYS_FREE;
-    switch (number) {
+    switch (a[0]) {
     case SYS_seccomp:
-        if (a[0] == SECCOMP_SET_MODE_STRICT || a[0] == SECCOMP_SET_MODE_FILTER)
-            level = level_of(a[0] == SECCOMP_SET_MODE_STRICT);
+        if (a[1] == SECCOMP_SET_MODE_STRICT || a[1] == SECCOMP_SET_MODE_FILTER)
+            level = level_of(a[1] == SECCOMP_SET_MODE_STRICT);
         break;
     case SYS_prctl:
-        if (a[0] == PR_SET_SECCOMP)
-            level = level_of(a[1] == SECCOMP_MODE_STRICT);
+        if (a[1] == PR_SET_SECCOMP)
+            level = level_of(a[2] == SECCOMP_MODE_STRICT);
         break;
     case SYS_setuid:
-        begin_change((uid_t)a[0], false);
+        begin_change((uid_t)a[1], false);
         break;
     case SYS_setreuid:
     case SYS_setresuid:
-        begin_change((uid_t)a[1], false);
+        begin_change((uid_t)a[2], false);
         break;
-    case SYS_chroot:
-    case SYS_pivot_root:
-    case SYS_landlock_restrict_self:
+    default:
         provide();
         break;
     }
     if (level == SYS_FREE)
-        return real.syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+        return real_syscall(a[0], a[1], a[2], a[3], a[4], a[5], a[6]);
     unsigned before = begin_filter(level);
-    return filtered(real.syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]), level, before);
+    return filtered(real_syscall(a[0], a[1], a[2], a[3], a[4], a[5], a[6]), level, before);
 }

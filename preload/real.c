@@ -101,6 +101,8 @@ static void boot_abort(void) {
     real.abort();
 }
 
+long (*real_syscall)(long, ...);
+
 struct real real = {
     .malloc = boot_malloc,
     .calloc = boot_calloc,
@@ -143,7 +145,8 @@ void real_resolve(void) {
     RESOLVE(abort, "abort");
     RESOLVE(pthread_setname_np, "pthread_setname_np");
     RESOLVE(prctl, "prctl");
-    RESOLVE(syscall, "syscall");
+    void *p = dlsym(RTLD_NEXT, "syscall");
+    __builtin_memcpy(&real_syscall, &p, sizeof p);
     RESOLVE(setuid, "setuid");
     RESOLVE(seteuid, "seteuid");
     RESOLVE(setreuid, "setreuid");

@@ -28,7 +28,6 @@ struct real {
     /* Behind these NULL stands for "not resolved yet". */
     int (*pthread_setname_np)(pthread_t, const char *);
     int (*prctl)(int, ...);
-    long (*syscall)(long, ...);
     int (*setuid)(uid_t);
     int (*seteuid)(uid_t);
     int (*setreuid)(uid_t, uid_t);
@@ -38,8 +37,12 @@ struct real {
 
 /* Callable at any time: until real_resolve has run, each member resolves all of them first. */
 extern struct real real;
+extern long (*real_syscall)(long, ...); /* NULL until real_resolve has run; read by arch_*.c */
 
 /* Looks the functions up with dlsym(RTLD_NEXT). Runs once, early, never from a hook afterwards. */
 void real_resolve(void);
+
+/* confine.c: a call that may put files out of reach; a: number and six arguments. */
+long confine_syscall(const long a[7]);
 
 #endif
