@@ -34,7 +34,7 @@ static int step_ends(void) {
 
 ssize_t pwrite(int fd, const void *bytes, size_t count, off_t at) {
     bool breaks = step_breaks();
-    ssize_t n = syscall(SYS_pwrite64, fd, bytes, breaks && count > 32 ? count / 2 : count, at);
+    ssize_t n = syscall(SYS_pwrite64, fd, bytes, breaks ? (count > 32 ? count / 2 : 0) : count, at);
     return breaks && (step.error == 0 || count <= 32) ? step_ends() : n;
 }
 
@@ -344,21 +344,23 @@ static void strangers_are_left_alone(void **state) {
 static void running_process(void **state) {
     (void)state;
     save_killed();
-    int ready[2];
+    int ready[2], end[2]; /* the child stays until the other end of `end` is closed */
     char byte;
-    assert_int_equal(pipe(ready), 0);
+    assert_int_equal(pipe(ready) | pipe(end), 0);
     pid_t child = fork();
     if (child == 0) {
+        close(end[1]);
         int fd = open(tape_path, O_RDWR);
         bool mapped = mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) != MAP_FAILED;
         close(fd);
         if (mapped && write(ready[1], "r", 1) == 1)
-            pause();
+            _exit((int)read(end[0], &byte, 1));
         _exit(1);
     }
+    close(end[0]);
     assert_int_equal(read(ready[0], &byte, 1), 1);
     expect_untouched(SETTLE_RUNNING);
-    kill(child, SIGKILL);
+    close(end[1]);
     waitpid(child, NULL, 0);
     close(ready[0]);
     close(ready[1]);
