@@ -12,8 +12,7 @@
 #include "diag.h"
 #include "settle_segment.h"
 
-#define CLOSED_END 256 /* bytes: a chunk at the end of a tape has one among them that is not zero  \
-                        */
+#define CLOSED_END 256 /* bytes at the end of a tape; a chunk has one that is not zero there */
 
 struct settling {
     const char *path;

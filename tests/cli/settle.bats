@@ -110,3 +110,22 @@ PERL
     expect_match out '^Complete: [1-9][0-9,]+ events, 0 lost, 0 damaged'
     run ! grep -q 'not closed' out
 }
+
+@test "a directory that became read-only: both files stay, and one line says why" {
+    user=()
+    mkdir place
+    if [ "$(id -u)" -eq 0 ]; then # root may write anywhere
+        chown 65534 place
+        user=(setpriv --reuid=65534 --regid=65534 --clear-groups)
+        "${user[@]}" sh -c 'test -x "$0" && test -w place' "$heaptape" || skip 'another user cannot get here'
+    fi
+    killed="perl -e '$grow kill 9, \$\$'"
+    capture "${user[@]}" "$heaptape" record -o place/x.tape sh -c "$killed; $killed; chmod 555 place"
+    chmod 755 place
+    [ "$(grep -c 'its tail cannot be removed: Permission denied' err)" -eq 1 ]
+    [ "$(ls place/*.tail | wc -l)" -ge 2 ]
+    for tail in place/*.tail; do
+        capture "$heaptape" report "${tail%.tail}"
+        expect_status 0
+    done
+}
