@@ -10,12 +10,35 @@
 
 #include "diag.h"
 #include "replay.h"
+#include "settle.h"
 #include "units.h"
 
 /* A path as short as the user would type it: relative when it lies in the working directory. */
 static const char *shorten(const char *path, const char *directory) {
     size_t n = strlen(directory);
     return n > 1 && strncmp(path, directory, n) == 0 && path[n] == '/' ? path + n + 1 : path;
+}
+
+size_t record_settle(const char *tape, const struct output_list *before) {
+    size_t running = 0;
+    char *first_problem = NULL;
+    struct output_list now = output_list(tape);
+    for (size_t i = 0; i < now.count; i++) {
+        const char *path = now.name[i];
+        char *problem = NULL;
+        if (strcmp(path, tape) == 0 ||
+            (output_is_other_process(tape, path) && !output_list_has(before, path)))
+            running += settle_tape(path, &problem) == SETTLE_RUNNING;
+        if (first_problem == NULL)
+            first_problem = problem;
+        else
+            free(problem);
+    }
+    output_list_free(&now);
+    if (first_problem != NULL)
+        diag("%s", first_problem);
+    free(first_problem);
+    return running;
 }
 
 /* Other process tapes that this run made: how many, and the one with the most events. */
@@ -78,6 +101,7 @@ static void print_others(const struct others *others, const char *name, const ch
 
 void record_summary(const char *tape, const char *directory, const char *program,
                     const struct output_list *before) {
+    size_t running = record_settle(tape, before);
     struct others others = find_others(tape, before);
     const char *name = shorten(tape, directory);
     uint64_t events = 0;
@@ -99,6 +123,8 @@ void record_summary(const char *tape, const char *directory, const char *program
     if (others.count != 0)
         print_others(&others, name,
                      others.largest != NULL ? shorten(others.largest, directory) : NULL, events);
+    if (running != 0)
+        fprintf(stderr, "; %zu process%s still running", running, running == 1 ? "" : "es");
     fputc('\n', stderr);
     if (t != NULL)
         tape_file_close(t);
