@@ -15,6 +15,7 @@
 #define SAMPLE_TICKS  (UINT64_C(1) << 25) /* between samples: about 10 ms */
 #define START_YIELDS  1000000             /* far more than creating a file takes */
 #define MOST_WAITING  64                  /* regions (30 MiB) kept while the tape has no room */
+#define WORKER_YIELDS 100000              /* far more than compressing a full queue takes */
 #define RETRY_EVENTS  1024                /* lost events between two tries for a buffer */
 
 /* ---- stacks and signals ------------------------------------------------------------------- */
@@ -196,6 +197,12 @@ static bool rotate(struct stream *s, uint32_t frames) {
     retire_region(s);
     notice_unloads(r, s);
     struct worker *w = s->waiting != NULL ? worker_claim(r) : NULL;
+    /* One of the recorder's three waits: the queue is full because other threads are compressing,
+     * with signals blocked and no lock held. */
+    for (int i = 0; w == NULL && s->waiting_count >= MOST_WAITING && i < WORKER_YIELDS; i++) {
+        sys_yield();
+        w = worker_claim(r);
+    }
     if (w != NULL) {
         stream_flush(s, w);
         worker_release(w);
@@ -408,8 +415,8 @@ static void start_stream(void *arg) {
     unsigned expected = RECORDER_NEW;
     if (atomic_compare_exchange_strong(&r->state, &expected, RECORDER_STARTING))
         recorder_start(r);
-    /* One of the recorder's two waits (the other: map_tail), once in a process: another thread is
-     * creating the file, with signals blocked and no lock held. */
+    /* One of the recorder's three waits (the others: map_tail, rotate), once in a process: another
+     * thread is creating the file, with signals blocked and no lock held. */
     unsigned state = atomic_load(&r->state);
     for (int i = 0; state == RECORDER_STARTING && i < START_YIELDS; i++) {
         sys_yield();
