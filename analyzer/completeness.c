@@ -121,7 +121,7 @@ void completeness_print_line(FILE *out, const struct completeness *c, struct nam
 
 /* A forked child whose parent's tape was not at hand, or not asked for. */
 static bool parent_not_read(const struct tape_process *p, const struct replay_counts *counts) {
-    return p->parent_id != NULL && counts->inherited_blocks == 0;
+    return p->parent_id != NULL && !counts->inherited_known;
 }
 
 void completeness_print(FILE *out, struct tape_file *tape, const struct replay_counts *counts,

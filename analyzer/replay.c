@@ -151,6 +151,7 @@ static void add_inherited(struct replay *r, uint64_t address, uint64_t size) {
 void replay_inherit(struct replay *r, const struct inherited *given) {
     live_free(&r->inherited);
     live_init(&r->inherited);
+    r->counts.inherited_known = true;
     for (size_t i = 0; i < given->count; i++) {
         if (given->block[i].address == 0 ||
             live_find(&r->inherited, given->block[i].address) != NULL)

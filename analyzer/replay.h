@@ -80,6 +80,7 @@ struct replay_counts {
     uint64_t peak_bytes, peak_blocks; /* greatest live_bytes, and the blocks at that instant */
     uint64_t peak_time;               /* ns, when it was first reached */
     uint64_t end_time;                /* ns, of the last event or the close */
+    bool inherited_known;             /* replay_inherit was called: the next four mean something */
     uint64_t inherited_bytes, inherited_blocks;             /* there at the fork, as far as given */
     uint64_t inherited_freed_bytes, inherited_freed_blocks; /* of these, given back */
 };

@@ -150,7 +150,7 @@ static void print_totals(FILE *out, const struct report *r, const struct screen 
 
 void report_inherited(FILE *out, const struct replay_counts *c) {
     char value[UNITS_ROOM], bytes[UNITS_ROOM], freed[UNITS_ROOM], blocks[UNITS_ROOM];
-    if (c->inherited_blocks == 0)
+    if (!c->inherited_known)
         return;
     char *more =
         xasprintf("in %s block%s at the fork, not in the figures above; freed %s of them, "

@@ -69,7 +69,7 @@ static struct json_object *heap_json(const struct replay_counts *c) {
     put(live, "bytes", c->live_bytes);
     put(live, "blocks", c->live_blocks);
     json_object_object_add(o, "not_freed", live);
-    if (c->inherited_blocks != 0)
+    if (c->inherited_known)
         json_object_object_add(o, "inherited", report_inherited_json(c));
     return o;
 }
