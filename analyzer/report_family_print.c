@@ -102,6 +102,18 @@ static const char *short_command(const struct family_member *m) {
     return *m->command == '/' ? p : m->command;
 }
 
+/* The text's beginning in at most `columns` columns (0: all of it), the caller frees. Of a command
+ * line the beginning says most. */
+static char *beginning(const char *text, size_t columns, const struct screen *screen) {
+    if (columns == 0 || screen_width(text) <= columns)
+        return xstrdup(text);
+    const char *dots = screen->utf8 ? "\u2026" : "...", *end = text;
+    for (size_t left = columns - screen_width(dots); left != 0; left--)
+        for (end++; ((unsigned char)*end & 0xc0) == 0x80;)
+            end++;
+    return xasprintf("%.*s%s", (int)(end - text), text, dots);
+}
+
 static void print_member(FILE *out, const struct forest *t, uint32_t at, const char *indent) {
     const struct family_member *m = &t->report->family->member[at];
     char a[UNITS_ROOM], p[UNITS_ROOM], n[UNITS_ROOM];
@@ -114,7 +126,7 @@ static void print_member(FILE *out, const struct forest *t, uint32_t at, const c
     const char *tie = m->tie == FAMILY_EXEC && t->parent[at] == m->parent ? "exec " : "";
     if (room > strlen(tie))
         room -= strlen(tie);
-    char *command = screen_fit(t->screen, short_command(m), NULL, room);
+    char *command = beginning(short_command(m), room, t->screen);
     fprintf(out, "%s%s%s%s%s%s\n", screen_dim(t->screen), indent, tie, screen_plain(t->screen),
             command, report_family_whole(m) ? "" : " (INCOMPLETE)");
     free(command);
@@ -197,8 +209,8 @@ static void print_totals(FILE *out, const struct report_family *r, const struct 
                       ? xasprintf(" (not reliable: events of %s recording%s lost)",
                                   units_count(a, r->doubtful), r->doubtful == 1 ? "" : "s")
                       : xstrdup("");
-    char *command = screen_fit(screen, short_command(largest), NULL,
-                               screen->columns != 0 ? screen->columns / 2 : 0);
+    char *command =
+        beginning(short_command(largest), screen->columns != 0 ? screen->columns / 3 : 0, screen);
     char *more = xasprintf("of pid %llu, %s%s", (unsigned long long)largest->pid, command, doubt);
     report_total(out, "largest peak", units_bytes(value, largest->counts.peak_bytes), more);
     free(more);

@@ -176,6 +176,7 @@ static void put_info(struct writer *w) {
     p = tape_put_info_number(p, TAPE_INFO_TICK_HZ, w->info_tick_hz);
     p = tape_put_info_number(p, TAPE_INFO_START_STAMP, w->info_start_stamp);
     p = tape_put_info_number(p, TAPE_INFO_START_MONO, w->info_start_mono);
+    p = tape_put_info_number(p, TAPE_INFO_START_REAL, w->info_start_real);
     struct tape_chunk_header h = {.type = TAPE_CHUNK_INFO, .stored_bytes = (uint32_t)(p - bytes)};
     h.raw_bytes = h.stored_bytes;
     h.payload_crc = tape_crc32c(bytes, h.stored_bytes);

@@ -40,7 +40,8 @@ struct writer_stream {
 
 struct writer {
     struct tape_file_header header;
-    uint64_t info_clock, info_tick_hz, info_start_stamp, info_start_mono, info_pid;
+    uint64_t info_clock, info_tick_hz, info_start_stamp, info_start_mono, info_start_real;
+    uint64_t info_pid;
     const char *info_host, *info_exe;
     uint64_t info_ppid, info_fork_stamp;
     const char *info_parent; /* file name of the parent's tape: a forked child; NULL: none */
