@@ -172,7 +172,7 @@ CHECK
     recorded=$!
     exec 7>gate
     for ((i = 0; i < 200; i++)); do
-        [ "$(ls x.tape* 2>/dev/null | grep -vc tail)" -eq 3 ] && break
+        [ "$(find . -name 'x.tape*' ! -name '*.tail' | wc -l)" -eq 3 ] && break
         sleep 0.05
     done
     pid=$(json <("$heaptape" info --json x.tape) pid)
