@@ -69,6 +69,7 @@ void completeness_add(struct completeness *c, const struct tape_health *h,
     c->inversions += counts->inversions;
     c->overlaps += counts->overlaps;
     c->truncated += truncated;
+    c->unfollowed += h->unfollowed;
 }
 
 bool completeness_whole(const struct completeness *c) {
@@ -112,6 +113,8 @@ void completeness_print_line(FILE *out, const struct completeness *c, struct nam
         add_amount(&l, c->overlaps, "block whose address came back before its free",
                    "blocks whose addresses came back before their frees");
     add_amount(&l, c->truncated, "truncated stack", "truncated stacks");
+    if (c->unfollowed != 0)
+        add_amount(&l, c->unfollowed, "process not followed", "processes not followed");
     if (names != NULL) {
         struct names_modules m = names_modules(names);
         add_modules(&l, &m);
@@ -162,6 +165,7 @@ void completeness_put(struct json_object *o, const struct completeness *c, struc
     put(o, "inversions", c->inversions);
     put(o, "overlaps", c->overlaps);
     put(o, "truncated_stacks", c->truncated);
+    put(o, "processes_not_followed", c->unfollowed);
     if (names == NULL)
         return;
     struct names_modules m = names_modules(names);

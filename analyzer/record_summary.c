@@ -71,8 +71,9 @@ static struct others find_others(const char *tape, const struct output_list *bef
     return others;
 }
 
-/* "N events, peak P, recorded in FILE; next: …", with *events = N. */
-static void print_recording(struct tape_file *t, const char *name, uint64_t *events) {
+/* "N events, peak P, recorded in FILE; next: …", with *events = N. With others the next command
+ * reads all of them. */
+static void print_recording(struct tape_file *t, const char *name, bool others, uint64_t *events) {
     char number[UNITS_ROOM], size[UNITS_ROOM];
     struct replay *replay = replay_new(t);
     replay_run(replay, UINT64_MAX);
@@ -85,14 +86,14 @@ static void print_recording(struct tape_file *t, const char *name, uint64_t *eve
         fprintf(stderr, ", %s events lost", units_count(number, health->lost));
     if (counts->allocations == 0)
         fputs(", no allocation among them", stderr);
-    fprintf(stderr, ", recorded in %s; next: heaptape report %s", name, name);
+    fprintf(stderr, ", recorded in %s; next: heaptape report %s%s", name, name, others ? "*" : "");
     replay_free(replay);
 }
 
 static void print_others(const struct others *others, const char *name, const char *largest,
                          uint64_t events) {
     char number[UNITS_ROOM];
-    fprintf(stderr, " (%zu more process%s: %s.*", others->count, others->count == 1 ? "" : "es",
+    fprintf(stderr, " (%zu more recording%s: %s.*", others->count, others->count == 1 ? "" : "s",
             name);
     if (largest != NULL && others->events > events)
         fprintf(stderr, ", most events, %s, in %s", units_count(number, others->events), largest);
@@ -109,7 +110,7 @@ void record_summary(const char *tape, const char *directory, const char *program
     struct tape_file *t = there ? tape_file_open(tape) : NULL; /* says what is wrong with it */
     fputs("heaptape: ", stderr);
     if (t != NULL)
-        print_recording(t, name, &events);
+        print_recording(t, name, others.count != 0, &events);
     else if (there)
         fprintf(stderr, "the recording %s cannot be read", name);
     else if (getenv("HEAPTAPE_ONLY") != NULL)

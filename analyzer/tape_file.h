@@ -45,6 +45,7 @@ struct tape_health {
     uint64_t lost;           /* known to be lost: counted by the recorder, or gaps of ordinals */
     uint64_t chunks;         /* event chunks and tail buffers that can be read */
     uint64_t damaged_chunks; /* skipped */
+    uint64_t unfollowed;     /* forked children that could not be recorded */
     uint64_t damaged_bytes;  /* skipped over while looking for the next chunk */
     char *first_damage;      /* one line: file offset and what is wrong; NULL when none */
 };

@@ -120,6 +120,9 @@ static void get_field(struct tape_file *f, uint32_t tag, struct tape_in *v) {
     case TAPE_INFO_END_REASON:
         p->end_reason = get_text(f, v);
         break;
+    case TAPE_INFO_UNFOLLOWED:
+        f->health.unfollowed = tape_get_varint(v, UINT64_MAX);
+        break;
     case TAPE_INFO_STREAM_END:
         get_stream_end(f, v);
         break;

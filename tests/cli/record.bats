@@ -172,7 +172,7 @@ os.execv(sys.argv[1], sys.argv[1:])' "$heaptape" record -q -o y.tape sh -c 'exit
 @test "children and exec: other processes are counted in the closing line" {
     capture "$heaptape" record -o x.tape sh -c 'ls / >/dev/null; ls / >/dev/null; exec sh -c "echo last"'
     expect_status 0
-    expect_line err '\(3 more processes: x\.tape\.\*(, most events, [0-9,]+, in x\.tape\.[0-9.]+)?\)$'
+    expect_line err 'next: heaptape report x\.tape\* \(3 more recordings: x\.tape\.\*(, most events, [0-9,]+, in x\.tape\.[0-9.]+)?\)$'
     [ "$(find . -name 'x.tape.*[0-9]' | wc -l)" -eq 3 ]
 }
 

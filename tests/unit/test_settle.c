@@ -351,9 +351,9 @@ static void running_process(void **state) {
     if (child == 0) {
         close(end[1]);
         int fd = open(tape_path, O_RDWR);
-        bool mapped = mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) != MAP_FAILED;
+        void *mapped = mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
         close(fd);
-        if (mapped && write(ready[1], "r", 1) == 1)
+        if (mapped != MAP_FAILED && write(ready[1], "r", 1) == 1)
             _exit((int)read(end[0], &byte, 1));
         _exit(1);
     }
