@@ -136,9 +136,9 @@ PY
     compile_slots
     for options in '' --buffer-events=64; do
         # shellcheck disable=SC2086 # none or one word
-        LD_PRELOAD=./slots.so record $options -- ./timer 10000
+        LD_PRELOAD=./slots.so record $options -- ./timer 5000
         read -r main_blocks handler_blocks <out
-        [ "$handler_blocks" -ge 10000 ]
+        [ "$handler_blocks" -ge 5000 ]
         [ "$(tally -v from=17 -v to=19)" = "$main_blocks $main_blocks" ]
         [ "$(tally -v from=40 -v to=40)" = "$handler_blocks $handler_blocks" ]
         chains ./timer >chains
@@ -164,7 +164,7 @@ PY
 @test "threads cancelled at any instruction: what they completed is there" {
     compile cancel
     compile_slots
-    threads=3000
+    threads=2000
     for options in '' --buffer-events=16; do
         # shellcheck disable=SC2086 # none or one word
         LD_PRELOAD=./slots.so record $options -- ./cancel async $threads
