@@ -47,10 +47,10 @@ same_end() {
         rm -f x.tape*
         # shellcheck disable=SC2086 # none or one word
         capture env ${preload:+LD_PRELOAD="$preload"} "$heaptape" record -q -o x.tape $options -- ./ends "$way" tally ./plugin.so
-        expect_status "$bare" && expect_tally x.tape tally "$more" || {
+        if ! expect_status "$bare" || ! expect_tally x.tape tally "$more"; then
             echo "way: $way $options"
             return 1
-        }
+        fi
     done
 }
 
