@@ -9,7 +9,8 @@ programs=$top/tests/real/threads
 
 # Every call that is spelled out is made, by a function that has a frame.
 compile() {
-    gcc -std=c17 -D_GNU_SOURCE -O1 -fno-builtin -fno-inline -fno-optimize-sibling-calls -fno-plt \
+    # shellcheck disable=SC2086 # none or one word
+    gcc -std=c17 -D_GNU_SOURCE -O1 ${2-} -fno-builtin -fno-inline -fno-optimize-sibling-calls -fno-plt \
         -pthread -o "$1" "$programs/$1.c"
 }
 
@@ -132,9 +133,10 @@ PY
 # ---- handlers, cancellation, destructors, coroutines --------------------------------------------
 
 @test "a handler that allocates and frees at any point of a hook: every event, every stack" {
-    compile timer
     compile_slots
     for options in '' --buffer-events=64; do
+        [ -z "$options" ] && frames=-fno-omit-frame-pointer || frames=-fomit-frame-pointer
+        compile timer $frames
         # shellcheck disable=SC2086 # none or one word
         LD_PRELOAD=./slots.so record $options -- ./timer 5000
         read -r main_blocks handler_blocks <out
