@@ -136,7 +136,7 @@ PY
     compile_slots
     for options in '' --buffer-events=64; do
         [ -z "$options" ] && frames=-fno-omit-frame-pointer || frames=-fomit-frame-pointer
-        compile timer $frames
+        compile timer "$frames"
         # shellcheck disable=SC2086 # none or one word
         LD_PRELOAD=./slots.so record $options -- ./timer 5000
         read -r main_blocks handler_blocks <out
