@@ -179,6 +179,9 @@ PY
         [ "$found_mallocs" -le $((mallocs + threads)) ]
         [ "$found_frees" -ge "$frees" ]
         [ "$found_frees" -le $((frees + threads)) ]
+        # what a cancelled thread leaves behind does not spoil the stacks of the next one
+        chains ./cancel | grep ' malloc 41 ' >chains
+        expect_line chains '^[0-9]+ malloc 41 work<libc\.so\.6$'
     done
 }
 
