@@ -4,8 +4,22 @@
 
 load ../helpers
 
-@test "SIGKILL at 100 random moments: every reported event is in the recording" {
-    python3 "$top/tests/real/kill.py" "$heaptape" "$build/libheaptape.so" "$workloads/reporter" 100
+# THREADS ROUNDS: half of the kills, at least, must hit the recorder while it writes a buffer out.
+kill_rounds() {
+    gcc -std=c17 -D_GNU_SOURCE -O1 -pthread -o reporters "$top/tests/real/kill/reporters.c"
+    python3 "$top/tests/real/kill.py" "$heaptape" "$build/libheaptape.so" ./reporters "$1" "$2" >figures ||
+        status=$?
+    cat figures
+    sed 's/^/# /' figures >&3 # into the results also when all is well
+    [ "${status:-0}" -eq 0 ]
+}
+
+@test "SIGKILL 100 times, half of them inside a flush: every reported event is in the recording" {
+    kill_rounds 1 100
+}
+
+@test "the same with four threads" {
+    kill_rounds 4 60
 }
 
 @test "a killed program's recording is read with its tail, and says so" {

@@ -39,14 +39,19 @@ verify() {
 
 @test "git log" {
     git init -q -b main repo
-    for i in $(seq 1 60); do
-        printf 'commit refs/heads/main\ncommitter a <a@example.org> %d +0000\ndata 2\nm\n' $((1600000000 + i))
-        for f in 1 2 3 4 5; do
-            text=$(seq "$i" $((i + f * 100)))
-            printf 'M 644 inline dir%d/file%d\ndata %d\n%s\n' $((i % 7)) $f $((${#text} + 1)) "$text"
-        done
-    done | git -C repo fast-import --quiet
-    verify 10000 git -C repo log -p --stat
+    awk 'BEGIN {
+        for (i = 1; i <= 400; i++) {
+            printf "commit refs/heads/main\ncommitter a <a@example.org> %d +0000\ndata 2\nm\n", 1600000000 + i
+            for (f = 1; f <= 8; f++) {
+                text = ""
+                for (n = i; n <= i + f * 20; n++)
+                    text = text n % (7 + f) " " n "\n"
+                printf "M 644 inline dir%d/file%d\ndata %d\n%s\n", i % 13, f, length(text), text
+            }
+        }
+    }' | git -C repo fast-import --quiet
+    verify 100000 git -C repo log -p --stat
+    verify 100000 git -C repo log -p --word-diff -M -C --find-copies-harder
 }
 
 @test "C++ exceptions on several threads" {
