@@ -464,13 +464,18 @@ struct stream *stream_attach(void) {
         recorder_refuse(r); /* forked behind a filter: it can make no tape */
     if (atomic_load(&r->state) == RECORDER_OFF)
         return NULL;
+    /* A cancellation in between would leave a stream that nobody hands back. */
+    uint64_t signals;
+    bool blocked = sys_block_signals(&signals);
     struct stream *s = start_new(r, self == &stream_ended);
-    if (s == NULL) {
+    if (s != NULL) {
+        stream_self = s;
+        recorder_thread_started(s);
+    } else {
         atomic_fetch_add(&r->lost, 1);
-        return NULL;
     }
-    stream_self = s;
-    recorder_thread_started(s);
+    if (blocked)
+        sys_restore_signals(&signals);
     return s;
 }
 
