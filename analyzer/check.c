@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "call_target.h"
 #include "diag.h"
 
 #define GRACE_STEPS   50 /* how long to wait for processes that are just ending */
@@ -250,14 +251,57 @@ static struct supp_frame frame_of(const struct name *n, uint32_t number, struct 
                                .line = n->line};
 }
 
-static void compare(struct check *c, struct check_finding *f, struct real_paths *real) {
+/* What turns a finding into the frames that suppressions see. */
+struct comparison {
+    struct check *check;
+    struct real_paths real;
+    struct call_targets *targets;
+};
+
+/* The function by which frame `outer` entered another module, if the stack does not show it. */
+static const char *entered(struct comparison *m, uint32_t outer, const struct name *inner) {
+    struct stacks *stacks = names_stacks(joined_names(m->check->joined));
+    const struct frame *f = stacks_frame(stacks, outer);
+    if (f->module == UINT32_MAX)
+        return NULL;
+    const struct module *module = stacks_module(stacks, f->module);
+    if (inner->module == NULL || strcmp(inner->module, module->path) == 0)
+        return NULL;
+    const char *name = call_targets_name(m->targets, module->path, module->build_id,
+                                         module->build_id_len, f->address - module->bias);
+    bool shown = name != NULL && inner->linkage != NULL && strcmp(inner->linkage, name) == 0;
+    return shown ? NULL : name;
+}
+
+/* Built-in entries of one name are shown as one. */
+static struct suppression *first_of_name(struct suppressions *all, struct suppression *s) {
+    struct suppression *first = all->entry;
+    while (!first->built_in || strcmp(first->name, s->name) != 0)
+        first++;
+    return first;
+}
+
+static void compare(struct comparison *m, struct check_finding *f, uint32_t stack) {
+    struct check *c = m->check;
     struct names *names = joined_names(c->joined);
-    struct supp_frame *frame = xcalloc(f->length + 1UL, sizeof *frame);
+    struct stacks *stacks = names_stacks(names);
+    struct supp_frame *frame = xcalloc(2UL * f->length + 1, sizeof *frame);
+    size_t count = 1;
     frame[0] = (struct supp_frame){.function = f->op, .linkage = f->op};
-    for (uint32_t i = 0; i < f->length; i++)
-        frame[i + 1] = frame_of(names_get(names, f->path[i]), f->path[i], real);
-    struct suppression *s = suppressions_match(c->suppressions, frame, f->length + 1UL);
+    stack = stacks_caller(stacks, stack);
+    for (uint32_t i = 0; i < f->length; i++, stack = stacks_caller(stacks, stack)) {
+        const struct name *inner = i != 0 ? names_get(names, f->path[i - 1]) : NULL;
+        const char *name =
+            inner != NULL ? entered(m, stacks_innermost(stacks, stack), inner) : NULL;
+        if (name != NULL)
+            frame[count++] =
+                (struct supp_frame){.function = name, .linkage = name, .module = inner->module};
+        frame[count++] = frame_of(names_get(names, f->path[i]), f->path[i], &m->real);
+    }
+    struct suppression *s = suppressions_match(c->suppressions, frame, count);
     free(frame);
+    if (s != NULL && s->built_in)
+        s = first_of_name(c->suppressions, s);
     f->suppressed_by = s;
     if (s != NULL) {
         s->sites++;
@@ -298,15 +342,17 @@ static void list_findings(struct check *c) {
         f->bytes = site[i].value[METRIC_LIVE_BYTES];
         f->blocks = site[i].value[METRIC_LIVE_BLOCKS];
     }
-    free(site);
-    struct real_paths real = {.path = xcalloc(names_count(names), sizeof *real.path),
-                              .known = xcalloc(names_count(names), sizeof *real.known)};
+    struct comparison m = {.check = c, .targets = call_targets_new()};
+    m.real.path = xcalloc(names_count(names), sizeof *m.real.path);
+    m.real.known = xcalloc(names_count(names), sizeof *m.real.known);
     for (size_t i = 0; i < count; i++)
-        compare(c, &c->finding[i], &real);
+        compare(&m, &c->finding[i], site[i].stack);
     for (uint32_t i = 0; i < names_count(names); i++)
-        free(real.path[i]);
-    free(real.path);
-    free(real.known);
+        free(m.real.path[i]);
+    free(m.real.path);
+    free(m.real.known);
+    call_targets_free(m.targets);
+    free(site);
     if (count != 0)
         qsort(c->finding, count, sizeof *c->finding, largest_first);
 }

@@ -63,23 +63,32 @@ static void print_frames(FILE *out, const struct check *c, const struct check_fi
         fputs("    at an unknown place: the recording has no call stack for it\n", out);
 }
 
-/* An entry for a file of Valgrind's kind that matches this finding. */
+static void print_pattern(FILE *out, const struct name *n) {
+    const char *function = n->linkage != NULL ? n->linkage : n->function;
+    if (n->allocator && strncmp(function, "_Zn", 3) == 0) /* new[] may look like new */
+        fprintf(out, "   fun:_Zn?%s\n", function + 4);
+    else if (function != NULL)
+        fprintf(out, "   fun:%s\n", function);
+    else if (n->module != NULL)
+        fprintf(out, "   obj:%s\n", n->module);
+    else
+        fputs("   fun:*\n", out);
+}
+
+/* An entry for a file of Valgrind's kind that matches this finding, there as well: with operator
+ * new it does not see the malloc inside. */
 static void print_suppression(FILE *out, const struct check *c, const struct check_finding *f) {
     const struct names *names = joined_names(c->joined);
-    uint32_t first, end = shown_frames(names, f, &first), written = 1;
+    uint32_t first, end = shown_frames(names, f, &first);
     const struct name *at = f->length != 0 ? names_get(names, f->path[first]) : NULL;
-    fprintf(out, "{\n   not freed: %s\n   Memcheck:Leak\n   fun:%s\n",
-            at != NULL ? at->label : "unknown place", f->op);
-    for (uint32_t i = 0; i < end && written < GENERATED_FRAMES; i++) {
-        const struct name *n = names_get(names, f->path[i]);
-        if (n->linkage != NULL || n->function != NULL)
-            fprintf(out, "   fun:%s\n", n->linkage != NULL ? n->linkage : n->function);
-        else if (n->module != NULL)
-            fprintf(out, "   obj:%s\n", n->module);
-        else
-            fputs("   fun:*\n", out);
+    fprintf(out, "{\n   not freed: %s\n   Memcheck:Leak\n", at != NULL ? at->label : "?");
+    uint32_t i = first != 0 ? first - 1 : 0, written = 0;
+    if (first == 0) {
+        fprintf(out, "   fun:%s\n", f->op);
         written++;
     }
+    for (; i < end && written < GENERATED_FRAMES; i++, written++)
+        print_pattern(out, names_get(names, f->path[i]));
     fputs("}\n", out);
 }
 

@@ -171,12 +171,23 @@ static bool valgrind_matches(const struct suppression *e, const struct supp_fram
     return found;
 }
 
+static bool matches(const struct suppression *e, const struct supp_frame *frame, size_t count) {
+    return e->valgrind ? valgrind_matches(e, frame, count) : lsan_matches(e, frame, count);
+}
+
 struct suppression *suppressions_match(struct suppressions *s, const struct supp_frame *frame,
                                        size_t count) {
-    for (size_t i = 0; i < s->count; i++) {
+    struct supp_frame *real = xmalloc(count * sizeof *real);
+    size_t real_count = 0;
+    for (size_t i = 0; i < count; i++)
+        if (!frame[i].entered)
+            real[real_count++] = frame[i];
+    struct suppression *found = NULL;
+    for (size_t i = 0; i < s->count && found == NULL; i++) {
         struct suppression *e = &s->entry[i];
-        if (e->valgrind ? valgrind_matches(e, frame, count) : lsan_matches(e, frame, count))
-            return e;
+        if (e->built_in ? matches(e, frame, count) : matches(e, real, real_count))
+            found = e;
     }
-    return NULL;
+    free(real);
+    return found;
 }

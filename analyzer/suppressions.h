@@ -30,6 +30,7 @@ struct supp_frame {
     const char *module;      /* path as recorded */
     const char *module_real; /* the same without symbolic links */
     unsigned line;           /* 0: unknown */
+    bool entered;            /* not on the stack: how its caller entered the module, see below */
 };
 
 struct suppression {

@@ -32,40 +32,47 @@ const char suppressions_default[] =
               FUN("malloc") FUN("_GLOBAL__sub_I__ZN9__gnu_cxx9__freeresEv"))
             ENTRY("libstdc++, linked statically: memory for exceptions when there is no other",
                   FUN("malloc") FUN("_GLOBAL__sub_I_eh_alloc.cc"))
-    /* stdio: buffers of stdin, stdout and stderr, and of streams that are reported themselves */
+
+    /* stdio: buffers of streams; a stream that is not closed is reported itself */
     ENTRY("C library: buffers of streams", FUN("malloc") FUN("_IO_file_doallocate"))
-        ENTRY("C library: buffers of wide streams", FUN("malloc") FUN("_IO_wfile_doallocate"))
+        ENTRY("C library: buffers of streams", FUN("malloc") LIBC FUN("_IO_doallocbuf"))
     /* processes and threads */
-    BELOW("__cxa_atexit") BELOW("on_exit") BELOW("__cxa_at_quick_exit") BELOW("pthread_atfork")
-        BELOW("__register_atfork") BELOW("setenv") BELOW("putenv") BELOW("clearenv")
-            BELOW("__cxa_thread_atexit_impl") BELOW("pthread_create") BELOW("dlerror")
-    /* locales and messages */
+    BELOW("__cxa_atexit") BELOW("on_exit") BELOW("__cxa_at_quick_exit") BELOW("__register_atfork")
+        BELOW("__cxa_thread_atexit_impl") BELOW("pthread_create") BELOW("dlerror") BELOW("setenv")
+            BELOW("putenv") BELOW("clearenv") BELOW("__add_to_environ")
+                ENTRY("C library: dlopen", FUN("*") LIBC FUN("dlopen"))
+                    ENTRY("C library: dlsym", FUN("*") LIBC FUN("dlsym"))
+    /* locales, messages, characters */
     BELOW("setlocale") BELOW("textdomain") BELOW("bindtextdomain") BELOW("bind_textdomain_codeset")
         BELOW("gettext") BELOW("dgettext") BELOW("dcgettext") BELOW("ngettext") BELOW("dngettext")
-            BELOW("dcngettext") BELOW("__dcgettext") BELOW("strerror") BELOW("strerror_l")
-                BELOW("strsignal") BELOW("perror")
+            BELOW("dcngettext") BELOW("__dcigettext") BELOW("strerror") BELOW("strerror_l")
+                BELOW("strsignal") BELOW("perror") BELOW("fwide") BELOW("btowc") BELOW("wctob")
+                    BELOW("mblen") BELOW("mbrlen") BELOW("mbtowc") BELOW("mbrtowc")
+                        BELOW("mbstowcs") BELOW("mbsrtowcs") BELOW("mbsnrtowcs") BELOW("wctomb")
+                            BELOW("wcrtomb") BELOW("wcstombs") BELOW("wcsrtombs")
+                                BELOW("wcsnrtombs") BELOW("__wcsmbs_load_conv")
+                                    ENTRY("C library: locale data",
+                                          FUN("*") LIBC ANY FUN("_nl_find_locale"))
+                                        ENTRY("C library: character conversion",
+                                              FUN("*") LIBC ANY FUN("__gconv_open"))
+                                            ENTRY("C library: character conversion",
+                                                  FUN("*") LIBC ANY FUN("__gconv_find_transform"))
     /* time zones */
     BELOW("tzset") BELOW("localtime") BELOW("localtime_r") BELOW("mktime") BELOW("timelocal")
-        BELOW("strftime") BELOW("__tz_convert") BELOW("strftime_l") BELOW("wcsftime") BELOW("ctime")
-            BELOW("ctime_r")
-    /* users, groups, services: static results, and what finds them */
+        BELOW("strftime") BELOW("strftime_l") BELOW("wcsftime") BELOW("ctime") BELOW("ctime_r")
+            BELOW("__tz_convert")
+    /* users, groups, hosts, services: results that belong to the library, and what finds them */
     BELOW("getpwnam") BELOW("getpwuid") BELOW("getgrnam") BELOW("getgrgid") BELOW("getpwent")
         BELOW("getgrent") BELOW("getspnam") BELOW("getpwnam_r") BELOW("getpwuid_r")
             BELOW("getgrnam_r") BELOW("getgrgid_r") BELOW("initgroups") BELOW("getgrouplist")
                 BELOW("gethostbyname") BELOW("gethostbyname2") BELOW("gethostbyaddr")
                     BELOW("getservbyname") BELOW("getservbyport") BELOW("getprotobyname")
                         BELOW("getprotobynumber") BELOW("getnetbyname") BELOW("getnameinfo")
-    /* with debug information of the C library: what has no exported function above it that would
-     * not hide the program's own as well */
-    ENTRY("C library: locale data", FUN("*") ANY FUN("_nl_find_locale"))
-        ENTRY("C library: list of character sets", FUN("*") ANY FUN("__gconv_load_conf"))
-            ENTRY("C library: list of character sets", FUN("*") ANY FUN("__gconv_read_conf"))
-                ENTRY("C library: list of character sets", FUN("*") ANY FUN("__gconv_load_cache"))
-                    ENTRY("C library: character conversion",
-                          FUN("*") ANY FUN("__gconv_find_transform"))
-                        ENTRY("C library: character conversion of a locale",
-                              FUN("*") ANY FUN("__wcsmbs_load_conv"))
-                            ENTRY("C library: name service", FUN("*") ANY FUN("__nss_*"))
-                                ENTRY("C library: resolver", FUN("*") ANY FUN("__res_*init*"))
-                                    ENTRY("C library: resolver, its files",
-                                          FUN("*") ANY FUN("__resolv_conf_*"));
+                            ENTRY("C library: addresses of this host",
+                                  FUN("realloc") LIBC FUN("getaddrinfo"))
+                                ENTRY("C library: name service", FUN("*") ANY FUN("__nss_*"))
+                                    ENTRY("C library: resolver", FUN("*") ANY FUN("__res_*init*"))
+                                        ENTRY("C library: resolver",
+                                              FUN("*") ANY FUN("__resolv_conf_*"))
+    /* shells, with which programs are started: they leave everything to the end of the process */
+    ENTRY("shell", FUN("*") ANY OBJ("*/bin/dash")) ENTRY("shell", FUN("*") ANY OBJ("*/bin/bash"));
