@@ -273,6 +273,15 @@ static const char *entered(struct comparison *m, uint32_t outer, const struct na
     return shown ? NULL : name;
 }
 
+/* new[] mostly ends with a jump to new: then it belongs on the stack, and other tools show it. */
+static struct supp_frame entered_frame(const char *name, const char *module) {
+    bool array_new = strcmp(name, "_Znam") == 0;
+    return (struct supp_frame){.function = array_new ? "operator new[](unsigned long)" : name,
+                               .linkage = name,
+                               .module = module,
+                               .entered = !array_new};
+}
+
 /* Built-in entries of one name are shown as one. */
 static struct suppression *first_of_name(struct suppressions *all, struct suppression *s) {
     struct suppression *first = all->entry;
@@ -294,8 +303,7 @@ static void compare(struct comparison *m, struct check_finding *f, uint32_t stac
         const char *name =
             inner != NULL ? entered(m, stacks_innermost(stacks, stack), inner) : NULL;
         if (name != NULL)
-            frame[count++] =
-                (struct supp_frame){.function = name, .linkage = name, .module = inner->module};
+            frame[count++] = entered_frame(name, inner->module);
         frame[count++] = frame_of(names_get(names, f->path[i]), f->path[i], &m->real);
     }
     struct suppression *s = suppressions_match(c->suppressions, frame, count);

@@ -98,11 +98,28 @@ static bool source_is(const char *glob, const struct supp_frame *f) {
     return found;
 }
 
+/* Constructors and destructors have two linkage names, C1 and C2, D1 and D2, and nearly always one
+ * address: either may be in the file. */
+static bool is_twin(const char *glob, const char *linkage) {
+    if (linkage == NULL || strncmp(linkage, "_ZN", 3) != 0)
+        return false;
+    char *twin = xstrdup(linkage);
+    bool changed = false;
+    for (char *p = twin + 3; *p != '\0' && p[1] != '\0' && p[2] != '\0'; p++)
+        if ((*p == 'C' || *p == 'D') && (p[1] == '1' || p[1] == '2') && p[2] == 'E') {
+            p[1] = p[1] == '1' ? '2' : '1';
+            changed = true;
+        }
+    bool found = changed && is(glob, twin);
+    free(twin);
+    return found;
+}
+
 static bool frame_matches(const char *pattern, const struct supp_frame *f) {
     const char *glob = pattern + 4;
     switch (pattern[0]) {
     case 'f':
-        return is(glob, f->linkage) || is(glob, f->function) ||
+        return is(glob, f->linkage) || is_twin(glob, f->linkage) || is(glob, f->function) ||
                is_without_parameters(glob, f->function);
     case 'o':
         return is(glob, f->module) || is(glob, f->module_real);
