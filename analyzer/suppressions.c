@@ -154,16 +154,29 @@ static bool is_operator_new(const struct supp_frame *f) {
                                    strncmp(f->function, "operator new[](", 15) == 0);
 }
 
-/* What Valgrind may show inside of an allocation function that is not malloc. */
-static const char *inner_function(const char *function) {
-    if (function == NULL)
-        return NULL;
-    if (strcmp(function, "realloc") == 0 || strcmp(function, "reallocarray") == 0)
-        return "malloc";
-    if (strcmp(function, "aligned_alloc") == 0 || strcmp(function, "posix_memalign") == 0 ||
-        strcmp(function, "valloc") == 0 || strcmp(function, "pvalloc") == 0)
-        return "memalign";
-    return NULL;
+/* What Valgrind may show inside of, or instead of, an allocation function that is not malloc. */
+struct alias {
+    const char *function, *shown;
+    bool instead;
+};
+
+static const struct alias alias[] = {
+    {"realloc", "malloc", false},          {"reallocarray", "realloc", false},
+    {"posix_memalign", "memalign", false}, {"posix_memalign", "memalign", true},
+    {"aligned_alloc", "memalign", false},  {"aligned_alloc", "memalign", true},
+    {"valloc", "memalign", false},         {"valloc", "memalign", true},
+    {"pvalloc", "memalign", false},        {"pvalloc", "memalign", true},
+};
+
+static bool alias_matches(const struct suppression *e, const struct supp_frame *frame, size_t count,
+                          const struct alias *a) {
+    size_t dropped = a->instead ? 1 : 0;
+    struct supp_frame *other = xmalloc((count + 1) * sizeof *other);
+    other[0] = (struct supp_frame){.function = a->shown, .linkage = a->shown};
+    memcpy(other + 1, frame + dropped, (count - dropped) * sizeof *frame);
+    bool found = stack_begins(e, other, count - dropped + 1);
+    free(other);
+    return found;
 }
 
 static bool valgrind_matches(const struct suppression *e, const struct supp_frame *frame,
@@ -177,15 +190,11 @@ static bool valgrind_matches(const struct suppression *e, const struct supp_fram
         outer++;
     if (outer != 0 && stack_begins(e, frame + outer, count - outer))
         return true;
-    const char *inner = inner_function(frame[0].function);
-    if (inner == NULL)
-        return false;
-    struct supp_frame *longer = xmalloc((count + 1) * sizeof *longer);
-    longer[0] = (struct supp_frame){.function = inner, .linkage = inner};
-    memcpy(longer + 1, frame, count * sizeof *frame);
-    bool found = stack_begins(e, longer, count + 1);
-    free(longer);
-    return found;
+    for (size_t i = 0; i < sizeof alias / sizeof *alias; i++)
+        if (strcmp(frame[0].function, alias[i].function) == 0 &&
+            alias_matches(e, frame, count, &alias[i]))
+            return true;
+    return false;
 }
 
 static bool matches(const struct suppression *e, const struct supp_frame *frame, size_t count) {

@@ -66,9 +66,10 @@ extern const char suppressions_default[];
 
 /*
  * The first entry that matches the stack, innermost frame first, or NULL. frame[0] is the
- * allocation function as called ("malloc", "calloc", "realloc", …). A stack through operator new is
- * also seen as Valgrind shows it, with operator new as the allocation function; realloc, memalign
- * and their like also with malloc or memalign in front of them.
+ * allocation function as called ("malloc", "calloc", "realloc", …), never without a name. A stack
+ * through operator new is also seen as Valgrind shows it, with operator new as the allocation
+ * function, and so are realloc, posix_memalign and their like. `entered` frames are for built-in
+ * entries alone: others see the stack as other tools show it.
  */
 struct suppression *suppressions_match(struct suppressions *, const struct supp_frame *frame,
                                        size_t count);

@@ -305,14 +305,42 @@ C
     expect_status 0
 }
 
-@test "Valgrind takes --gen-suppressions, and so do we" {
-    compile_leak
-    check --gen-suppressions ./leak
+@test "Valgrind takes --gen-suppressions, and its own are taken here" {
+    cat >many.cc <<'C'
+#include <cstdlib>
+#include <malloc.h>
+struct Shape { int *values; explicit Shape(int n) : values(new int[n]) {} };
+Shape *volatile shape;
+void *volatile p;
+template <class T> T *make() { return new T; }
+int main() {
+    shape = new Shape(5);
+    p = make<long>();
+    p = calloc(3, 1);
+    p = realloc(malloc(3), 3000);
+    p = memalign(64, 3);
+    void *q;
+    if (posix_memalign(&q, 64, 5) != 0)
+        return 2;
+    shape = nullptr;
+    p = q = nullptr;
+}
+C
+    g++ -g -O0 -o many many.cc
+    check --gen-suppressions ./many
     sed -n '/^{$/,/^}$/p' err >own.supp
-    [ "$(grep -c '^{$' own.supp)" -eq 2 ]
-    check --suppressions own.supp ./leak
+    [ "$(grep -c '^{' own.supp)" -eq 7 ]
+    check --suppressions own.supp ./many
     expect_status 0
-    valgrind -q --leak-check=full --show-leak-kinds=all --error-exitcode=9 --suppressions=own.supp ./leak
+    valgrind -q --leak-check=full --show-leak-kinds=all --errors-for-leak-kinds=all \
+        --error-exitcode=9 --suppressions=own.supp ./many
+    run ! valgrind -q --leak-check=full --show-leak-kinds=all --errors-for-leak-kinds=all \
+        --error-exitcode=9 ./many
+    valgrind -q --leak-check=full --show-leak-kinds=all --gen-suppressions=all ./many 2>&1 |
+        sed -n '/^{$/,/^}$/p' >valgrind.supp
+    [ "$(grep -c '^{' valgrind.supp)" -eq 7 ]
+    check --suppressions valgrind.supp ./many
+    expect_status 0
 }
 
 @test "exit statuses: --error-exitcode, and the program's own when it fails" {

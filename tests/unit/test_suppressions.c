@@ -141,7 +141,11 @@ static void valgrind_resized(void **state) {
     assert_false(valgrind("fun:malloc;fun:grow", stack, 2));
     stack[0].function = stack[0].linkage = "posix_memalign";
     assert_true(valgrind("fun:memalign;fun:posix_memalign;fun:grow", stack, 2));
+    assert_true(valgrind("fun:memalign;fun:grow", stack, 2));
     assert_false(valgrind("fun:malloc;fun:posix_memalign;fun:grow", stack, 2));
+    stack[0].function = stack[0].linkage = "reallocarray";
+    assert_true(valgrind("fun:realloc;fun:reallocarray;fun:grow", stack, 2));
+    assert_false(valgrind("fun:realloc;fun:grow", stack, 2));
 }
 
 static void kinds(void **state) {
