@@ -206,6 +206,10 @@ const char *tape_file_path(const struct tape_file *f) {
     return f->path;
 }
 
+const uint8_t *tape_file_id(const struct tape_file *f) {
+    return f->header.id;
+}
+
 uint64_t tape_file_bytes(const struct tape_file *f) {
     return f->size + f->tail_size;
 }

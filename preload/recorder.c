@@ -35,6 +35,11 @@ void recorder_forks(bool about_to) {
     if (r == NULL || atomic_load(&r->state) != RECORDER_ON)
         return;
     atomic_store(&lineage.fork_stamp, about_to ? recorder_stamp(r) : 0);
+    /* What the parent does behind the fork must not bear a stamp from before it, as the events of
+     * the only stream otherwise would for as long as the coarse clock stands still. */
+    struct stream *s = atomic_load(&r->streams);
+    if (s != NULL && !atomic_load(&r->several_streams))
+        s->coarse = 0;
 }
 
 struct recorder *recorder_get(void) {
