@@ -74,5 +74,9 @@ const char suppressions_default[] =
                                     ENTRY("C library: resolver", FUN("*") ANY FUN("__res_*init*"))
                                         ENTRY("C library: resolver",
                                               FUN("*") ANY FUN("__resolv_conf_*"))
+    /* Rust's runtime */
+    ENTRY("Rust: main thread", FUN("*") FUN("std::sys::*::stack_overflow::*"))
+        ENTRY("Rust: main thread", FUN("*") ANY FUN("std::rt::init*"))
+            ENTRY("Rust: main thread", FUN("*") FUN("std::rt::lang_start_internal"))
     /* shells, with which programs are started: they leave everything to the end of the process */
     ENTRY("shell", FUN("*") ANY OBJ("*/bin/dash")) ENTRY("shell", FUN("*") ANY OBJ("*/bin/bash"));

@@ -210,6 +210,11 @@ C
     expect_match err 'nothing was recorded: no process ran a program that matches nothing'
 }
 
+# An entry of Valgrind's kind with these frames, which spaces separate.
+entry() {
+    printf '{\nx\nMemcheck:Leak\n%s\n}\n' "${1// /$'\n'}"
+}
+
 @test "Valgrind's suppressions: fun, obj, src, wildcards, kinds, other tools" {
     compile_leak
     printf '%s\n' '# comment' '{' '  main' ' Memcheck:Leak' ' match-leak-kinds: definite,reachable' \
@@ -222,13 +227,13 @@ C
     expect_match err '^Suppressed: 7 bytes in 1 block: main \(a\.supp:2\)$'
     for frames in 'fun:malloc src:leak.c:4' 'fun:malloc obj:*/leak' 'fun:malloc src:*/leak.c' \
         'fun:m* fun:leaf fun:middle fun:main'; do
-        { printf '{\nx\nMemcheck:Leak\n'; printf '%s\n' $frames '}'; } >b.supp
+        entry "$frames" >b.supp
         check --suppressions b.supp ./leak
         expect_match err 'check: \./leak: 7 bytes in 1 block not freed'
     done
     for frames in 'fun:calloc fun:leaf' 'fun:malloc fun:middle' 'fun:leaf' 'fun:malloc src:leak.c:5' \
         'fun:malloc obj:leak' 'match-leak-kinds:none fun:malloc fun:leaf'; do
-        { printf '{\nx\nMemcheck:Leak\n'; printf '%s\n' $frames '}'; } >b.supp
+        entry "$frames" >b.supp
         check --suppressions b.supp ./leak
         expect_match err 'check: \./leak: 307 bytes in 4 blocks not freed'
     done
@@ -282,7 +287,7 @@ C
 
 @test "a bad suppression file: one line with its place, status 2, and nothing runs" {
     bad() { # LINE MESSAGE CONTENT
-        printf "$3" >bad.supp
+        printf '%b' "$3" >bad.supp
         check --suppressions bad.supp sh -c 'echo ran'
         expect_status 2
         expect_line err "^heaptape: bad\.supp:$1: .*$2"
@@ -470,6 +475,13 @@ print(subprocess.run(sys.argv[1:]).returncode)' "$heaptape" check ./killed $argu
     run ! grep -q $'\033' x.txt
 }
 
+@test "HEAPTAPE_PAUSED does not make a run look clean" {
+    compile_leak
+    HEAPTAPE_PAUSED=1 check ./leak
+    expect_status 1
+    expect_match err '307 bytes in 4 blocks'
+}
+
 @test "standard streams pass through; --limit, --depth" {
     printf 'one\0two\n' >in
     "$heaptape" check -q --only nothing cat <in >out 2>err || true
@@ -505,5 +517,5 @@ print(subprocess.run(sys.argv[1:]).returncode)' "$heaptape" check ./killed $argu
     exec 7<&-
     [ "$status" -eq 143 ]
     expect_line err "^heaptape: check was interrupted; its recordings are in $TMPDIR/heaptape-check\..*$"
-    [ -s tmp/heaptape-check.*/perl.tape ]
+    [ "$(find tmp -name perl.tape -size +0 | wc -l)" -eq 1 ]
 }
