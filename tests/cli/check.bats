@@ -500,6 +500,11 @@ print(subprocess.run(sys.argv[1:]).returncode)' "$heaptape" check ./killed $argu
     check "$heaptape" check ./leak
     expect_status 1
     [ "$(grep -c '307 bytes in 4 blocks' err)" -eq 1 ]
+    # The inner command itself is not judged.
+    check --json --log-file x.json --no-default-suppressions "$heaptape" --version
+    expect_status 0
+    [ "$(json x.json processes.0.end)" = 'heaptape itself, not checked' ]
+    [ "$(json x.json not_freed.bytes)" -eq 0 ]
 }
 
 @test "interrupted while it reports: it says where the recordings are" {
