@@ -1,18 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "check.h"
 
-#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "call_target.h"
 #include "diag.h"
-
-#define GRACE_STEPS   50 /* how long to wait for processes that are just ending */
-#define GRACE_STEP_NS (20 * 1000 * 1000)
 
 static void add_problem(struct check *c, char *sentence) {
     c->problem = xrealloc(c->problem, (c->problem_count + 1) * sizeof *c->problem);
@@ -110,26 +106,50 @@ static bool is_own(const char *exe) {
     return exe != NULL && n > 0 && strcmp(exe, self) == 0;
 }
 
-/* Opens the recording for a first look; true when its process is still running. */
-static bool look_at(struct check_process *p) {
+/* Whether there is a process of this number that has not ended, whatever program it runs by now. */
+static bool exists(uint64_t pid) {
+    char path[64], line[512] = "";
+    snprintf(path, sizeof path, "/proc/%llu/stat", (unsigned long long)pid);
+    FILE *in = fopen(path, "re");
+    if (in == NULL)
+        return false;
+    bool got = fgets(line, sizeof line, in) != NULL;
+    fclose(in);
+    const char *state = strrchr(line, ')'); /* the name may hold brackets itself */
+    return got && state != NULL && strncmp(state, ") Z", 3) != 0 && strncmp(state, ") X", 3) != 0;
+}
+
+/* Opens the recording for a first look. */
+static void look_at(struct check_process *p) {
     struct tape_file *tape = tape_file_open(p->tape);
     if (tape == NULL) {
         p->end = CHECK_UNREADABLE;
-        return false;
+        return;
     }
     const struct tape_process *t = tape_file_process(tape);
     const char *program = t->exe != NULL ? names_base(t->exe) : "?";
-    free(p->program);
     p->program = names_printable(program, strlen(program));
     p->pid = t->pid;
     p->ppid = t->ppid;
     p->started = t->start_mono;
-    p->end = is_own(t->exe) ? CHECK_OWN
-             : t->closed    ? CHECK_CLOSED
-             : t->alive     ? CHECK_RUNNING
-                            : CHECK_UNSEEN;
+    p->end = is_own(t->exe)               ? CHECK_OWN
+             : t->closed                  ? CHECK_CLOSED
+             : t->alive || exists(t->pid) ? CHECK_RUNNING
+                                          : CHECK_UNSEEN;
     tape_file_close(tape);
-    return p->end == CHECK_RUNNING;
+}
+
+bool check_settled(char *const *tapes, size_t count) {
+    bool settled = true;
+    for (size_t i = 0; i < count && settled; i++) {
+        struct check_process p = {.tape = tapes[i]};
+        if (is_tail(p.tape) || access(p.tape, F_OK) != 0)
+            continue;
+        look_at(&p);
+        settled = p.end != CHECK_RUNNING;
+        free(p.program);
+    }
+    return settled;
 }
 
 static int by_start(const void *a, const void *b) {
@@ -146,20 +166,12 @@ static void list_processes(struct check *c, char *const *tapes, size_t count) {
             c->process[c->process_count++].tape = xstrdup(tapes[i]);
     for (size_t i = 0; i < c->process_count; i++)
         look_at(&c->process[i]);
-    const struct timespec step = {.tv_nsec = GRACE_STEP_NS};
-    for (int steps = 0; steps < GRACE_STEPS; steps++) {
-        bool running = false;
-        for (size_t i = 0; i < c->process_count; i++)
-            running |= c->process[i].end == CHECK_RUNNING && look_at(&c->process[i]);
-        if (!running)
-            break;
-        nanosleep(&step, NULL);
-    }
     if (c->process_count != 0)
         qsort(c->process, c->process_count, sizeof *c->process, by_start);
     for (size_t i = 0; i < c->process_count; i++)
         for (size_t k = i + 1; k < c->process_count; k++)
-            if (c->process[i].end == CHECK_UNSEEN && c->process[i].pid == c->process[k].pid)
+            if ((c->process[i].end == CHECK_UNSEEN || c->process[i].end == CHECK_RUNNING) &&
+                c->process[i].pid == c->process[k].pid)
                 c->process[i].end = CHECK_REPLACED;
 }
 

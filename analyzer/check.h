@@ -59,11 +59,14 @@ struct check {
 
 /*
  * Reads every recording among `tapes` (paths; other files are passed over). The caller has filled
- * in the first members of the check, down to suppressions, whose counters are set. Waits up to a
- * second for processes that are just ending. To be freed with check_free().
+ * in the first members of the check, down to suppressions, whose counters are set. To be freed with
+ * check_free().
  */
 void check_gather(struct check *, char *const *tapes, size_t count);
 void check_free(struct check *);
+
+/* Whether no process of these recordings is still running: until then there may be more of them. */
+bool check_settled(char *const *tapes, size_t count);
 
 /* How reports look. */
 struct check_style {

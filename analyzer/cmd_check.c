@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "check.h"
@@ -17,6 +18,9 @@
 #include "output.h"
 #include "recording.h"
 #include "scratch.h"
+
+#define GRACE_STEPS   50 /* how long to wait for processes that are just ending */
+#define GRACE_STEP_NS (20 * 1000 * 1000)
 
 extern const struct command command_check;
 
@@ -178,6 +182,23 @@ static int status_of(const struct run *r, const struct check *c) {
     return c->found != 0 || c->problem_count != 0 ? (int)r->settings->error_status : EXIT_FINE;
 }
 
+/* The recordings of all processes. */
+static struct output_list list_tapes(struct run *r) {
+    char *first = tape_path(r, 0);
+    struct output_list tapes = output_list(first);
+    size_t count = 0;
+    for (size_t i = 0; i < tapes.count; i++) {
+        char *name = tapes.name[i];
+        if (strcmp(name, first) == 0 || output_is_other_process(first, name))
+            tapes.name[count++] = name;
+        else
+            free(name);
+    }
+    tapes.count = count;
+    free(first);
+    return tapes;
+}
+
 /* The program has ended: read its recordings, say what was found, tidy up. */
 static int conclude(struct run *r, const struct launch_result *result) {
     struct check c = {.program = r->recording.argv[0],
@@ -185,19 +206,15 @@ static int conclude(struct run *r, const struct launch_result *result) {
                       .wait_status = result->wait_status,
                       .only = getenv("HEAPTAPE_ONLY"),
                       .suppressions = &r->suppressions};
-    char *first = tape_path(r, result->pid);
-    struct output_list tapes = output_list(first);
-    size_t count = 0;
-    for (size_t i = 0; i < tapes.count; i++) {
-        bool ours =
-            strcmp(tapes.name[i], first) == 0 || output_is_other_process(first, tapes.name[i]);
-        char *name = tapes.name[i];
-        tapes.name[i] = tapes.name[count];
-        tapes.name[count] = name;
-        count += ours;
+    struct output_list tapes = list_tapes(r);
+    const struct timespec step = {.tv_nsec = GRACE_STEP_NS};
+    for (int i = 0; i < GRACE_STEPS && !check_settled(tapes.name, tapes.count); i++) {
+        nanosleep(&step, NULL);
+        output_list_free(&tapes);
+        tapes = list_tapes(r);
     }
     signal(SIGPIPE, SIG_IGN); /* a lost reader must not change the exit status */
-    check_gather(&c, tapes.name, count);
+    check_gather(&c, tapes.name, tapes.count);
     bool clean = c.found == 0 && c.problem_count == 0;
     bool keep = !clean || r->scratch.named;
     struct check_style style = r->settings->style;
@@ -210,7 +227,6 @@ static int conclude(struct run *r, const struct launch_result *result) {
     if (keep)
         scratch_keep(&r->scratch);
     output_list_free(&tapes);
-    free(first);
     check_free(&c);
     return status;
 }
