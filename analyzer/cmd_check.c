@@ -17,6 +17,7 @@
 #include "option_value.h"
 #include "output.h"
 #include "recording.h"
+#include "remaining.h"
 #include "scratch.h"
 
 #define GRACE_STEPS   50 /* how long to wait for processes that are just ending */
@@ -199,6 +200,14 @@ static struct output_list list_tapes(struct run *r) {
     return tapes;
 }
 
+/* Nothing more will be recorded, by those who do already or by children that are just starting. */
+static bool settled(struct run *r, const struct output_list *tapes) {
+    char *first = tape_path(r, 0);
+    bool any = remaining_any(first);
+    free(first);
+    return !any && check_settled(tapes->name, tapes->count);
+}
+
 /* The program has ended: read its recordings, say what was found, tidy up. */
 static int conclude(struct run *r, const struct launch_result *result) {
     struct check c = {.program = r->recording.argv[0],
@@ -208,10 +217,14 @@ static int conclude(struct run *r, const struct launch_result *result) {
                       .suppressions = &r->suppressions};
     struct output_list tapes = list_tapes(r);
     const struct timespec step = {.tv_nsec = GRACE_STEP_NS};
-    for (int i = 0; i < GRACE_STEPS && !check_settled(tapes.name, tapes.count); i++) {
-        nanosleep(&step, NULL);
+    for (int i = 0; i < GRACE_STEPS; i++) {
+        bool end = settled(r, &tapes);
+        if (!end)
+            nanosleep(&step, NULL);
         output_list_free(&tapes);
-        tapes = list_tapes(r);
+        tapes = list_tapes(r); /* at the end, too: one may have come since the list was made */
+        if (end)
+            break;
     }
     signal(SIGPIPE, SIG_IGN); /* a lost reader must not change the exit status */
     check_gather(&c, tapes.name, tapes.count);
