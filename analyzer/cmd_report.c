@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <string.h>
+#include <sys/resource.h>
 
 #include "command.h"
 #include "completeness.h"
@@ -100,7 +101,17 @@ static int report_single(struct family *f, struct settings *s) {
 
 /* ---- several ------------------------------------------------------------------------------ */
 
+/* Every module of every process stays open while names are looked up. */
+static void allow_many_files(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit); /* if not, some names are missing, which the page says */
+}
+
 static int report_several(struct family *f, const struct settings *s) {
+    allow_many_files();
     struct report_family *r = report_family_new(f, (uint32_t)s->depth, (uint32_t)s->limit);
     if (s->json) {
         report_family_print_json(stdout, r);

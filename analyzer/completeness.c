@@ -133,8 +133,8 @@ void completeness_print(FILE *out, struct tape_file *tape, const struct replay_c
     if (parent_not_read(p, counts) && counts->unmatched_frees != 0 && p->parent != NULL) {
         char *parent = names_printable(p->parent, strlen(p->parent));
         fprintf(out,
-                "The parent's tape, %s, is missing: frees of blocks inherited from it are "
-                "unmatched.\n",
+                "The parent's tape, %s, is missing, or was not read (only report does): frees of "
+                "blocks\ninherited from it are unmatched.\n",
                 parent);
         free(parent);
     }

@@ -59,6 +59,14 @@ static void choose(struct forest *t) {
             at = t->parent[at];
         t->hidden[at]++;
     }
+    /* "1 more" would take as many lines as the process itself. */
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t at = order[i], parent = t->parent[at];
+        if (t->shown[at] || t->hidden[parent] != 1 || (parent < f->count && !t->shown[parent]))
+            continue;
+        t->shown[at] = true;
+        t->hidden[parent] = 0;
+    }
     free(order);
 }
 

@@ -13,7 +13,7 @@ _heaptape_options() {
             '--gen-suppressions --error-exitcode -o --output --log-file --json -q --quiet --only' \
             '-n --limit --depth --wide -h --help'
         ;;
-    report) echo '-n --limit --depth --wide --json -h --help' ;;
+    report) echo '-n --limit --depth --pid --exe --wide --json -h --help' ;;
     peak) echo "--at $view -h --help" ;;
     leaks) echo "--between $view -h --help" ;;
     massif)
@@ -34,7 +34,7 @@ _heaptape_argument() {
     *:--time-unit) echo ms B ;;
     peak:--at) echo peak end ;;
     *:-n | *:--limit | *:--depth | *:--threshold | *:--filter | *:--between | *:--buffer-events | \
-        *:--only | *:--max-size | *:--error-exitcode | \
+        *:--only | *:--max-size | *:--error-exitcode | *:--pid | *:--exe | \
         *:--detailed-freq | *:--max-snapshots | *:--heap-admin | *:--alignment) echo none ;;
     esac
 }

@@ -51,7 +51,7 @@ CHECK
     capture "$heaptape" report "$(json all processes.1.path)"
     expect_status 0
     expect_match out ' 5 unmatched frees'
-    expect_match out "^The parent's tape, x.tape, is missing"
+    expect_match out "^The parent's tape, x.tape, is missing, "
     run ! grep -q '^  inherited' out
     capture "$heaptape" report .
     expect_status 0
@@ -134,6 +134,38 @@ CHECK
     expect_match out '^2 recordings of 2 processes'
 }
 
+@test "threads: what each allocated and kept, and who freed it" {
+    "$heaptape" record -q -o x.tape "$workloads/threads" >expected
+    "$heaptape" report x.tape >text
+    expect_match text '^Threads \(5\)$'
+    expect_match text '^ +[0-9]+ +300   48\.49 KiB +200   16\.16 KiB  work0$'
+    expect_match text '^  allocated by  .*  not freed$'
+    [ "$(grep -cE '^  [0-9]+ work[0-3] +[.0 1]+ 100$' text)" -eq 4 ]
+    "$heaptape" report --json x.tape >json
+    python3 - <<'CHECK'
+import json
+sizes, name = {}, None # of each thread, by what became of the block: its third free is by a neighbour
+for line in open("expected"):
+    word = line.split()
+    if word[0] == "thread":
+        name = word[1]
+    elif word[0] == "malloc":
+        sizes.setdefault(name, []).append(int(word[2]))
+d = json.load(open("json"))
+row = [t.get("name") for t in d["freed_by"]["threads"]]
+cell = {(row[c["allocated_by"]], row[c["freed_by"]]): c for c in d["freed_by"]["cells"]}
+for i in range(4):
+    me, next_one = "work%d" % i, "work%d" % ((i + 3) % 4)
+    own, other = cell[me, me], cell[me, next_one]
+    assert (own["blocks"], other["blocks"]) == (100, 100), (me, own, other)
+    t = [t for t in d["threads"] if t["name"] == me][0]
+    assert t["allocated_bytes"] == sum(sizes[me]), t
+    assert own["bytes"] == sum(sizes[me][2::3]), own
+    assert own["bytes"] + other["bytes"] + t["not_freed_bytes"] == t["allocated_bytes"]
+assert sum(t["not_freed_bytes"] for t in d["threads"]) == d["heap"]["not_freed"]["bytes"]
+CHECK
+}
+
 @test "many processes: the page stays short, and says how many it leaves out" {
     "$heaptape" record -q -o x.tape -- bash -c 'for i in {1..60}; do (echo $i); done' >/dev/null
     "$heaptape" report . >text
@@ -172,7 +204,7 @@ CHECK
     recorded=$!
     exec 7>gate
     for ((i = 0; i < 200; i++)); do
-        [ "$(ls x.tape* 2>/dev/null | grep -vc tail)" -eq 3 ] && break
+        [ "$(find . -name 'x.tape*' ! -name '*.tail' | wc -l)" -eq 3 ] && break
         sleep 0.05
     done
     pid=$(json <("$heaptape" info --json x.tape) pid)
@@ -248,6 +280,9 @@ CHECK
         capture "$heaptape" $command --json x.tape
         [ "$(json out reliable)" = False ]
     done
+    capture "$heaptape" massif -o - x.tape
+    expect_status 1
+    expect_match out '^desc: .*recorded by heaptape; not reliable: [0-9,]+ events lost\)$'
     "$heaptape" record -q -f -o x.tape "$workloads/phases"
     "$heaptape" report --json x.tape >out
     [ "$(json out heap.reliable)" = True ]

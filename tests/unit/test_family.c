@@ -341,6 +341,32 @@ static void deep_lines_of_forks(void **state) {
     family_free(f);
 }
 
+/* Of two children the one that was forked first begins its recording last. */
+static void each_child_at_its_own_instant(void **state) {
+    (void)state;
+    clear();
+    struct writer *w = begin(1, 100, 50, SECOND);
+    allocate(w, SECOND, 0x100, 30);
+    release(w, 3 * SECOND, 0x100);
+    allocate(w, 3 * SECOND, 0x200, 7);
+    finish(w, 1, 9 * SECOND);
+    w = begin_fork(2, 101, 1, 2 * SECOND);
+    w->info_start_real = 5 * SECOND;
+    release(w, 5 * SECOND, 0x100);
+    finish(w, 2, 6 * SECOND);
+    w = begin_fork(3, 102, 1, 4 * SECOND);
+    release(w, 5 * SECOND, 0x200);
+    finish(w, 3, 6 * SECOND);
+    finish(begin_fork(4, 103, 1, UINT64_MAX), 4, 0); /* a stamp that cannot be */
+    struct family *f = of_directory();
+    assert_int_equal(run(f), 4);
+    assert_int_equal(member(f, 2)->counts.inherited_freed_bytes, 30);
+    assert_int_equal(member(f, 3)->counts.inherited_freed_bytes, 7);
+    assert_int_equal(member(f, 3)->counts.inherited_bytes, 7);
+    assert_false(member(f, 4)->counts.inherited_known);
+    family_free(f);
+}
+
 /* Two threads of the child: a free of an inherited block just before the other thread gets the
  * same address must not end that thread's block. */
 static void inherited_blocks_and_several_threads(void **state) {
@@ -392,6 +418,7 @@ int main(void) {
         cmocka_unit_test(children_inherit),
         cmocka_unit_test(parents_are_found_beside_their_children),
         cmocka_unit_test(deep_lines_of_forks),
+        cmocka_unit_test(each_child_at_its_own_instant),
         cmocka_unit_test(inherited_blocks_and_several_threads),
         cmocka_unit_test(lost_events_make_figures_doubtful),
     };
