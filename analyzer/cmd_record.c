@@ -12,11 +12,10 @@
 
 #include "command.h"
 #include "diag.h"
-#include "launch.h"
 #include "option_value.h"
 #include "output.h"
-#include "program.h"
 #include "record_summary.h"
+#include "recording.h"
 
 extern const struct command command_record;
 
@@ -54,80 +53,29 @@ static const struct command_option options[] = {
 struct record {
     const char *output; /* as given; NULL: the name is made from the child's pid */
     bool force, quiet;
-    char *library;             /* absolute path of the recorder */
-    char *path;                /* file to execute */
-    char **argv;               /* of the program; argv[0] as given */
-    char *directory;           /* working directory at the start */
+    struct recording recording;
     struct output_list before; /* files there that could be taken for this recording's */
 };
 
-/* libheaptape.so beside the command (build tree), or in ../lib/heaptape (installed). NULL when it
- * is in neither, with one line printed. */
-static char *find_library(void) {
-    char self[4096];
-    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
-    self[n > 0 ? n : 0] = '\0';
-    char *slash = strrchr(self, '/');
-    if (slash == NULL) {
-        diag("/proc/self/exe cannot be read, so the recorder's library cannot be found");
-        return NULL;
-    }
-    *slash = '\0';
-    static const char *const places[] = {"libheaptape.so", "../lib/heaptape/libheaptape.so"};
-    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
-        char *candidate = xasprintf("%s/%s", self, places[i]);
-        char *library = realpath(candidate, NULL);
-        free(candidate);
-        if (library == NULL)
-            continue;
-        if (strpbrk(library, ": ") != NULL) {
-            diag("%s: LD_PRELOAD cannot hold a path with a space or a colon; install heaptape "
-                 "elsewhere",
-                 library);
-            free(library);
-            return NULL;
-        }
-        return library;
-    }
-    diag("libheaptape.so is neither in %s nor in %s/../lib/heaptape; build or install heaptape",
-         self, self);
-    return NULL;
-}
-
 /* The tape's path. Child and parent find the same one, from what was there before the start. */
-static char *tape_path(const struct record *r, pid_t pid) {
-    if (r->output != NULL)
-        return output_absolute(r->output, r->directory);
-    return output_default_name(r->directory, basename(r->argv[0]), pid, &r->before);
-}
-
-/* Runs in the child: the environment that the recorder reads. */
-static void prepare(void *context) {
+static char *tape_path(void *context, pid_t pid) {
     const struct record *r = context;
-    const char *others = getenv("LD_PRELOAD");
-    if (others == NULL || others[0] == '\0')
-        setenv("LD_PRELOAD", r->library, 1);
-    else
-        setenv("LD_PRELOAD", xasprintf("%s:%s", r->library, others), 1);
-    setenv("HEAPTAPE_OUT", tape_path(r, getpid()), 1);
-    setenv("HEAPTAPE_LAUNCHER", "1", 1);
+    const char *directory = r->recording.directory;
+    if (r->output != NULL)
+        return output_absolute(r->output, directory);
+    return output_default_name(directory, basename(r->recording.argv[0]), pid, &r->before);
 }
 
 /* Everything is checked: start the program, wait, say where the recording is. */
 static int start(struct record *r) {
     struct launch_result result;
-    if (launch_run(r->path, r->argv, prepare, r, &result) != 0) {
-        diag("no process could be started: %s", strerror(errno));
-        return EXIT_FINDING;
-    }
-    if (result.exec_errno != 0) {
-        diag("%s: cannot be started: %s", r->path, strerror(result.exec_errno));
-        return result.exec_errno == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE;
-    }
+    int status = recording_run(&r->recording, tape_path, r, &result);
+    if (status != EXIT_FINE)
+        return status;
     if (!r->quiet) {
         char *tape = tape_path(r, result.pid);
         signal(SIGPIPE, SIG_IGN); /* a lost stderr must not change the exit status */
-        record_summary(tape, r->directory, r->argv[0], &r->before);
+        record_summary(tape, r->recording.directory, r->recording.argv[0], &r->before);
         free(tape);
     }
     return launch_exit_status(result.wait_status);
@@ -135,14 +83,10 @@ static int start(struct record *r) {
 
 /* The place for the recording, before the program has done anything. */
 static int check_place(struct record *r) {
-    r->directory = getcwd(NULL, 0);
-    if (r->directory == NULL) {
-        diag("the working directory cannot be named: %s", strerror(errno));
-        return EXIT_FINDING;
-    }
+    const char *directory = r->recording.directory;
     char *prefix = r->output != NULL
-                       ? output_absolute(r->output, r->directory)
-                       : xasprintf("%s/heaptape.%s.", r->directory, basename(r->argv[0]));
+                       ? output_absolute(r->output, directory)
+                       : xasprintf("%s/heaptape.%s.", directory, basename(r->recording.argv[0]));
     r->before = output_list(prefix);
     free(prefix);
     char *tape = tape_path(r, getpid()); /* for a name made from a pid, any pid is as good */
@@ -229,19 +173,14 @@ static int run(int argc, char **argv) {
     }
     if (optind >= argc)
         return command_usage_error(&command_record, "no program given to record");
-    r.argv = argv + optind;
 
-    int status = program_find(r.argv[0], &r.path);
-    if (status == EXIT_FINE && (r.library = find_library()) == NULL)
-        status = EXIT_FINDING;
+    int status = recording_prepare(&r.recording, argv + optind);
     if (status == EXIT_FINE)
         status = check_place(&r);
     if (status == EXIT_FINE)
         status = start(&r);
     output_list_free(&r.before);
-    free(r.directory);
-    free(r.library);
-    free(r.path);
+    recording_free(&r.recording);
     return status;
 }
 

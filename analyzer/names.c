@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "demangle.h"
 #include "diag.h"
 
 struct names {
@@ -132,6 +133,7 @@ static uint32_t intern(struct names *t, struct name *n) {
         uint32_t found = t->slot[at] - 1;
         if (same_name(&t->name[found], n)) {
             free((char *)n->function);
+            free((char *)n->linkage);
             free((char *)n->file);
             free((char *)n->module);
             return found;
@@ -184,6 +186,7 @@ void names_free(struct names *t) {
     for (uint32_t i = 0; i < t->count; i++) {
         free((char *)t->name[i].label);
         free((char *)t->name[i].function);
+        free((char *)t->name[i].linkage);
         free((char *)t->name[i].file);
         free((char *)t->name[i].module);
     }
@@ -208,6 +211,8 @@ static uint32_t resolve(struct names *t, uint32_t frame) {
         n.offset = call - m->bias;
         if (t->lookup(t->context, m, n.offset, &symbol)) {
             n.function = printable_or_null(symbol.function);
+            if (symbol.linkage != NULL)
+                n.linkage = names_printable(symbol.linkage, demangle_unversioned(symbol.linkage));
             n.file = printable_or_null(symbol.file);
             n.line = n.file != NULL ? symbol.line : 0;
         }

@@ -4,7 +4,8 @@
  *
  * A name is what is known about the code that a frame returns to: function, source line, module,
  * or only an offset. Frames that would read the same share one name, so reports merge call stacks
- * by comparing name numbers. A frame is resolved when it is first asked for, once.
+ * by comparing name numbers; of several linkage names it has one. A frame is resolved when it is
+ * first asked for, once.
  *
  * All texts are printable: control bytes and bytes that are not UTF-8 appear as \xHH. They belong
  * to the object and live as long as it. Not thread-safe.
@@ -20,6 +21,7 @@ struct names;
 struct name {
     const char *label;    /* "function (file.c:12)", "function (in libx.so)", "libx.so+0x1234" */
     const char *function; /* NULL: unknown */
+    const char *linkage;  /* as the symbol table has it, without version; NULL: unknown */
     const char *file;     /* full path as the debug information has it; NULL: unknown */
     const char *module;   /* full path as recorded; NULL: the address lies in no known module */
     unsigned line;        /* 0: unknown */

@@ -8,6 +8,11 @@ _heaptape_options() {
         echo '-o --output -f --force -q --quiet --only --paused --max-size --unwinder --clock' \
             '--buffer-events -h --help'
         ;;
+    check)
+        echo '--suppressions --no-default-suppressions --print-default-suppressions --show-suppressed' \
+            '--gen-suppressions --error-exitcode -o --output --log-file --json -q --quiet --only' \
+            '-n --limit --depth --wide -h --help'
+        ;;
     report) echo '-n --limit --depth --pid --exe --wide --json -h --help' ;;
     peak) echo "--at $view -h --help" ;;
     leaks) echo "--between $view -h --help" ;;
@@ -23,20 +28,20 @@ _heaptape_options() {
 # What an option's argument may be: words, or the name of an action.
 _heaptape_argument() {
     case $1:$2 in
-    *:-o | *:--output) echo file ;;
+    *:-o | *:--output | *:--suppressions | *:--log-file) echo file ;;
     *:--unwinder) echo rows libunwind verify ;;
     *:--clock) echo tsc monotonic ;;
     *:--time-unit) echo ms B ;;
     peak:--at) echo peak end ;;
     *:-n | *:--limit | *:--depth | *:--threshold | *:--filter | *:--between | *:--buffer-events | \
-        *:--only | *:--max-size | *:--pid | *:--exe | \
+        *:--only | *:--max-size | *:--error-exitcode | *:--pid | *:--exe | \
         *:--detailed-freq | *:--max-snapshots | *:--heap-admin | *:--alignment) echo none ;;
     esac
 }
 
 _heaptape() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command argument i
-    local commands='record report peak leaks massif dump info'
+    local commands='record check report peak leaks massif dump info'
     COMPREPLY=()
     if [ "$COMP_CWORD" -eq 1 ]; then
         mapfile -t COMPREPLY < <(compgen -W "$commands --help --version" -- "$cur")
@@ -49,19 +54,19 @@ _heaptape() {
     none) ;;
     ?*) mapfile -t COMPREPLY < <(compgen -W "$argument" -- "$cur") ;;
     *)
-        if [ "$command" = record ]; then
+        if [ "$command" = record ] || [ "$command" = check ]; then
             # Behind the program its own files are meant.
             for ((i = 2; i < COMP_CWORD; i++)); do
                 case ${COMP_WORDS[i]} in
                 --) [ $((i + 1)) -lt "$COMP_CWORD" ] && mapfile -t COMPREPLY < <(compgen -f -- "$cur") && return ;;
-                -*) [ "$(_heaptape_argument record "${COMP_WORDS[i]}")" ] && ((i++)) ;;
+                -*) [ "$(_heaptape_argument "$command" "${COMP_WORDS[i]}")" ] && ((i++)) ;;
                 *) mapfile -t COMPREPLY < <(compgen -f -- "$cur") && return ;;
                 esac
             done
         fi
         case $command:$cur in
         *:-*) mapfile -t COMPREPLY < <(compgen -W "$(_heaptape_options "$command")" -- "$cur") ;;
-        record:*) mapfile -t COMPREPLY < <(compgen -c -- "$cur") ;;
+        record:* | check:*) mapfile -t COMPREPLY < <(compgen -c -- "$cur") ;;
         *) mapfile -t COMPREPLY < <(compgen -f -X '!*.tape*' -- "$cur" && compgen -d -- "$cur") ;;
         esac
         ;;

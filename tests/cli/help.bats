@@ -116,7 +116,7 @@ options() {
             . "$1/completions/_heaptape" >/dev/null
             words=("$2")
             _heaptape_command' - "$top" "$command" |
-            sed -E 's/^\([^)]*\)//' | grep -oE '^--?[a-z][a-z-]*\[?' | tr -d '[' | grep -v '^-S$' |
+            sed -E 's/^\([^)]*\)//; s/^\*//' | grep -oE '^--?[a-z][a-z-]*\[?' | tr -d '[' | grep -v '^-S$' |
             sort -u >completed
         diff help completed
     done

@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: MIT */
+#include "check.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "call_target.h"
+#include "diag.h"
+
+static void add_problem(struct check *c, char *sentence) {
+    c->problem = xrealloc(c->problem, (c->problem_count + 1) * sizeof *c->problem);
+    c->problem[c->problem_count++] = sentence;
+}
+
+/* ---- what was not freed in one recording -------------------------------------------------- */
+
+/* Live blocks by stack and allocation function. */
+struct live_site {
+    uint32_t stack;
+    uint8_t op;
+    uint64_t bytes, blocks;
+};
+
+struct live_sites {
+    struct live_site *site;
+    size_t count, room;
+};
+
+static void count_live(void *context, const struct block *b) {
+    struct live_sites *l = context;
+    if (l->count == l->room) {
+        l->room = l->room != 0 ? 2 * l->room : 256;
+        l->site = xrealloc(l->site, l->room * sizeof *l->site);
+    }
+    l->site[l->count++] = (struct live_site){b->stack, b->op, b->size, 1};
+}
+
+static int by_stack(const void *a, const void *b) {
+    const struct live_site *s = a, *t = b;
+    if (s->stack != t->stack)
+        return s->stack < t->stack ? -1 : 1;
+    return (int)s->op - (int)t->op;
+}
+
+/* The allocation function becomes the innermost frame of the stack, with its number for an address:
+ * no code lies there. So it tells sites apart, as it does for suppressions. */
+static void join_live(struct check *c, uint32_t process, struct replay *replay,
+                      struct live_sites *l) {
+    struct stacks *stacks = replay_stacks(replay);
+    struct site *site = xcalloc(l->count, sizeof *site);
+    size_t count = 0;
+    if (l->count != 0)
+        qsort(l->site, l->count, sizeof *l->site, by_stack);
+    for (size_t i = 0; i < l->count; i++) {
+        if (i == 0 || by_stack(&l->site[i - 1], &l->site[i]) != 0) {
+            uint32_t frame = stacks_intern_frame(stacks, l->site[i].op + 1U, 0);
+            site[count++].stack = stacks_push(stacks, l->site[i].stack, frame);
+        }
+        site[count - 1].value[METRIC_LIVE_BYTES] += l->site[i].bytes;
+        site[count - 1].value[METRIC_LIVE_BLOCKS] += l->site[i].blocks;
+    }
+    joined_add(c->joined, process, stacks, site, count);
+    free(site);
+}
+
+/* Counts the events of one recording; what it did not free goes into the list, unless there is no
+ * saying yet what it will free. */
+static void read_tape(struct check *c, struct check_process *p, uint32_t process) {
+    struct tape_file *tape = tape_file_open(p->tape);
+    if (tape == NULL) { /* was there a moment ago */
+        p->end = CHECK_UNREADABLE;
+        return;
+    }
+    struct live_sites live = {0};
+    struct replay *replay = replay_new(tape);
+    replay_observe(replay, &(struct observer){.context = &live, .on_live = count_live});
+    replay_run(replay, UINT64_MAX);
+    const struct tape_health *health = tape_file_health(tape);
+    p->events = health->events;
+    p->lost = health->lost;
+    p->damaged_chunks = health->damaged_chunks;
+    p->damaged_bytes = health->damaged_bytes;
+    p->truncated = tape_file_process(tape)->truncated;
+    p->allocations = replay_counts(replay)->allocations;
+    if (p->end == CHECK_CLOSED || p->end == CHECK_UNSEEN)
+        join_live(c, process, replay, &live);
+    free(live.site);
+    replay_free(replay);
+    tape_file_close(tape);
+}
+
+/* ---- processes ---------------------------------------------------------------------------- */
+
+static bool is_tail(const char *path) {
+    size_t n = strlen(path);
+    return n > 5 && strcmp(path + n - 5, ".tail") == 0;
+}
+
+static bool is_own(const char *exe) {
+    char self[4096];
+    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+    self[n > 0 ? n : 0] = '\0';
+    return exe != NULL && n > 0 && strcmp(exe, self) == 0;
+}
+
+/* Whether there is a process of this number that has not ended, whatever program it runs by now. */
+static bool exists(uint64_t pid) {
+    char path[64], line[512] = "";
+    snprintf(path, sizeof path, "/proc/%llu/stat", (unsigned long long)pid);
+    FILE *in = fopen(path, "re");
+    if (in == NULL)
+        return false;
+    bool got = fgets(line, sizeof line, in) != NULL;
+    fclose(in);
+    const char *state = strrchr(line, ')'); /* the name may hold brackets itself */
+    return got && state != NULL && strncmp(state, ") Z", 3) != 0 && strncmp(state, ") X", 3) != 0;
+}
+
+/* Opens the recording for a first look. */
+static void look_at(struct check_process *p) {
+    struct tape_file *tape = tape_file_open(p->tape);
+    if (tape == NULL) {
+        p->end = CHECK_UNREADABLE;
+        return;
+    }
+    const struct tape_process *t = tape_file_process(tape);
+    const char *program = t->exe != NULL ? names_base(t->exe) : "?";
+    p->program = names_printable(program, strlen(program));
+    p->pid = t->pid;
+    p->ppid = t->ppid;
+    p->started = t->start_mono;
+    p->end = is_own(t->exe)               ? CHECK_OWN
+             : t->closed                  ? CHECK_CLOSED
+             : t->alive || exists(t->pid) ? CHECK_RUNNING
+                                          : CHECK_UNSEEN;
+    tape_file_close(tape);
+}
+
+bool check_settled(char *const *tapes, size_t count) {
+    bool settled = true;
+    for (size_t i = 0; i < count && settled; i++) {
+        struct check_process p = {.tape = tapes[i]};
+        if (is_tail(p.tape) || access(p.tape, F_OK) != 0)
+            continue;
+        look_at(&p);
+        settled = p.end != CHECK_RUNNING;
+        free(p.program);
+    }
+    return settled;
+}
+
+static int by_start(const void *a, const void *b) {
+    const struct check_process *p = a, *q = b;
+    if (p->started != q->started)
+        return p->started < q->started ? -1 : 1;
+    return strcmp(p->tape, q->tape);
+}
+
+static void list_processes(struct check *c, char *const *tapes, size_t count) {
+    c->process = xcalloc(count, sizeof *c->process);
+    for (size_t i = 0; i < count; i++)
+        if (!is_tail(tapes[i]) && access(tapes[i], F_OK) == 0)
+            c->process[c->process_count++].tape = xstrdup(tapes[i]);
+    for (size_t i = 0; i < c->process_count; i++)
+        look_at(&c->process[i]);
+    if (c->process_count != 0)
+        qsort(c->process, c->process_count, sizeof *c->process, by_start);
+    for (size_t i = 0; i < c->process_count; i++)
+        for (size_t k = i + 1; k < c->process_count; k++)
+            if ((c->process[i].end == CHECK_UNSEEN || c->process[i].end == CHECK_RUNNING) &&
+                c->process[i].pid == c->process[k].pid)
+                c->process[i].end = CHECK_REPLACED;
+}
+
+/* Images of one process count as one: the number of the first image of this pid. */
+static uint32_t process_number(const struct check *c, size_t image) {
+    for (size_t i = 0; i < image; i++)
+        if (c->process[i].pid == c->process[image].pid)
+            return (uint32_t)i;
+    return (uint32_t)image;
+}
+
+/* ---- what makes the answer doubtful ------------------------------------------------------- */
+
+static void judge_unseen(struct check *c, const struct check_process *p) {
+    bool first = p->pid == c->pid;
+    const char *name = p->program;
+    if (first && WIFSIGNALED(c->wait_status))
+        add_problem(c, xasprintf("process %llu (%s) was killed by signal %d (%s); what was on its "
+                                 "heap then counts as not freed",
+                                 (unsigned long long)p->pid, name, WTERMSIG(c->wait_status),
+                                 sigabbrev_np(WTERMSIG(c->wait_status))));
+    else if (first)
+        add_problem(c, xasprintf("process %llu (%s) ended unseen: it became a program that cannot "
+                                 "be recorded, or left without the C library",
+                                 (unsigned long long)p->pid, name));
+    else if (c->only == NULL)
+        add_problem(c, xasprintf("process %llu (%s) ended unseen: it was killed, or became a "
+                                 "program that cannot be recorded",
+                                 (unsigned long long)p->pid, name));
+}
+
+static void judge(struct check *c, const struct check_process *p) {
+    unsigned long long pid = p->pid;
+    if (p->end == CHECK_OWN)
+        return;
+    if (p->end == CHECK_UNREADABLE)
+        add_problem(c, xasprintf("the recording %s cannot be read", p->tape));
+    else if (p->end == CHECK_RUNNING)
+        add_problem(c, xasprintf("process %llu (%s) is still running; what it will not free is "
+                                 "not known yet",
+                                 pid, p->program));
+    else if (p->end == CHECK_UNSEEN)
+        judge_unseen(c, p);
+    if (p->lost != 0 && p->end != CHECK_REPLACED)
+        add_problem(c, xasprintf("process %llu (%s): %llu events were lost", pid, p->program,
+                                 (unsigned long long)p->lost));
+    if ((p->damaged_chunks != 0 || p->damaged_bytes != 0) && p->end != CHECK_REPLACED)
+        add_problem(c, xasprintf("process %llu (%s): its recording is damaged (%llu chunks, %llu "
+                                 "bytes)",
+                                 pid, p->program, (unsigned long long)p->damaged_chunks,
+                                 (unsigned long long)p->damaged_bytes));
+}
+
+static void judge_all(struct check *c) {
+    bool any = false, first = false;
+    for (size_t i = 0; i < c->process_count; i++) {
+        judge(c, &c->process[i]);
+        any = true;
+        first |= c->process[i].pid == c->pid;
+    }
+    if (!any && c->only != NULL)
+        add_problem(c, xasprintf("nothing was recorded: no process ran a program that matches %s",
+                                 c->only));
+    else if (!any)
+        add_problem(c, xasprintf("nothing was recorded: the recorder could not be loaded, or could "
+                                 "not write its file"));
+    else if (!first && c->only == NULL)
+        add_problem(c, xasprintf("%s itself was not recorded, only processes that it started",
+                                 c->program));
+}
+
+/* ---- findings ----------------------------------------------------------------------------- */
+
+/* Paths without symbolic links, by name number; a module has many names. */
+struct real_paths {
+    char **path;
+    bool *known;
+};
+
+static struct supp_frame frame_of(const struct name *n, uint32_t number, struct real_paths *real) {
+    if (!real->known[number] && n->module != NULL)
+        real->path[number] = realpath(n->module, NULL);
+    real->known[number] = true;
+    return (struct supp_frame){.function = n->function,
+                               .linkage = n->linkage,
+                               .file = n->file,
+                               .module = n->module,
+                               .module_real = real->path[number],
+                               .line = n->line};
+}
+
+/* What turns a finding into the frames that suppressions see. */
+struct comparison {
+    struct check *check;
+    struct real_paths real;
+    struct call_targets *targets;
+};
+
+/* The function by which frame `outer` entered another module, if the stack does not show it. */
+static const char *entered(struct comparison *m, uint32_t outer, const struct name *inner) {
+    struct stacks *stacks = names_stacks(joined_names(m->check->joined));
+    const struct frame *f = stacks_frame(stacks, outer);
+    if (f->module == UINT32_MAX)
+        return NULL;
+    const struct module *module = stacks_module(stacks, f->module);
+    if (inner->module == NULL || strcmp(inner->module, module->path) == 0)
+        return NULL;
+    const char *name = call_targets_name(m->targets, module->path, module->build_id,
+                                         module->build_id_len, f->address - module->bias);
+    bool shown = name != NULL && inner->linkage != NULL && strcmp(inner->linkage, name) == 0;
+    return shown ? NULL : name;
+}
+
+/* new[] mostly ends with a jump to new: then it belongs on the stack, and other tools show it. */
+static struct supp_frame entered_frame(const char *name, const char *module) {
+    bool array_new = strcmp(name, "_Znam") == 0;
+    return (struct supp_frame){.function = array_new ? "operator new[](unsigned long)" : name,
+                               .linkage = name,
+                               .module = module,
+                               .entered = !array_new};
+}
+
+/* Built-in entries of one name are shown as one. */
+static struct suppression *first_of_name(struct suppressions *all, struct suppression *s) {
+    struct suppression *first = all->entry;
+    while (!first->built_in || strcmp(first->name, s->name) != 0)
+        first++;
+    return first;
+}
+
+static void compare(struct comparison *m, struct check_finding *f, uint32_t stack) {
+    struct check *c = m->check;
+    struct names *names = joined_names(c->joined);
+    struct stacks *stacks = names_stacks(names);
+    struct supp_frame *frame = xcalloc(2UL * f->length + 1, sizeof *frame);
+    size_t count = 1;
+    frame[0] = (struct supp_frame){.function = f->op, .linkage = f->op};
+    stack = stacks_caller(stacks, stack);
+    for (uint32_t i = 0; i < f->length; i++, stack = stacks_caller(stacks, stack)) {
+        const struct name *inner = i != 0 ? names_get(names, f->path[i - 1]) : NULL;
+        const char *name =
+            inner != NULL ? entered(m, stacks_innermost(stacks, stack), inner) : NULL;
+        if (name != NULL)
+            frame[count++] = entered_frame(name, inner->module);
+        frame[count++] = frame_of(names_get(names, f->path[i]), f->path[i], &m->real);
+    }
+    struct suppression *s = suppressions_match(c->suppressions, frame, count);
+    free(frame);
+    if (s != NULL && s->built_in)
+        s = first_of_name(c->suppressions, s);
+    f->suppressed_by = s;
+    if (s != NULL) {
+        s->sites++;
+        s->bytes += f->bytes;
+        s->blocks += f->blocks;
+        c->suppressed++;
+        c->suppressed_bytes += f->bytes;
+        c->suppressed_blocks += f->blocks;
+    } else {
+        c->found++;
+        c->found_bytes += f->bytes;
+        c->found_blocks += f->blocks;
+    }
+}
+
+static int largest_first(const void *a, const void *b) {
+    const struct check_finding *f = a, *g = b;
+    if (f->bytes != g->bytes)
+        return f->bytes > g->bytes ? -1 : 1;
+    if (f->blocks != g->blocks)
+        return f->blocks > g->blocks ? -1 : 1;
+    return 0;
+}
+
+static void list_findings(struct check *c) {
+    size_t count;
+    struct joined_site *site = joined_sites(c->joined, 0, false, &count);
+    struct names *names = joined_names(c->joined);
+    c->finding = xcalloc(count, sizeof *c->finding);
+    c->finding_count = count;
+    for (size_t i = 0; i < count; i++) {
+        struct check_finding *f = &c->finding[i];
+        uint32_t length = joined_path(c->joined, &site[i], 0, false, &f->path);
+        f->op = tape_op_name((unsigned)names_get(names, f->path[0])->offset);
+        f->length = length - 1;
+        memmove(f->path, f->path + 1, f->length * sizeof *f->path);
+        f->processes = site[i].processes;
+        f->bytes = site[i].value[METRIC_LIVE_BYTES];
+        f->blocks = site[i].value[METRIC_LIVE_BLOCKS];
+    }
+    struct comparison m = {.check = c, .targets = call_targets_new()};
+    m.real.path = xcalloc(names_count(names), sizeof *m.real.path);
+    m.real.known = xcalloc(names_count(names), sizeof *m.real.known);
+    for (size_t i = 0; i < count; i++)
+        compare(&m, &c->finding[i], site[i].stack);
+    for (uint32_t i = 0; i < names_count(names); i++)
+        free(m.real.path[i]);
+    free(m.real.path);
+    free(m.real.known);
+    call_targets_free(m.targets);
+    free(site);
+    if (count != 0)
+        qsort(c->finding, count, sizeof *c->finding, largest_first);
+}
+
+void check_gather(struct check *c, char *const *tapes, size_t count) {
+    list_processes(c, tapes, count);
+    c->joined = joined_new();
+    for (size_t i = 0; i < c->process_count; i++)
+        if (c->process[i].end != CHECK_UNREADABLE && c->process[i].end != CHECK_OWN)
+            read_tape(c, &c->process[i], process_number(c, i));
+    judge_all(c);
+    list_findings(c);
+}
+
+void check_free(struct check *c) {
+    for (size_t i = 0; i < c->process_count; i++) {
+        free(c->process[i].tape);
+        free(c->process[i].program);
+    }
+    for (size_t i = 0; i < c->finding_count; i++)
+        free(c->finding[i].path);
+    for (size_t i = 0; i < c->problem_count; i++)
+        free(c->problem[i]);
+    free(c->process);
+    free(c->finding);
+    free(c->problem);
+    joined_free(c->joined);
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a leak check found: the recordings of all processes of one run, and every block that was
+ * not freed at their ends, joined by call stack and compared with the suppressions.
+ */
+#ifndef CHECK_H
+#define CHECK_H
+
+#include <stdio.h>
+
+#include "joined.h"
+#include "suppressions.h"
+
+enum check_end {
+    CHECK_CLOSED,     /* ended in order */
+    CHECK_REPLACED,   /* by exec: the next image of the same process is there, too */
+    CHECK_UNSEEN,     /* not closed: killed, or replaced by a program that was not recorded */
+    CHECK_RUNNING,    /* still */
+    CHECK_UNREADABLE, /* its recording */
+    CHECK_OWN,        /* heaptape itself, in a check inside of this one */
+};
+
+/* One process image. Texts are owned. */
+struct check_process {
+    char *tape; /* absolute path */
+    char *program;
+    uint64_t pid, ppid, started; /* started: CLOCK_MONOTONIC, ns */
+    enum check_end end;
+    uint64_t events, allocations, lost, damaged_chunks, damaged_bytes, truncated;
+};
+
+/* Blocks that one call stack made and that were not freed. */
+struct check_finding {
+    const char *op; /* the allocation function as called, "malloc" */
+    uint32_t *path; /* names of its callers, innermost first; owned */
+    uint32_t length;
+    uint32_t processes; /* in which it was found */
+    uint64_t bytes, blocks;
+    struct suppression *suppressed_by; /* NULL: a finding */
+};
+
+struct check {
+    const char *program; /* as the user called it; not owned */
+    uint64_t pid;        /* of the process that was started */
+    int wait_status;     /* of it, as waitpid gives it */
+    const char *only;    /* pattern that chose the recorded programs, NULL: all; not owned */
+    struct suppressions *suppressions; /* not owned */
+
+    struct check_process *process; /* by start */
+    size_t process_count;
+    struct joined *joined;         /* owns the names */
+    struct check_finding *finding; /* largest first */
+    size_t finding_count;
+    uint64_t found, found_bytes, found_blocks;                /* not suppressed */
+    uint64_t suppressed, suppressed_bytes, suppressed_blocks; /* the rest */
+    char **problem; /* why a run without findings would not be a clean one, a sentence each */
+    size_t problem_count;
+};
+
+/*
+ * Reads every recording among `tapes` (paths; other files are passed over). The caller has filled
+ * in the first members of the check, down to suppressions, whose counters are set. To be freed with
+ * check_free().
+ */
+void check_gather(struct check *, char *const *tapes, size_t count);
+void check_free(struct check *);
+
+/* Whether no process of these recordings is still running: until then there may be more of them. */
+bool check_settled(char *const *tapes, size_t count);
+
+/* How reports look. */
+struct check_style {
+    uint32_t limit, depth; /* findings, and frames of each; 0: all */
+    bool wide, show_suppressed, gen_suppressions;
+    const char *kept; /* directory that stays, NULL: none does */
+};
+
+/* One line when all is well, otherwise the findings, what is wrong with the recordings, and a
+ * summary. */
+void check_print(FILE *, const struct check *, const struct check_style *);
+/* `status`: the exit status of the check. Every finding and every frame. */
+void check_print_json(FILE *, const struct check *, const struct check_style *, int status);
+
+#endif

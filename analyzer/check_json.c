@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+#include "check.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "diag.h"
+#include "tree_print.h"
+
+static void put(struct json_object *o, const char *key, uint64_t value) {
+    json_object_object_add(o, key, json_object_new_uint64(value));
+}
+
+static struct json_object *text_of(const char *text) {
+    char *printable = names_printable(text, strlen(text));
+    struct json_object *o = json_object_new_string(printable);
+    free(printable);
+    return o;
+}
+
+static struct json_object *amount(uint64_t bytes, uint64_t blocks, uint64_t places) {
+    struct json_object *o = json_object_new_object();
+    put(o, "bytes", bytes);
+    put(o, "blocks", blocks);
+    put(o, "places", places);
+    return o;
+}
+
+static struct json_object *suppression_json(const struct suppression *s) {
+    struct json_object *o = amount(s->bytes, s->blocks, s->sites);
+    json_object_object_add(o, "name", text_of(s->name));
+    if (!s->built_in) {
+        json_object_object_add(o, "file", text_of(s->file));
+        put(o, "line", s->line);
+    }
+    json_object_object_add(o, "built_in", json_object_new_boolean(s->built_in));
+    return o;
+}
+
+static struct json_object *finding_json(const struct check *c, const struct check_finding *f) {
+    struct json_object *o = json_object_new_object(), *stack = json_object_new_array();
+    put(o, "bytes", f->bytes);
+    put(o, "blocks", f->blocks);
+    put(o, "processes", f->processes);
+    json_object_object_add(o, "function", json_object_new_string(f->op));
+    for (uint32_t i = 0; i < f->length; i++)
+        json_object_array_add(stack,
+                              tree_json_name(names_get(joined_names(c->joined), f->path[i])));
+    json_object_object_add(o, "stack", stack);
+    return o;
+}
+
+static struct json_object *process_json(const struct check_process *p) {
+    static const char *const end[] = {
+        [CHECK_CLOSED] = "ended",          [CHECK_REPLACED] = "replaced by exec",
+        [CHECK_UNSEEN] = "unseen",         [CHECK_RUNNING] = "still running",
+        [CHECK_UNREADABLE] = "unreadable", [CHECK_OWN] = "heaptape itself, not checked"};
+    struct json_object *o = json_object_new_object();
+    json_object_object_add(o, "tape", text_of(p->tape));
+    if (p->program != NULL)
+        json_object_object_add(o, "program", text_of(p->program));
+    put(o, "pid", p->pid);
+    put(o, "ppid", p->ppid);
+    json_object_object_add(o, "end", json_object_new_string(end[p->end]));
+    put(o, "events", p->events);
+    put(o, "allocations", p->allocations);
+    put(o, "lost", p->lost);
+    put(o, "damaged_chunks", p->damaged_chunks);
+    put(o, "damaged_bytes", p->damaged_bytes);
+    put(o, "truncated_stacks", p->truncated);
+    return o;
+}
+
+void check_print_json(FILE *out, const struct check *c, const struct check_style *style,
+                      int status) {
+    struct json_object *o = json_object_new_object(), *findings = json_object_new_array(),
+                       *used = json_object_new_array(), *unused = json_object_new_array(),
+                       *processes = json_object_new_array(), *problems = json_object_new_array();
+    json_object_object_add(o, "program", text_of(c->program));
+    if (WIFSIGNALED(c->wait_status))
+        put(o, "program_signal", (uint64_t)WTERMSIG(c->wait_status));
+    else
+        put(o, "program_status", (uint64_t)WEXITSTATUS(c->wait_status));
+    put(o, "status", (uint64_t)status);
+    json_object_object_add(o, "clean",
+                           json_object_new_boolean(c->found == 0 && c->problem_count == 0));
+    json_object_object_add(o, "not_freed", amount(c->found_bytes, c->found_blocks, c->found));
+    json_object_object_add(o, "suppressed",
+                           amount(c->suppressed_bytes, c->suppressed_blocks, c->suppressed));
+    for (size_t i = 0; i < c->finding_count; i++)
+        if (c->finding[i].suppressed_by == NULL)
+            json_object_array_add(findings, finding_json(c, &c->finding[i]));
+    json_object_object_add(o, "findings", findings);
+    for (size_t i = 0; i < c->suppressions->count; i++) {
+        const struct suppression *s = &c->suppressions->entry[i];
+        if (s->sites != 0)
+            json_object_array_add(used, suppression_json(s));
+        else if (!s->built_in)
+            json_object_array_add(unused, suppression_json(s));
+    }
+    json_object_object_add(o, "used_suppressions", used);
+    json_object_object_add(o, "unused_suppressions", unused);
+    for (size_t i = 0; i < c->process_count; i++)
+        json_object_array_add(processes, process_json(&c->process[i]));
+    json_object_object_add(o, "processes", processes);
+    for (size_t i = 0; i < c->problem_count; i++)
+        json_object_array_add(problems, text_of(c->problem[i]));
+    json_object_object_add(o, "problems", problems);
+    if (style->kept != NULL)
+        json_object_object_add(o, "recordings", text_of(style->kept));
+    fprintf(out, "%s\n",
+            json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
+                                                  JSON_C_TO_STRING_NOSLASHESCAPE));
+    json_object_put(o);
+}

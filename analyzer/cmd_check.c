@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * heaptape check: runs a program under the recorder and says what it did not free.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "command.h"
+#include "diag.h"
+#include "option_value.h"
+#include "output.h"
+#include "recording.h"
+#include "remaining.h"
+#include "scratch.h"
+
+#define GRACE_STEPS   50 /* how long to wait for processes that are just ending */
+#define GRACE_STEP_NS (20 * 1000 * 1000)
+
+extern const struct command command_check;
+
+enum {
+    OPT_SUPPRESSIONS,
+    OPT_NO_DEFAULTS,
+    OPT_PRINT_DEFAULTS,
+    OPT_SHOW_SUPPRESSED,
+    OPT_GEN_SUPPRESSIONS,
+    OPT_ERROR_EXITCODE,
+    OPT_OUTPUT,
+    OPT_LOG_FILE,
+    OPT_JSON,
+    OPT_QUIET,
+    OPT_ONLY,
+    OPT_LIMIT,
+    OPT_DEPTH,
+    OPT_WIDE
+};
+
+static const struct command_option options[] = {
+    [OPT_SUPPRESSIONS] = {"suppressions", 0, "FILE",
+                          "places to pass over: Valgrind's or LeakSanitizer's format; repeatable"},
+    [OPT_NO_DEFAULTS] = {"no-default-suppressions", 0, NULL,
+                         "count what the C library and libstdc++ keep for themselves"},
+    [OPT_PRINT_DEFAULTS] = {"print-default-suppressions", 0, NULL, "print these and exit"},
+    [OPT_SHOW_SUPPRESSED] = {"show-suppressed", 0, NULL, "say which entry suppressed how much"},
+    [OPT_GEN_SUPPRESSIONS] = {"gen-suppressions", 0, NULL,
+                              "print an entry for --suppressions with each finding"},
+    [OPT_ERROR_EXITCODE] = {"error-exitcode", 0, "N",
+                            "exit status when something was found (default 1)"},
+    [OPT_OUTPUT] = {"output", 'o', "DIR", "record to this directory, and keep it"},
+    [OPT_LOG_FILE] = {"log-file", 0, "FILE", "write the result to FILE instead of stderr"},
+    [OPT_JSON] = {"json", 0, NULL, "machine-readable result"},
+    [OPT_QUIET] = {"quiet", 'q', NULL, "say nothing when all is well"},
+    [OPT_ONLY] = {"only", 0, "PATTERNS",
+                  "check only processes whose program matches, e.g. 'test_*,helper'"},
+    [OPT_LIMIT] = {"limit", 'n', "N", "findings to show, 0: all (default 20)"},
+    [OPT_DEPTH] = {"depth", 0, "N", "frames to show of each, 0: all (default 16)"},
+    [OPT_WIDE] = {"wide", 0, NULL, "do not shorten long names"},
+    {0},
+};
+
+struct settings {
+    const char *output, *log_file;
+    bool json, quiet, no_defaults, print_defaults;
+    uint64_t error_status, limit, depth;
+    struct check_style style;
+};
+
+/* A run of the program. */
+struct run {
+    const struct settings *settings;
+    struct recording recording;
+    struct scratch scratch;
+    struct suppressions suppressions;
+    FILE *out;
+};
+
+/* What is wrong with a suppression file is said while reading the command line: before the program
+ * has run. */
+static int parse(int argc, char **argv, struct settings *s, struct suppressions *suppressions) {
+    const struct command *c = &command_check;
+    const char *value;
+    int option, status;
+    while ((option = command_next_option(c, argc, argv, &value)) >= 0) {
+        switch (option) {
+        case OPT_SUPPRESSIONS:
+            if ((status = suppressions_load(suppressions, value)) != EXIT_FINE)
+                return status;
+            break;
+        case OPT_NO_DEFAULTS:
+            s->no_defaults = true;
+            break;
+        case OPT_PRINT_DEFAULTS:
+            s->print_defaults = true;
+            break;
+        case OPT_SHOW_SUPPRESSED:
+            s->style.show_suppressed = true;
+            break;
+        case OPT_GEN_SUPPRESSIONS:
+            s->style.gen_suppressions = true;
+            break;
+        case OPT_ERROR_EXITCODE:
+            if (!option_number(c, "error-exitcode", value, 0, 255, &s->error_status))
+                return EXIT_USAGE;
+            break;
+        case OPT_OUTPUT:
+            if (value[0] == '\0')
+                return command_usage_error(c, "--output needs the name of a directory");
+            s->output = value;
+            break;
+        case OPT_LOG_FILE:
+            if (value[0] == '\0')
+                return command_usage_error(c, "--log-file needs a file name");
+            s->log_file = value;
+            break;
+        case OPT_JSON:
+            s->json = true;
+            break;
+        case OPT_QUIET:
+            s->quiet = true;
+            break;
+        case OPT_ONLY:
+            if (value[0] == '\0')
+                return command_usage_error(c, "--only needs a pattern");
+            setenv("HEAPTAPE_ONLY", value, 1);
+            break;
+        case OPT_LIMIT:
+            if (!option_number(c, "limit", value, 0, UINT32_MAX, &s->limit))
+                return EXIT_USAGE;
+            break;
+        case OPT_DEPTH:
+            if (!option_number(c, "depth", value, 0, UINT32_MAX, &s->depth))
+                return EXIT_USAGE;
+            break;
+        case OPT_WIDE:
+            s->style.wide = true;
+            break;
+        }
+    }
+    s->style.limit = (uint32_t)s->limit;
+    s->style.depth = (uint32_t)s->depth;
+    return EXIT_FINE;
+}
+
+static char *tape_path(void *context, pid_t pid) {
+    const struct run *r = context;
+    (void)pid;
+    return xasprintf("%s/%s.tape", r->scratch.path, names_base(r->recording.argv[0]));
+}
+
+/* Where the result goes; opened before the program runs, so that a wrong name costs no run. */
+static int open_log(struct run *r) {
+    const char *name = r->settings->log_file;
+    r->out = name != NULL ? fopen(name, "we") : stderr;
+    if (r->out != NULL)
+        return EXIT_FINE;
+    diag("%s: cannot be written: %s", name, strerror(errno));
+    return EXIT_FINDING;
+}
+
+static int close_log(struct run *r, int status) {
+    if (r->out == NULL || r->settings->log_file == NULL)
+        return status;
+    bool bad = ferror(r->out) != 0;
+    if (fclose(r->out) == 0 && !bad)
+        return status;
+    diag("%s: the result could not be written: %s", r->settings->log_file, strerror(errno));
+    return status == EXIT_FINE ? EXIT_FINDING : status;
+}
+
+/* The status that the result calls for; that of a program that failed itself goes before. */
+static int status_of(const struct run *r, const struct check *c) {
+    if (WIFSIGNALED(c->wait_status))
+        return 128 + WTERMSIG(c->wait_status);
+    if (WEXITSTATUS(c->wait_status) != 0)
+        return WEXITSTATUS(c->wait_status);
+    return c->found != 0 || c->problem_count != 0 ? (int)r->settings->error_status : EXIT_FINE;
+}
+
+/* The recordings of all processes. */
+static struct output_list list_tapes(struct run *r) {
+    char *first = tape_path(r, 0);
+    struct output_list tapes = output_list(first);
+    size_t count = 0;
+    for (size_t i = 0; i < tapes.count; i++) {
+        char *name = tapes.name[i];
+        if (strcmp(name, first) == 0 || output_is_other_process(first, name))
+            tapes.name[count++] = name;
+        else
+            free(name);
+    }
+    tapes.count = count;
+    free(first);
+    return tapes;
+}
+
+/* Nothing more will be recorded, by those who do already or by children that are just starting. */
+static bool settled(struct run *r, const struct output_list *tapes) {
+    char *first = tape_path(r, 0);
+    bool any = remaining_any(first);
+    free(first);
+    return !any && check_settled(tapes->name, tapes->count);
+}
+
+/* The program has ended: read its recordings, say what was found, tidy up. */
+static int conclude(struct run *r, const struct launch_result *result) {
+    struct check c = {.program = r->recording.argv[0],
+                      .pid = (uint64_t)result->pid,
+                      .wait_status = result->wait_status,
+                      .only = getenv("HEAPTAPE_ONLY"),
+                      .suppressions = &r->suppressions};
+    struct output_list tapes = list_tapes(r);
+    const struct timespec step = {.tv_nsec = GRACE_STEP_NS};
+    for (int i = 0; i < GRACE_STEPS; i++) {
+        bool end = settled(r, &tapes);
+        if (!end)
+            nanosleep(&step, NULL);
+        output_list_free(&tapes);
+        tapes = list_tapes(r); /* at the end, too: one may have come since the list was made */
+        if (end)
+            break;
+    }
+    signal(SIGPIPE, SIG_IGN); /* a lost reader must not change the exit status */
+    check_gather(&c, tapes.name, tapes.count);
+    bool clean = c.found == 0 && c.problem_count == 0;
+    bool keep = !clean || r->scratch.named;
+    struct check_style style = r->settings->style;
+    style.kept = keep ? r->scratch.path : NULL;
+    int status = status_of(r, &c);
+    if (r->settings->json)
+        check_print_json(r->out, &c, &style, status);
+    else if (!clean || !r->settings->quiet)
+        check_print(r->out, &c, &style);
+    if (keep)
+        scratch_keep(&r->scratch);
+    output_list_free(&tapes);
+    check_free(&c);
+    return status;
+}
+
+static int run_program(struct run *r) {
+    unsetenv("HEAPTAPE_PAUSED"); /* what is not recorded would look as if it had been freed */
+    struct launch_result result;
+    int status = recording_run(&r->recording, tape_path, r, &result);
+    if (status != EXIT_FINE)
+        return status;
+    status = conclude(r, &result);
+    scratch_remove(&r->scratch);
+    status = close_log(r, status);
+    r->out = NULL;
+    if (WIFSIGNALED(result.wait_status))
+        status = launch_exit_status(result.wait_status);
+    return status;
+}
+
+static int check_place(struct run *r) {
+    int status = scratch_make(&r->scratch, r->settings->output, r->recording.directory);
+    if (status != EXIT_FINE)
+        return status;
+    char *tape = tape_path(r, 0);
+    status = output_check(tape, false);
+    free(tape);
+    return status;
+}
+
+static int run(int argc, char **argv) {
+    struct settings s = {.error_status = EXIT_FINDING, .limit = 20, .depth = 16};
+    struct run r = {.settings = &s};
+    int status = parse(argc, argv, &s, &r.suppressions);
+    if (status == EXIT_FINE && s.print_defaults) {
+        fputs(suppressions_default, stdout);
+    } else if (status == EXIT_FINE && optind >= argc) {
+        status = command_usage_error(&command_check, "no program given to check");
+    } else if (status == EXIT_FINE) {
+        if (!s.no_defaults)
+            status = suppressions_parse(&r.suppressions, "built in", suppressions_default, true);
+        if (status == EXIT_FINE)
+            status = recording_prepare(&r.recording, argv + optind);
+        if (status == EXIT_FINE)
+            status = open_log(&r);
+        if (status == EXIT_FINE)
+            status = check_place(&r);
+        if (status == EXIT_FINE)
+            status = run_program(&r);
+    }
+    scratch_remove(&r.scratch);
+    close_log(&r, status);
+    recording_free(&r.recording);
+    suppressions_free(&r.suppressions);
+    return status;
+}
+
+const struct command command_check = {
+    .name = "check",
+    .usage = "[options] [--] PROGRAM [ARGUMENT...]",
+    .summary = "run a program and say what it and its children did not free",
+    .options = options,
+    .details =
+        "The result goes to stderr: stdout is the program's own. The recordings are kept when\n"
+        "something was found; the last line says where.\n"
+        "Exit status: the program's own if it failed; otherwise --error-exitcode when something\n"
+        "was not freed, or when a recording is incomplete; otherwise 0. Before the program runs:\n"
+        "1 the recordings or the log cannot be written; 2 wrong usage, or a suppression file "
+        "with\n"
+        "an error; 126 the program cannot be run or recorded; 127 there is no such program.\n",
+    .run = run,
+};

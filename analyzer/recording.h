@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A program about to be recorded: what `record` and `check` share. Not thread-safe.
+ */
+#ifndef RECORDING_H
+#define RECORDING_H
+
+#include <sys/types.h>
+
+#include "launch.h"
+
+struct recording {
+    char **argv;     /* of the program; argv[0] as given; not owned */
+    char *path;      /* file to execute */
+    char *library;   /* absolute path of the recorder */
+    char *directory; /* working directory at the start */
+};
+
+/*
+ * Finds the program argv[0], the recorder's library beside the command (build tree) or in
+ * ../lib/heaptape (installed), and the working directory. Returns EXIT_FINE, or prints one line and
+ * returns the status to end with: EXIT_FINDING, EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND. To be freed
+ * with recording_free() in either case.
+ */
+int recording_prepare(struct recording *, char **argv);
+void recording_free(struct recording *);
+
+/* The tape of the process `pid`, an absolute path that the caller frees. Child and parent ask both
+ * and must get the same. */
+typedef char *recording_tape(void *context, pid_t pid);
+
+/*
+ * Runs the program under the recorder, with its first tape where `tape` says, and waits for its
+ * end. HEAPTAPE_* that the caller has put into the environment are handed on. Returns EXIT_FINE
+ * with *result filled in, or prints one line and returns a status as above: then it never ran.
+ */
+int recording_run(const struct recording *, recording_tape *tape, void *context,
+                  struct launch_result *result);
+
+#endif
