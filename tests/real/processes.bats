@@ -79,14 +79,15 @@ load recorded
     for how in none range loop; do
         mkdir "$how.bare" "$how.recorded"
         run_bare ./close_all $how "$how.bare"
-        for events in 16 1000; do
+        for events in 0 16; do
             HEAPTAPE_BUFFER_EVENTS=$events run_recorded ./close_all $how "$how.recorded"
             expect_status 0
             expect_same bare.err err
             expect_same bare.out out
             diff -r "$how.bare" "$how.recorded"
             [ "$(find "$how.recorded" -type f | wc -l)" -eq 600 ]
-            expect_own
+            # Buffers of 16 make the most of every chance to hit a file that is open, and may lose.
+            if [ $events -eq 0 ]; then expect_own; else expect_counted; fi
         done
     done
 }

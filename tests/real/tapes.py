@@ -72,26 +72,37 @@ def run(*arguments):
 
 
 def own_events(path):
-    """Allocations and frees of own blocks, and whether the tape is complete."""
+    """Allocations and frees of own blocks, and whether the tape is complete. A block that nobody
+    allocated is an own one whose allocation was lost, or that a child inherited; `strays` of them."""
     dump = run("dump", "--no-stacks", path)
-    live, allocations, frees = set(), 0, 0
+    live, allocations, frees, strays = {}, 0, 0, 0
     for line in dump.stdout.splitlines():
-        if OWN_SIZE in line:
-            allocations += 1
-            live.add(line.split(b" ", 5)[4])
-        elif b" free " in line:
-            address = line.rsplit(b" ", 1)[1]
-            if address in live:
-                live.remove(address)
-                frees += 1
-    return allocations, frees, dump.returncode == 0
+        words = line.split(b" ", 6)
+        if words[3] in (b"free", b"realloc_from"):
+            own = live.pop(words[4], None)
+            frees += own is True
+            strays += own is None
+        elif words[4].startswith(b"address="):
+            own = words[5] == OWN_SIZE
+            live[words[4]] = own
+            allocations += own
+    return allocations, frees, strays, dump.returncode == 0
+
+
+def calls(path):
+    """Every call of the program that the tape has, whatever it was for."""
+    names = (b"sample", b"thread", b"mark", b"module_load", b"module_unload")
+    dump = run("dump", "--no-stacks", path)
+    return sum(line.split(b" ", 4)[3] not in names for line in dump.stdout.splitlines())
 
 
 def completeness(path):
     return json.loads(run("report", "--json", "-n", "1", path).stdout)["completeness"]
 
 
-def compare(notes_path, paths, loss_allowed):
+def compare(notes_path, paths, losses=None):
+    """What is wrong, as lines. `losses`: a list, events may be missing and their numbers go there."""
+    loss_allowed = losses is not None
     notes = collections.defaultdict(list)
     with open(notes_path) as file:
         for line in file:
@@ -103,23 +114,23 @@ def compare(notes_path, paths, loss_allowed):
     wrong = []
     for pid in sorted(set(notes) | set(tapes)):
         found = [(info, *own_events(info.path)) for info in tapes[pid]]
-        for info, _, _, complete in found:
+        for info, _, _, _, complete in found:
             if not complete and not loss_allowed:
                 wrong.append(f"{info.path}: not complete: {completeness(info.path)}")
-        found = [f for f in found if f[1] != 0 or f[2] != 0 or not f[3]]
+        found = [f for f in found if f[1] != 0 or f[2] != 0 or not f[4]]
         wanted = [pairs for pairs in notes[pid] if pairs != 0]
         if len(found) != len(wanted):
             wrong.append(f"process {pid}: {len(wanted)} images with events, {len(found)} on tape")
             continue
-        for (info, allocations, frees, complete), pairs in zip(found, wanted):
-            missing = 2 * pairs - allocations - frees
+        for (info, allocations, frees, strays, complete), pairs in zip(found, wanted):
+            missing = 2 * pairs - allocations - frees - strays
             text = f"{info.path}: {allocations} + {frees} events of {pairs} pairs"
             if not loss_allowed:
                 if allocations != pairs or frees != pairs:
                     wrong.append(text)
                 continue
             lost = completeness(info.path)["lost"]
-            print(f"{text}, {lost} lost")
+            losses.append(lost)
             if not missing <= lost <= missing + RECORDERS_OWN or complete != (lost == 0):
                 wrong.append(f"{text}, {lost} lost")
             if lost != 0:
@@ -135,7 +146,10 @@ def main():
     what, arguments = sys.argv[1], sys.argv[2:]
     wrong = []
     if what in ("own", "loss"):
-        wrong = compare(arguments[0], arguments[1:], what == "loss")
+        losses = [] if what == "loss" else None
+        wrong = compare(arguments[0], arguments[1:], losses)
+        if losses:
+            print("lost:", *losses)
     elif what == "complete":
         tapes = list(tapes_of(arguments))
         wrong = [] if tapes else ["there is no tape"]
@@ -152,4 +166,5 @@ def main():
     sys.exit(len(wrong) > 0)
 
 
-main()
+if __name__ == "__main__":
+    main()
