@@ -12,6 +12,7 @@ tapes.py lineage TAPE...     lines "FILE PID ID PARENT-FILE PARENT-ID FORK-STAMP
 TAPE may be a directory: all tapes in it. The environment variable heaptape names the command.
 """
 import collections
+import functools
 import json
 import os
 import subprocess
@@ -64,7 +65,9 @@ def tapes_of(arguments):
                 yield info_of(name)
 
 
+@functools.lru_cache(maxsize=8)
 def run(*arguments):
+    """heaptape's answer; run.cache_clear() when the tapes are others."""
     result = subprocess.run([os.environ["heaptape"], *arguments], stdout=subprocess.PIPE,
                             stderr=subprocess.PIPE, check=False)
     assert result.returncode in (0, 1), (arguments, result.returncode, result.stderr)

@@ -11,13 +11,14 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 import tapes  # noqa: E402
 
-QUIET = 40  # so many runs without an effect in a row: behind the last call
+QUIET = 20  # so many runs without an effect in a row: behind the last call
 
 library, program = sys.argv[1:]
 
 
 def run(n=None):
     """One run, bare or recorded with the nth call failing (0: none)."""
+    tapes.run.cache_clear()
     shutil.rmtree("tapes", ignore_errors=True)
     os.mkdir("tapes")
     if os.path.exists("notes"):

@@ -15,8 +15,10 @@ static atomic_bool stop;
 static void *until_stopped(void *unused) {
     unsigned long pairs = 0;
     (void)unused;
-    for (; !atomic_load(&stop); pairs++)
-        own_pairs(1);
+    for (; !atomic_load(&stop); pairs += 50) {
+        own_pairs(50);
+        usleep(300);
+    }
     return (void *)pairs;
 }
 
