@@ -1,15 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 #include <string.h>
+#include <sys/resource.h>
 
 #include "command.h"
 #include "completeness.h"
 #include "diag.h"
+#include "family.h"
 #include "option_value.h"
 #include "report.h"
+#include "report_family.h"
 
 static const struct command_option options[] = {
-    {"limit", 'n', "N", "sites to show by each metric, 0: all (default 5)"},
+    {"limit", 'n', "N", "sites to show by each metric, 0: all, processes too (default 5)"},
     {"depth", 0, "N", "frames to show of a site's stack, 0: all (default 6)"},
+    {"pid", 0, "PID", "only the recordings of this process"},
+    {"exe", 0, "GLOB", "only those of programs whose path or file name matches"},
     {"wide", 0, NULL, "do not shorten long names"},
     {"json", 0, NULL, "machine-readable output, exact integers"},
     {NULL, 0, NULL, NULL},
@@ -19,58 +24,124 @@ static int run(int argc, char **argv);
 
 const struct command command_report = {
     .name = "report",
-    .usage = "[options] FILE",
+    .usage = "[options] FILE|DIRECTORY|PID...",
     .summary = "what ran, what it allocated, and the largest allocation sites",
     .options = options,
     .details =
+        "One recording is shown in detail; several as a tree of processes, and their sites joined. "
+        "A\nDIRECTORY stands for all recordings in it, a PID for that of a running process.\n"
         "Shares are of the column's total over all sites. Temporary: freed before the thread "
         "that\nallocated it allocated again. Left out of stacks: operator new, and what lies "
         "outside main.\n"
-        "Exit status: 0; 1 when the recording has damage or loss (the last line says so).\n",
+        "Exit status: 0; 1 when a recording has damage or loss (the last lines say so).\n",
     .run = run,
 };
 
-static int run(int argc, char **argv) {
-    uint64_t limit = 5, depth = 6;
-    bool wide = false, json = false;
+struct settings {
+    uint64_t limit, depth, pid;
+    const char *exe;
+    bool wide, json;
+};
+
+static bool parse(int argc, char **argv, struct settings *s) {
     const char *value;
     int found;
     while ((found = command_next_option(&command_report, argc, argv, &value)) >= 0) {
         const char *name = options[found].name;
+        bool good = true;
         if (strcmp(name, "wide") == 0)
-            wide = true;
+            s->wide = true;
         else if (strcmp(name, "json") == 0)
-            json = true;
-        else if (strcmp(name, "limit") == 0) {
-            if (!option_number(&command_report, name, value, 0, UINT32_MAX, &limit))
-                return EXIT_USAGE;
-        } else if (!option_number(&command_report, name, value, 0, TREE_DEPTH_MAX, &depth)) {
-            return EXIT_USAGE;
-        }
+            s->json = true;
+        else if (strcmp(name, "exe") == 0)
+            s->exe = value;
+        else if (strcmp(name, "pid") == 0)
+            good = option_number(&command_report, name, value, 1, INT32_MAX, &s->pid);
+        else if (strcmp(name, "limit") == 0)
+            good = option_number(&command_report, name, value, 0, UINT32_MAX, &s->limit);
+        else
+            good = option_number(&command_report, name, value, 0, TREE_DEPTH_MAX, &s->depth);
+        if (!good)
+            return false;
     }
-    const char *file = option_file(&command_report, argc, argv);
-    if (file == NULL)
-        return EXIT_USAGE;
-    struct report r = {.tape = tape_file_open(file)};
-    if (r.tape == NULL)
-        return EXIT_FINDING;
-    struct profile *profile = profile_run(r.tape, NULL);
-    r.profile = profile;
+    if (optind == argc)
+        command_usage_error(&command_report, "no recording is named");
+    return optind < argc;
+}
+
+/* ---- one recording ------------------------------------------------------------------------ */
+
+static void report_one(void *context, struct family_member *m, struct tape_file *tape,
+                       const struct profile *profile) {
+    const struct settings *s = context;
+    struct report r = {.tape = tape, .profile = profile};
+    (void)m;
     r.names = names_new(replay_stacks(profile->replay));
     for (unsigned i = 0; i < RANKING_COUNT; i++)
         r.ranking[i] =
-            ranking_new(r.names, profile, &ranking_info[i], (uint32_t)depth, (uint32_t)limit);
-    if (json) {
+            ranking_new(r.names, profile, &ranking_info[i], (uint32_t)s->depth, (uint32_t)s->limit);
+    if (s->json) {
         report_print_json(stdout, &r);
     } else {
-        struct screen screen = screen_of(stdout, wide);
+        struct screen screen = screen_of(stdout, s->wide);
         report_print(stdout, &r, &screen);
     }
-    int status = completeness_status(r.tape);
     for (unsigned i = 0; i < RANKING_COUNT; i++)
         ranking_free(r.ranking[i]);
     names_free(r.names);
-    profile_free(profile);
-    tape_file_close(r.tape);
+}
+
+static int report_single(struct family *f, struct settings *s) {
+    family_run(f, report_one, s);
+    for (uint32_t i = 0; i < f->count; i++)
+        if (f->member[i].selected && !report_family_whole(&f->member[i]))
+            return EXIT_FINDING;
+    return f->unreadable != 0 ? EXIT_FINDING : EXIT_FINE;
+}
+
+/* ---- several ------------------------------------------------------------------------------ */
+
+/* Every module of every process stays open while names are looked up. */
+static void allow_many_files(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit); /* if not, some names are missing, which the page says */
+}
+
+static int report_several(struct family *f, const struct settings *s) {
+    allow_many_files();
+    struct report_family *r = report_family_new(f, (uint32_t)s->depth, (uint32_t)s->limit);
+    if (s->json) {
+        report_family_print_json(stdout, r);
+    } else {
+        struct screen screen = screen_of(stdout, s->wide);
+        report_family_print(stdout, r, &screen);
+    }
+    int status = report_family_status(r);
+    report_family_free(r);
+    return status;
+}
+
+static int run(int argc, char **argv) {
+    struct settings s = {.limit = 5, .depth = 6};
+    if (!parse(argc, argv, &s))
+        return EXIT_USAGE;
+    struct family *f = family_new();
+    bool any = false;
+    for (int i = optind; i < argc; i++)
+        any |= family_add(f, argv[i]);
+    int status = EXIT_FINDING;
+    if (any) {
+        family_link(f);
+        uint32_t all = family_select(f, 0, NULL), left = family_select(f, s.pid, s.exe);
+        if (left == 0)
+            diag("report: none of %u recording%s is of such a process (--pid, --exe)", all,
+                 all == 1 ? "" : "s");
+        else
+            status = left == 1 ? report_single(f, &s) : report_several(f, &s);
+    }
+    family_free(f);
     return status;
 }

@@ -59,28 +59,88 @@ static void add_modules(struct line *l, const struct names_modules *m) {
     free(name);
 }
 
-void completeness_print(FILE *out, struct tape_file *tape, const struct replay_counts *counts,
-                        struct names *names) {
-    const struct tape_health *h = tape_file_health(tape);
-    const struct tape_process *p = tape_file_process(tape);
+void completeness_add(struct completeness *c, const struct tape_health *h,
+                      const struct replay_counts *counts, uint64_t truncated) {
+    c->events += h->events;
+    c->lost += h->lost;
+    c->damaged_chunks += h->damaged_chunks;
+    c->damaged_bytes += h->damaged_bytes;
+    c->unmatched_frees += counts->unmatched_frees;
+    c->inversions += counts->inversions;
+    c->overlaps += counts->overlaps;
+    c->truncated += truncated;
+    c->unfollowed += h->unfollowed;
+}
+
+bool completeness_whole(const struct completeness *c) {
+    return c->lost == 0 && c->damaged_chunks == 0 && c->damaged_bytes == 0;
+}
+
+static struct completeness of_tape(struct tape_file *tape, const struct replay_counts *counts) {
+    struct completeness c = {0};
+    completeness_add(&c, tape_file_health(tape), counts, tape_file_process(tape)->truncated);
+    return c;
+}
+
+char *completeness_doubt(const struct tape_health *h) {
+    char buf[UNITS_ROOM];
+    if (h->lost != 0)
+        return xasprintf("not reliable: %s event%s lost", units_count(buf, h->lost),
+                         h->lost == 1 ? "" : "s");
+    if (h->damaged_chunks != 0)
+        return xasprintf("not reliable: %s damaged chunk%s", units_count(buf, h->damaged_chunks),
+                         h->damaged_chunks == 1 ? "" : "s");
+    return NULL;
+}
+
+char *completeness_doubt_suffix(const struct tape_health *h) {
+    char *doubt = completeness_doubt(h);
+    char *suffix = doubt != NULL ? xasprintf(" (%s)", doubt) : xstrdup("");
+    free(doubt);
+    return suffix;
+}
+
+void completeness_print_line(FILE *out, const struct completeness *c, struct names *names) {
     struct line l = {.out = out};
     char buf[UNITS_ROOM];
-    add_part(&l, xasprintf("%s: %s event%s",
-                           completeness_status(tape) == EXIT_FINE ? "Complete" : "INCOMPLETE",
-                           units_count(buf, h->events), h->events == 1 ? "" : "s"));
-    add_amount(&l, h->lost, "lost", "lost");
-    add_amount(&l, h->damaged_chunks, "damaged chunk", "damaged chunks");
-    add_amount(&l, counts->unmatched_frees, "unmatched free", "unmatched frees");
-    add_amount(&l, counts->inversions, "inversion repaired", "inversions repaired");
-    if (counts->overlaps != 0)
-        add_amount(&l, counts->overlaps, "block whose address came back before its free",
+    add_part(&l, xasprintf("%s: %s event%s", completeness_whole(c) ? "Complete" : "INCOMPLETE",
+                           units_count(buf, c->events), c->events == 1 ? "" : "s"));
+    add_amount(&l, c->lost, "lost", "lost");
+    add_amount(&l, c->damaged_chunks, "damaged chunk", "damaged chunks");
+    add_amount(&l, c->unmatched_frees, "unmatched free", "unmatched frees");
+    add_amount(&l, c->inversions, "inversion repaired", "inversions repaired");
+    if (c->overlaps != 0)
+        add_amount(&l, c->overlaps, "block whose address came back before its free",
                    "blocks whose addresses came back before their frees");
-    add_amount(&l, p->truncated, "truncated stack", "truncated stacks");
+    add_amount(&l, c->truncated, "truncated stack", "truncated stacks");
+    if (c->unfollowed != 0)
+        add_amount(&l, c->unfollowed, "process not followed", "processes not followed");
     if (names != NULL) {
         struct names_modules m = names_modules(names);
         add_modules(&l, &m);
     }
     fputc('\n', out);
+}
+
+/* A forked child whose parent's tape was not at hand, or not asked for. */
+static bool parent_not_read(const struct tape_process *p, const struct replay_counts *counts) {
+    return p->parent_id != NULL && !counts->inherited_known;
+}
+
+void completeness_print(FILE *out, struct tape_file *tape, const struct replay_counts *counts,
+                        struct names *names) {
+    const struct tape_health *h = tape_file_health(tape);
+    const struct tape_process *p = tape_file_process(tape);
+    struct completeness c = of_tape(tape, counts);
+    completeness_print_line(out, &c, names);
+    if (parent_not_read(p, counts) && counts->unmatched_frees != 0 && p->parent != NULL) {
+        char *parent = names_printable(p->parent, strlen(p->parent));
+        fprintf(out,
+                "The parent's tape, %s, is missing, or was not read (only report does): frees of "
+                "blocks\ninherited from it are unmatched.\n",
+                parent);
+        free(parent);
+    }
     if (p->alive)
         fputs("The program is still running: this is the recording so far.\n", out);
     else if (!p->closed)
@@ -95,33 +155,41 @@ static void put(struct json_object *o, const char *key, uint64_t value) {
     json_object_object_add(o, key, json_object_new_uint64(value));
 }
 
+void completeness_put(struct json_object *o, const struct completeness *c, struct names *names) {
+    json_object_object_add(o, "complete", json_object_new_boolean(completeness_whole(c)));
+    put(o, "events", c->events);
+    put(o, "lost", c->lost);
+    put(o, "damaged_chunks", c->damaged_chunks);
+    put(o, "damaged_bytes", c->damaged_bytes);
+    put(o, "unmatched_frees", c->unmatched_frees);
+    put(o, "inversions", c->inversions);
+    put(o, "overlaps", c->overlaps);
+    put(o, "truncated_stacks", c->truncated);
+    put(o, "processes_not_followed", c->unfollowed);
+    if (names == NULL)
+        return;
+    struct names_modules m = names_modules(names);
+    put(o, "modules", m.used);
+    put(o, "modules_without_symbols", m.without_symbols);
+    put(o, "modules_missing", m.missing);
+    put(o, "modules_rebuilt", m.rebuilt);
+}
+
 struct json_object *completeness_json(struct tape_file *tape, const struct replay_counts *counts,
                                       struct names *names) {
     const struct tape_health *h = tape_file_health(tape);
     const struct tape_process *p = tape_file_process(tape);
+    struct completeness c = of_tape(tape, counts);
     struct json_object *o = json_object_new_object();
-    json_object_object_add(o, "complete",
-                           json_object_new_boolean(completeness_status(tape) == EXIT_FINE));
-    put(o, "events", h->events);
-    put(o, "lost", h->lost);
+    completeness_put(o, &c, names);
     put(o, "chunks", h->chunks);
-    put(o, "damaged_chunks", h->damaged_chunks);
-    put(o, "damaged_bytes", h->damaged_bytes);
     if (h->first_damage != NULL)
         json_object_object_add(o, "first_damage", json_object_new_string(h->first_damage));
-    put(o, "unmatched_frees", counts->unmatched_frees);
-    put(o, "inversions", counts->inversions);
-    put(o, "overlaps", counts->overlaps);
-    put(o, "truncated_stacks", p->truncated);
     json_object_object_add(o, "closed", json_object_new_boolean(p->closed));
     json_object_object_add(o, "alive", json_object_new_boolean(p->alive));
-    if (names != NULL) {
-        struct names_modules m = names_modules(names);
-        put(o, "modules", m.used);
-        put(o, "modules_without_symbols", m.without_symbols);
-        put(o, "modules_missing", m.missing);
-        put(o, "modules_rebuilt", m.rebuilt);
-    }
+    if (p->parent_id != NULL)
+        json_object_object_add(o, "parent_read",
+                               json_object_new_boolean(!parent_not_read(p, counts)));
     return o;
 }
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "completeness.h"
 #include "diag.h"
 #include "option_value.h"
 
@@ -216,6 +217,7 @@ struct massif *massif_new(struct tape_file *tape, const struct massif_options *o
     replay_run(second, UINT64_MAX);
     replay_free(second);
     free(f.live);
+    m->doubt = completeness_doubt(tape_file_health(tape));
     return m;
 }
 
@@ -227,6 +229,7 @@ void massif_free(struct massif *m) {
     free(m->snapshot);
     names_free(m->names);
     replay_free(m->replay);
+    free(m->doubt);
     free(m);
 }
 

@@ -66,6 +66,7 @@ struct massif {
     uint32_t count;
     struct replay *replay; /* done: counts and stacks */
     struct names *names;
+    char *doubt; /* why the figures are not reliable (completeness_doubt), or NULL */
 };
 
 /* Replays the tape twice: to choose the snapshots, then to fill their trees. The tape must stay

@@ -50,7 +50,8 @@ static void write_tree(FILE *out, const struct massif *m, const struct tree *t, 
 
 void massif_write(FILE *out, const struct massif *m, const struct tape_process *process) {
     char *arguments = massif_arguments(&m->options), *command = report_command_line(process);
-    fprintf(out, "desc: %s (recorded by heaptape)\ncmd: %s\ntime_unit: %s\n", arguments, command,
+    fprintf(out, "desc: %s (recorded by heaptape%s%s)\ncmd: %s\ntime_unit: %s\n", arguments,
+            m->doubt != NULL ? "; " : "", m->doubt != NULL ? m->doubt : "", command,
             m->options.unit == MASSIF_MS ? "ms" : "B");
     free(arguments);
     free(command);

@@ -83,6 +83,8 @@ static void count_free(void *context, const struct block *b, uint64_t now, uint3
     struct counter *c = counter_of(p, b->stack);
     c->live_bytes -= b->size;
     c->live_blocks--;
+    if (thread != b->thread)
+        thread_matrix_add(p->profile->threads, b->thread, thread, b->size);
     c->temporary += !realloc && thread == b->thread && *newest_of(p, thread) == b->sequence + 1;
     p->live_bytes -= b->size;
 }
@@ -102,6 +104,10 @@ static void note_sample(void *context, uint64_t rss_bytes, uint64_t now) {
                                               sizeof *f->samples);
     f->samples[f->sample_count++] =
         (struct profile_sample){.time = now, .rss_bytes = rss_bytes, .heap_bytes = p->live_bytes};
+}
+
+static void note_live(void *context, const struct block *b) {
+    thread_matrix_add_live(((struct pass *)context)->profile->threads, b->thread, b->size);
 }
 
 static void fill_sites(struct pass *p) {
@@ -145,26 +151,40 @@ static void drop_older(void *context, const struct block *b) {
     c->live_blocks--;
 }
 
-struct profile *profile_run(struct tape_file *tape, const struct profile_range *range) {
-    static const struct profile_range everything = {.until = UINT64_MAX};
-    if (range == NULL)
-        range = &everything;
+static struct profile *run(struct tape_file *tape, const struct profile_range *range,
+                           void (*prepare)(void *context, struct replay *), void *context) {
     struct pass p = {0};
     struct between between = {range, &p};
     struct profile *f = p.profile = xcalloc(1, sizeof *f);
     f->replay = replay_new(tape);
+    f->threads = thread_matrix_new(f->replay);
     replay_observe(f->replay, &(struct observer){.context = &p,
                                                  .on_alloc = count_alloc,
                                                  .on_free = count_free,
                                                  .on_mark = note_mark,
-                                                 .on_sample = note_sample});
+                                                 .on_sample = note_sample,
+                                                 .on_live = note_live});
     if (range->between)
         replay_observe(f->replay, &(struct observer){.context = &between, .on_live = drop_older});
+    if (prepare != NULL)
+        prepare(context, f->replay);
     replay_run(f->replay, range->between ? range->to : range->until);
     fill_sites(&p);
     free(p.counter);
     free(p.newest);
     return f;
+}
+
+static const struct profile_range everything = {.until = UINT64_MAX};
+
+struct profile *profile_run(struct tape_file *tape, const struct profile_range *range) {
+    return run(tape, range != NULL ? range : &everything, NULL, NULL);
+}
+
+struct profile *profile_run_prepared(struct tape_file *tape,
+                                     void (*prepare)(void *context, struct replay *),
+                                     void *context) {
+    return run(tape, &everything, prepare, context);
 }
 
 void profile_free(struct profile *f) {
@@ -175,6 +195,7 @@ void profile_free(struct profile *f) {
     free(f->marks);
     free(f->samples);
     free(f->sites);
+    thread_matrix_free(f->threads);
     replay_free(f->replay);
     free(f);
 }

@@ -7,6 +7,7 @@
 #define PROFILE_H
 
 #include "replay.h"
+#include "thread_matrix.h"
 
 enum metric {
     METRIC_PEAK_BYTES, /* live at the instant of the heap's peak */
@@ -50,6 +51,7 @@ struct profile {
     size_t mark_count;
     struct profile_sample *samples;
     size_t sample_count;
+    struct thread_matrix *threads; /* owned; behind the run */
 };
 
 /* Which part of the recording is looked at. */
@@ -62,6 +64,12 @@ struct profile_range {
 /* Runs the whole tape (or the range; NULL means all). The caller frees with profile_free before
  * closing the tape. */
 struct profile *profile_run(struct tape_file *, const struct profile_range *);
+
+/* The same over the whole tape; `prepare` is called before the run, with the replay to prepare
+ * (what is inherited, where to stop). */
+struct profile *profile_run_prepared(struct tape_file *,
+                                     void (*prepare)(void *context, struct replay *),
+                                     void *context);
 void profile_free(struct profile *);
 
 /*

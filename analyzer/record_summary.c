@@ -10,12 +10,35 @@
 
 #include "diag.h"
 #include "replay.h"
+#include "settle.h"
 #include "units.h"
 
 /* A path as short as the user would type it: relative when it lies in the working directory. */
 static const char *shorten(const char *path, const char *directory) {
     size_t n = strlen(directory);
     return n > 1 && strncmp(path, directory, n) == 0 && path[n] == '/' ? path + n + 1 : path;
+}
+
+size_t record_settle(const char *tape, const struct output_list *before) {
+    size_t running = 0;
+    char *first_problem = NULL;
+    struct output_list now = output_list(tape);
+    for (size_t i = 0; i < now.count; i++) {
+        const char *path = now.name[i];
+        char *problem = NULL;
+        if (strcmp(path, tape) == 0 ||
+            (output_is_other_process(tape, path) && !output_list_has(before, path)))
+            running += settle_tape(path, &problem) == SETTLE_RUNNING;
+        if (first_problem == NULL)
+            first_problem = problem;
+        else
+            free(problem);
+    }
+    output_list_free(&now);
+    if (first_problem != NULL)
+        diag("%s", first_problem);
+    free(first_problem);
+    return running;
 }
 
 /* Other process tapes that this run made: how many, and the one with the most events. */
@@ -48,8 +71,9 @@ static struct others find_others(const char *tape, const struct output_list *bef
     return others;
 }
 
-/* "N events, peak P, recorded in FILE; next: …", with *events = N. */
-static void print_recording(struct tape_file *t, const char *name, uint64_t *events) {
+/* "N events, peak P, recorded in FILE; next: …", with *events = N. With others the next command
+ * reads all of them. */
+static void print_recording(struct tape_file *t, const char *name, bool others, uint64_t *events) {
     char number[UNITS_ROOM], size[UNITS_ROOM];
     struct replay *replay = replay_new(t);
     replay_run(replay, UINT64_MAX);
@@ -62,14 +86,14 @@ static void print_recording(struct tape_file *t, const char *name, uint64_t *eve
         fprintf(stderr, ", %s events lost", units_count(number, health->lost));
     if (counts->allocations == 0)
         fputs(", no allocation among them", stderr);
-    fprintf(stderr, ", recorded in %s; next: heaptape report %s", name, name);
+    fprintf(stderr, ", recorded in %s; next: heaptape report %s%s", name, name, others ? "*" : "");
     replay_free(replay);
 }
 
 static void print_others(const struct others *others, const char *name, const char *largest,
                          uint64_t events) {
     char number[UNITS_ROOM];
-    fprintf(stderr, " (%zu more process%s: %s.*", others->count, others->count == 1 ? "" : "es",
+    fprintf(stderr, " (%zu more recording%s: %s.*", others->count, others->count == 1 ? "" : "s",
             name);
     if (largest != NULL && others->events > events)
         fprintf(stderr, ", most events, %s, in %s", units_count(number, others->events), largest);
@@ -78,6 +102,7 @@ static void print_others(const struct others *others, const char *name, const ch
 
 void record_summary(const char *tape, const char *directory, const char *program,
                     const struct output_list *before) {
+    size_t running = record_settle(tape, before);
     struct others others = find_others(tape, before);
     const char *name = shorten(tape, directory);
     uint64_t events = 0;
@@ -85,7 +110,7 @@ void record_summary(const char *tape, const char *directory, const char *program
     struct tape_file *t = there ? tape_file_open(tape) : NULL; /* says what is wrong with it */
     fputs("heaptape: ", stderr);
     if (t != NULL)
-        print_recording(t, name, &events);
+        print_recording(t, name, others.count != 0, &events);
     else if (there)
         fprintf(stderr, "the recording %s cannot be read", name);
     else if (getenv("HEAPTAPE_ONLY") != NULL)
@@ -99,6 +124,8 @@ void record_summary(const char *tape, const char *directory, const char *program
     if (others.count != 0)
         print_others(&others, name,
                      others.largest != NULL ? shorten(others.largest, directory) : NULL, events);
+    if (running != 0)
+        fprintf(stderr, "; %zu process%s still running", running, running == 1 ? "" : "es");
     fputc('\n', stderr);
     if (t != NULL)
         tape_file_close(t);

@@ -15,6 +15,7 @@
 struct stream_state {
     uint32_t thread;
     bool in_flight, unmatched; /* a REALLOC_FROM without its result: with and without a block */
+    bool inherited;            /* of an unmatched one: it resizes an inherited block */
     struct block block;
 };
 
@@ -30,6 +31,10 @@ struct replay {
     const struct clock *clock;
     struct replay_counts counts;
     struct live live;
+    struct live inherited; /* address and size of each; no memory unless there are any */
+    struct replay_stops stops;
+    size_t stops_done;
+    uint64_t next_stop; /* ticks; UINT64_MAX: none */
     struct stream_state *stream;
     uint32_t stream_count;
     struct thread_state *thread;
@@ -56,7 +61,7 @@ struct replay *replay_new(struct tape_file *tape) {
     r->tape = tape;
     r->stacks = stacks_new();
     r->clock = tape_file_clock(tape);
-    r->stamp = UINT64_MAX;
+    r->stamp = r->next_stop = UINT64_MAX;
     inversions_init(&r->inversions, r->clock->grain);
     live_init(&r->live);
     return r;
@@ -71,6 +76,7 @@ void replay_free(struct replay *r) {
     free(r->thread_table);
     free(r->stream);
     live_free(&r->live);
+    live_free(&r->inherited);
     stacks_free(r->stacks);
     free(r);
 }
@@ -134,6 +140,81 @@ static uint32_t find_thread(struct replay *r, uint64_t tid, const void *name, si
     }
     t->known.name = t->name;
     return *slot - 1;
+}
+
+/* ---- inherited blocks ---------------------------------------------------------------------- */
+
+static void add_inherited(struct replay *r, uint64_t address, uint64_t size) {
+    *live_add(&r->inherited, address) = (struct block){.address = address, .size = size};
+}
+
+void replay_inherit(struct replay *r, const struct inherited *given) {
+    live_free(&r->inherited);
+    live_init(&r->inherited);
+    r->counts.inherited_known = true;
+    for (size_t i = 0; i < given->count; i++) {
+        if (given->block[i].address == 0 ||
+            live_find(&r->inherited, given->block[i].address) != NULL)
+            continue;
+        add_inherited(r, given->block[i].address, given->block[i].size);
+        r->counts.inherited_bytes += given->block[i].size;
+        r->counts.inherited_blocks++;
+    }
+}
+
+struct inherited *replay_snapshot(const struct replay *r) {
+    size_t room = r->live.count + r->inherited.count + r->stream_count;
+    struct inherited *s = xmalloc(sizeof *s + room * sizeof *s->block);
+    s->count = 0;
+    const struct live *all[] = {&r->live, &r->inherited};
+    for (size_t k = 0; k < sizeof all / sizeof *all; k++)
+        for (size_t i = 0; all[k]->count != 0 && i <= all[k]->mask; i++)
+            if (all[k]->slot[i].address != 0)
+                s->block[s->count++] =
+                    (struct inherited_block){all[k]->slot[i].address, all[k]->slot[i].size};
+    for (uint32_t i = 0; i < r->stream_count; i++)
+        if (r->stream[i].in_flight || r->stream[i].inherited)
+            s->block[s->count++] =
+                (struct inherited_block){r->stream[i].block.address, r->stream[i].block.size};
+    return s;
+}
+
+static void end_inherited(struct replay *r, uint64_t size) {
+    r->counts.inherited_freed_bytes += size;
+    r->counts.inherited_freed_blocks++;
+}
+
+/* A release of an address that no block of the process's own has; false when none is inherited. */
+static bool release_inherited(struct replay *r, struct stream_state *s, uint64_t address,
+                              bool from) {
+    struct block *b = live_find(&r->inherited, address);
+    if (b == NULL)
+        return false;
+    s->block = *b;
+    live_remove(&r->inherited, b);
+    if (from)
+        s->unmatched = s->inherited = true;
+    else
+        end_inherited(r, s->block.size);
+    return true;
+}
+
+/* The resize of an inherited block is over: it ended, or is there as before. */
+static void settle_inherited(struct replay *r, struct stream_state *s, bool ended) {
+    s->inherited = false;
+    if (ended)
+        end_inherited(r, s->block.size);
+    else if (live_find(&r->inherited, s->block.address) == NULL)
+        add_inherited(r, s->block.address, s->block.size);
+}
+
+/* An address that is given to a new block: its inherited owner is gone, though nobody said so. */
+static void vacate_inherited(struct replay *r, uint64_t address) {
+    struct block *b = live_find(&r->inherited, address);
+    if (b == NULL)
+        return;
+    end_inherited(r, b->size);
+    live_remove(&r->inherited, b);
 }
 
 /* ---- blocks -------------------------------------------------------------------------------- */
@@ -210,6 +291,8 @@ static void add_block(struct replay *r, const struct merge_event *e, uint32_t st
                 inversions_take(&r->inversions, b.address, stream, &early);
     if (!gone) { /* otherwise the address may have its next owner already */
         vacate(r, b.address, stream);
+        if (r->inherited.count != 0)
+            vacate_inherited(r, b.address);
         *live_add(&r->live, b.address) = b;
     }
     c->allocations++;
@@ -218,6 +301,7 @@ static void add_block(struct replay *r, const struct merge_event *e, uint32_t st
     c->live_blocks++;
     struct thread_state *t = &r->thread[b.thread];
     t->known.allocations++;
+    t->known.allocated_bytes += b.size;
     t->newest = c->allocations;
     if (c->live_bytes > c->peak_bytes) {
         c->peak_bytes = c->live_bytes;
@@ -234,6 +318,8 @@ static void take_result(struct replay *r, uint32_t stream, const struct merge_ev
     struct stream_state *s = &r->stream[stream];
     bool resize = tape_op_class(e->event.op) == TAPE_CLASS_REALLOC;
     bool had_block = resize && s->in_flight, announced = had_block || (resize && s->unmatched);
+    if (resize && s->inherited)
+        settle_inherited(r, s, e->event.address != 0 || e->event.size == 0);
     if (e->event.address != 0) {
         if (had_block)
             end_block(r, &s->block, s->thread, true);
@@ -257,6 +343,8 @@ static void take_release(struct replay *r, uint32_t stream, const struct merge_e
     bool from = e->event.op == TAPE_OP_REALLOC_FROM;
     if (from && s->in_flight)
         put_back(r, s); /* a resize without a result: it was left by longjmp */
+    if (from && s->inherited)
+        settle_inherited(r, s, false);
     if (r->inversions.owed_count != 0 &&
         inversions_settle(&r->inversions, e->event.address, stream)) {
         r->thread[s->thread].known.frees++;
@@ -265,6 +353,8 @@ static void take_release(struct replay *r, uint32_t stream, const struct merge_e
     }
     struct block *b = live_find(&r->live, e->event.address);
     if (b == NULL) {
+        if (r->inherited.count != 0 && release_inherited(r, s, e->event.address, from))
+            return;
         r->counts.unmatched_frees++;
         s->unmatched |= from;
         if (r->stream_count > 1)
@@ -296,6 +386,8 @@ static void tell_mark(struct replay *r, const struct tape_event *e, uint32_t thr
 static void take_thread(struct replay *r, struct stream_state *s, const struct tape_event *e) {
     if (s->in_flight)
         put_back(r, s); /* the thread before ended inside a resize */
+    if (s->inherited)
+        settle_inherited(r, s, false);
     s->unmatched = false;
     s->thread = find_thread(r, e->address, e->blob, e->size);
 }
@@ -335,7 +427,23 @@ static void prefetch(const struct replay *r, const struct merge_event *e) {
     }
 }
 
-/* Takes the events of a run; false when one lies behind `until`. */
+/* Stops at what lies before `stamp`; false when the run is over. */
+static bool reach_stops(struct replay *r, uint64_t stamp) {
+    while (r->stops_done < r->stops.count && r->stops.stamp[r->stops_done] < stamp) {
+        size_t at = r->stops_done++;
+        r->stops.reached(r->stops.context, r, at);
+    }
+    bool more = r->stops_done < r->stops.count;
+    r->next_stop = more ? r->stops.stamp[r->stops_done] : UINT64_MAX;
+    return more || !r->stops.last_ends;
+}
+
+void replay_stop_at(struct replay *r, const struct replay_stops *stops) {
+    r->stops = *stops;
+    r->next_stop = stops->count != 0 ? stops->stamp[0] : UINT64_MAX;
+}
+
+/* Takes the events of a run; false when one lies behind `until`, or behind the last stop. */
 static bool take_run(struct replay *r, const struct merge *m, const struct merge_run *run,
                      uint64_t until) {
     for (uint32_t i = 0; i < run->count && i < AHEAD; i++)
@@ -347,6 +455,8 @@ static bool take_run(struct replay *r, const struct merge *m, const struct merge
         if (e->event.stamp != r->stamp) {
             uint64_t now = clock_ns(r->clock, e->event.stamp);
             if (now > until)
+                return false;
+            if (e->event.stamp > r->next_stop && !reach_stops(r, e->event.stamp))
                 return false;
             if (now > r->now)
                 r->now = now;
@@ -380,6 +490,8 @@ void replay_run(struct replay *r, uint64_t until) {
     while (all && merge_next(m, &run))
         all = take_run(r, m, &run, until);
     merge_free(m);
+    if (all && r->stops.count != 0)
+        reach_stops(r, UINT64_MAX);
     if (all)
         give_up(r, inversions_overdue(&r->inversions, true));
     r->counts.end_time = r->now;

@@ -15,6 +15,11 @@
  * the address from then on, but it counts as live until the result is known. At the result:
  * success ends the old block and makes the new one at the same instant (on_free, then on_alloc,
  * no peak in between); failure puts the old block back; size 0 with a NULL result ends it.
+ *
+ * A forked child begins with its parent's heap. Given that (replay_inherit), a free or a resize of
+ * an address that no block of its own has ends an inherited block; otherwise it is an unmatched
+ * free. Inherited blocks are counted apart: no observer hears of them, and no other count, peak or
+ * live figure holds them. A resize of one ends it and begins a block of the child's own.
  */
 #ifndef REPLAY_H
 #define REPLAY_H
@@ -57,7 +62,7 @@ struct observer {
 struct replay_thread {
     uint64_t tid;
     const char *name;
-    uint64_t allocations, frees;
+    uint64_t allocations, allocated_bytes, frees;
 };
 
 struct replay_counts {
@@ -75,6 +80,18 @@ struct replay_counts {
     uint64_t peak_bytes, peak_blocks; /* greatest live_bytes, and the blocks at that instant */
     uint64_t peak_time;               /* ns, when it was first reached */
     uint64_t end_time;                /* ns, of the last event or the close */
+    bool inherited_known;             /* replay_inherit was called: the next four mean something */
+    uint64_t inherited_bytes, inherited_blocks;             /* there at the fork, as far as given */
+    uint64_t inherited_freed_bytes, inherited_freed_blocks; /* of these, given back */
+};
+
+/* The blocks that live at an instant: what a child forked then inherits. */
+struct inherited_block {
+    uint64_t address, size;
+};
+struct inherited {
+    size_t count;
+    struct inherited_block block[];
 };
 
 /* Prepares a replay of an open tape; the tape must stay open until replay_free. */
@@ -89,6 +106,26 @@ void replay_observe(struct replay *, const struct observer *);
  * on_live. May be called once per replay. Damage is counted in tape_file_health, never fatal.
  */
 void replay_run(struct replay *, uint64_t until);
+
+/* What the process has when it begins, copied. Before replay_run. */
+void replay_inherit(struct replay *, const struct inherited *);
+
+/*
+ * Instants to stop at, ticks, in ascending order: `reached` is called in replay_run behind all
+ * events up to and including each, and may ask for replay_snapshot. With `last_ends` the run is
+ * over at the last one. `stamp` must outlive the run. Before replay_run, once.
+ */
+struct replay_stops {
+    const uint64_t *stamp;
+    size_t count;
+    bool last_ends;
+    void (*reached)(void *context, struct replay *, size_t index);
+    void *context;
+};
+void replay_stop_at(struct replay *, const struct replay_stops *);
+
+/* Every block that lives now, inherited ones too. The caller frees. */
+struct inherited *replay_snapshot(const struct replay *);
 
 const struct replay_counts *replay_counts(const struct replay *);
 struct stacks *replay_stacks(struct replay *);

@@ -7,6 +7,7 @@
 
 #include "completeness.h"
 #include "diag.h"
+#include "report_parts.h"
 #include "units.h"
 
 /* ---- what ran ----------------------------------------------------------------------------- */
@@ -105,12 +106,11 @@ static void print_process(FILE *out, const struct report *r, const struct screen
 
 /* ---- totals ------------------------------------------------------------------------------- */
 
-static void print_total(FILE *out, const char *what, const char *value, const char *more) {
+void report_total(FILE *out, const char *what, const char *value, const char *more) {
     fprintf(out, "  %-18s %14s%s%s\n", what, value, *more != '\0' ? "   " : "", more);
 }
 
-/* "in 1,024 blocks" */
-static char *in_blocks(uint64_t blocks) {
+char *report_in_blocks(uint64_t blocks) {
     char count[UNITS_ROOM];
     return xasprintf("in %s block%s", units_count(count, blocks), blocks == 1 ? "" : "s");
 }
@@ -119,28 +119,47 @@ static void print_totals(FILE *out, const struct report *r, const struct screen 
     const struct replay_counts *c = replay_counts(r->profile->replay);
     char value[UNITS_ROOM], a[UNITS_ROOM], b[UNITS_ROOM];
     fprintf(out, "\n%sHeap%s\n", screen_bold(screen), screen_plain(screen));
-    char *blocks = in_blocks(c->peak_blocks);
-    char *more =
-        xasprintf("%s, %s after the start (%s of the run)", blocks, units_duration(a, c->peak_time),
-                  units_percent(b, c->peak_time, c->end_time));
-    print_total(out, "peak", units_bytes(value, c->peak_bytes), more);
+    char *blocks = report_in_blocks(c->peak_blocks);
+    char *doubt = completeness_doubt_suffix(tape_file_health(r->tape));
+    char *more = xasprintf("%s, %s after the start (%s of the run)%s", blocks,
+                           units_duration(a, c->peak_time),
+                           units_percent(b, c->peak_time, c->end_time), doubt);
+    report_total(out, "peak", units_bytes(value, c->peak_bytes), more);
     free(blocks);
     free(more);
-    blocks = in_blocks(c->live_blocks);
+    blocks = report_in_blocks(c->live_blocks);
     const struct tape_process *p = tape_file_process(r->tape);
-    print_total(out, p->closed ? "not freed at exit" : "not freed so far",
-                units_bytes(value, c->live_bytes), blocks);
+    more = xasprintf("%s%s", blocks, doubt);
+    report_total(out, p->closed ? "not freed at exit" : "not freed so far",
+                 units_bytes(value, c->live_bytes), more);
+    free(more);
+    free(doubt);
     free(blocks);
     more = xasprintf("by %s call%s, %s of them resizes", units_count(a, c->allocations),
                      c->allocations == 1 ? "" : "s", units_count(b, c->reallocs));
-    print_total(out, "allocated in all", units_bytes(value, c->allocated_bytes), more);
+    report_total(out, "allocated in all", units_bytes(value, c->allocated_bytes), more);
     free(more);
     more = xasprintf("(%s) freed before their thread allocated again",
                      units_percent(a, c->temporary, c->allocations));
-    print_total(out, "temporary", units_count(value, c->temporary), more);
+    report_total(out, "temporary", units_count(value, c->temporary), more);
     free(more);
     if (c->failed != 0)
-        print_total(out, "failed", units_count(value, c->failed), "calls that returned NULL");
+        report_total(out, "failed", units_count(value, c->failed), "calls that returned NULL");
+    report_inherited(out, c);
+}
+
+void report_inherited(FILE *out, const struct replay_counts *c) {
+    char value[UNITS_ROOM], bytes[UNITS_ROOM], freed[UNITS_ROOM], blocks[UNITS_ROOM];
+    if (!c->inherited_known)
+        return;
+    char *more =
+        xasprintf("in %s block%s at the fork, not in the figures above; freed %s of them, "
+                  "%s",
+                  units_count(blocks, c->inherited_blocks), c->inherited_blocks == 1 ? "" : "s",
+                  units_count(freed, c->inherited_freed_blocks),
+                  units_bytes(bytes, c->inherited_freed_bytes));
+    report_total(out, "inherited", units_bytes(value, c->inherited_bytes), more);
+    free(more);
 }
 
 /* ---- memory over time --------------------------------------------------------------------- */
@@ -188,7 +207,7 @@ static void print_memory(FILE *out, const struct report *r, const struct screen 
     char *more = xasprintf("at %s, beside %s of heap (%s sample%s)",
                            units_duration(time, top->time), units_bytes(heap, top->heap_bytes),
                            units_count(samples, p->sample_count), p->sample_count == 1 ? "" : "s");
-    print_total(out, "resident (RSS)", units_bytes(value, top->rss_bytes), more);
+    report_total(out, "resident (RSS)", units_bytes(value, top->rss_bytes), more);
     free(more);
     if (p->sample_count < 4 || top->rss_bytes == 0)
         return;
@@ -208,51 +227,9 @@ static void print_memory(FILE *out, const struct report *r, const struct screen 
     fprintf(out, "         0%*s\n", SPARK_COLUMNS, units_duration(time, end));
 }
 
-/* ---- threads and marks -------------------------------------------------------------------- */
+/* ---- marks -------------------------------------------------------------------- */
 
-#define THREADS_SHOWN 12
-#define MARKS_SHOWN   20
-
-static int compare_threads(const void *pa, const void *pb) {
-    const struct replay_thread *const *a = pa, *const *b = pb;
-    if ((*a)->allocations != (*b)->allocations)
-        return (*a)->allocations < (*b)->allocations ? 1 : -1;
-    return (*a)->tid < (*b)->tid ? -1 : (*a)->tid > (*b)->tid;
-}
-
-static void print_threads(FILE *out, const struct report *r, const struct screen *screen) {
-    const struct replay *replay = r->profile->replay;
-    uint32_t count = replay_thread_count(replay);
-    if (count < 2)
-        return;
-    const struct replay_thread **thread = xmalloc(count * sizeof *thread);
-    uint32_t all = count;
-    count = 0;
-    for (uint32_t i = 0; i < all; i++) {
-        const struct replay_thread *t = replay_thread(replay, i);
-        if (t->allocations != 0 || t->frees != 0)
-            thread[count++] = t;
-    }
-    if (count < 2) {
-        free(thread);
-        return;
-    }
-    qsort(thread, count, sizeof *thread, compare_threads);
-    fprintf(out, "\n%sThreads%s (%u)\n", screen_bold(screen), screen_plain(screen), count);
-    fprintf(out, "  %10s  %14s  %14s  %s\n", "tid", "allocations", "frees", "name");
-    uint32_t shown = count > THREADS_SHOWN ? THREADS_SHOWN : count;
-    for (uint32_t i = 0; i < shown; i++) {
-        char a[UNITS_ROOM], f[UNITS_ROOM];
-        const char *text = thread[i]->name != NULL ? thread[i]->name : "";
-        char *name = names_printable(text, strlen(text));
-        fprintf(out, "  %10llu  %14s  %14s  %s\n", (unsigned long long)thread[i]->tid,
-                units_count(a, thread[i]->allocations), units_count(f, thread[i]->frees), name);
-        free(name);
-    }
-    if (shown < count)
-        fprintf(out, "  %s%u more%s\n", screen_dim(screen), count - shown, screen_plain(screen));
-    free(thread);
-}
+#define MARKS_SHOWN 20
 
 static void print_marks(FILE *out, const struct report *r, const struct screen *screen) {
     const struct profile *p = r->profile;
@@ -273,6 +250,28 @@ static void print_marks(FILE *out, const struct report *r, const struct screen *
 
 /* ---- sites -------------------------------------------------------------------------------- */
 
+void report_stack(FILE *out, struct names *names, const uint32_t *path, uint32_t length, bool cut,
+                  size_t used, const struct screen *screen) {
+    const char *sign = screen->utf8 ? "\u2190 " : "<- ";
+    for (uint32_t i = 0; i < length; i++) {
+        const struct name *n = names_get(names, path[i]);
+        size_t taken = used + (i == 0 ? 0 : screen_width(sign));
+        char *label = screen_fit(screen, n->label, n->function,
+                                 screen->columns == 0 ? 0 : screen->columns - taken);
+        if (i == 0)
+            fprintf(out, "%s%s%s\n", screen_bold(screen), label, screen_plain(screen));
+        else
+            fprintf(out, "%*s%s%s%s%s\n", (int)used, "", screen_dim(screen), sign,
+                    screen_plain(screen), label);
+        free(label);
+    }
+    if (length == 0)
+        fputs("(no call stack)\n", out);
+    if (cut)
+        fprintf(out, "%*s%s%s%s\n", (int)used, "", screen_dim(screen),
+                screen->utf8 ? "\u2026" : "...", screen_plain(screen));
+}
+
 static void print_site(FILE *out, const struct report *r, unsigned which,
                        const struct ranked_site *s, const struct screen *screen) {
     const struct ranking_info *info = &ranking_info[which];
@@ -283,24 +282,8 @@ static void print_site(FILE *out, const struct report *r, unsigned which,
                        bytes ? units_bytes(value, s->ranked) : units_count(value, s->ranked),
                        units_percent(share, s->ranked, total), units_count(second, s->second));
     uint32_t *path, length = ranking_path(r->ranking[which], s, &path);
-    const char *sign = screen->utf8 ? "\u2190 " : "<- ";
-    for (uint32_t i = 0; i < length; i++) {
-        const struct name *n = names_get(r->names, path[i]);
-        size_t taken = (size_t)used + (i == 0 ? 0 : screen_width(sign));
-        char *label = screen_fit(screen, n->label, n->function,
-                                 screen->columns == 0 ? 0 : screen->columns - taken);
-        if (i == 0)
-            fprintf(out, "%s%s%s\n", screen_bold(screen), label, screen_plain(screen));
-        else
-            fprintf(out, "%*s%s%s%s%s\n", used, "", screen_dim(screen), sign, screen_plain(screen),
-                    label);
-        free(label);
-    }
-    if (length == 0)
-        fputs("(no call stack)\n", out);
-    if (r->ranking[which]->tree->node[s->node].cut)
-        fprintf(out, "%*s%s%s%s\n", used, "", screen_dim(screen), screen->utf8 ? "\u2026" : "...",
-                screen_plain(screen));
+    report_stack(out, r->names, path, length, r->ranking[which]->tree->node[s->node].cut,
+                 (size_t)used, screen);
     free(path);
 }
 
@@ -330,7 +313,7 @@ void report_print(FILE *out, const struct report *r, const struct screen *screen
     } else {
         print_totals(out, r, screen);
         print_memory(out, r, screen);
-        print_threads(out, r, screen);
+        report_threads(out, r->profile, screen);
         print_marks(out, r, screen);
         for (unsigned i = 0; i < RANKING_COUNT; i++)
             print_ranking(out, r, i, screen);

@@ -5,11 +5,18 @@
  * JSON keys, all numbers exact: recording {path, bytes}; process {argv, exe, cwd, pid, ppid, host,
  * kernel, arch, environment, recorder, unwinder, parent, started_ns (since 1970), ended}; heap
  * {duration_ns, allocations, allocated_bytes, frees, reallocs, failed, temporary, peak {bytes,
- * blocks, time_ns}, not_freed {bytes, blocks}}; rss {samples, peak_bytes, peak_time_ns}; samples
- * [{time_ns, heap_bytes, rss_bytes}]; threads [{tid, name, allocations, frees}]; marks [{time_ns,
- * text}]; sites {by_peak, by_allocated_bytes, by_allocations, not_freed}: arrays of {bytes, blocks}
- * or {allocations, temporary}, with stack [{label, …}] innermost first and cut when there are
- * further frames; completeness.
+ * blocks, time_ns}, not_freed {bytes, blocks}, reliable (false: events are lost, peak and not_freed
+ * are not to be trusted), and in a forked child whose parent's tape was read inherited {bytes,
+ * blocks, freed_bytes, freed_blocks, left_bytes, left_blocks}}; rss {samples, peak_bytes,
+ * peak_time_ns}; samples
+ * [{time_ns, heap_bytes, rss_bytes}]; thread_count;
+ * threads [{tid, name, allocations, allocated_bytes, frees, not_freed_blocks, not_freed_bytes}],
+ * those with the most allocations, and threads_folded, the same for all further ones of a name,
+ * with `threads` for tid; freed_by {threads [{threads, tid, name, …}], cells [{allocated_by,
+ * freed_by (null: unknown), blocks, bytes}]}, of which numbers are indices into its threads; marks
+ * [{time_ns, text}]; sites {by_peak, by_allocated_bytes, by_allocations, not_freed}: arrays of
+ * {bytes, blocks} or {allocations, temporary}, with stack [{label, …}] innermost first and cut when
+ * there are further frames; completeness.
  */
 #ifndef REPORT_H
 #define REPORT_H

@@ -6,6 +6,7 @@
 
 #include "completeness.h"
 #include "diag.h"
+#include "report_parts.h"
 #include "tree_print.h"
 
 static void put(struct json_object *o, const char *key, uint64_t value) {
@@ -68,6 +69,19 @@ static struct json_object *heap_json(const struct replay_counts *c) {
     put(live, "bytes", c->live_bytes);
     put(live, "blocks", c->live_blocks);
     json_object_object_add(o, "not_freed", live);
+    if (c->inherited_known)
+        json_object_object_add(o, "inherited", report_inherited_json(c));
+    return o;
+}
+
+struct json_object *report_inherited_json(const struct replay_counts *c) {
+    struct json_object *o = json_object_new_object();
+    put(o, "bytes", c->inherited_bytes);
+    put(o, "blocks", c->inherited_blocks);
+    put(o, "freed_bytes", c->inherited_freed_bytes);
+    put(o, "freed_blocks", c->inherited_freed_blocks);
+    put(o, "left_bytes", c->inherited_bytes - c->inherited_freed_bytes);
+    put(o, "left_blocks", c->inherited_blocks - c->inherited_freed_blocks);
     return o;
 }
 
@@ -91,20 +105,6 @@ static void put_samples(struct json_object *o, const struct profile *p) {
     }
     json_object_object_add(o, "rss", rss);
     json_object_object_add(o, "samples", samples);
-}
-
-static void put_threads(struct json_object *o, const struct replay *replay) {
-    struct json_object *threads = json_object_new_array();
-    for (uint32_t i = 0; i < replay_thread_count(replay); i++) {
-        const struct replay_thread *t = replay_thread(replay, i);
-        struct json_object *thread = json_object_new_object();
-        put(thread, "tid", t->tid);
-        put_text(thread, "name", t->name);
-        put(thread, "allocations", t->allocations);
-        put(thread, "frees", t->frees);
-        json_object_array_add(threads, thread);
-    }
-    json_object_object_add(o, "threads", threads);
 }
 
 static void put_marks(struct json_object *o, const struct profile *p) {
@@ -160,9 +160,13 @@ void report_print_json(FILE *out, const struct report *r) {
     put(recording, "bytes", tape_file_bytes(r->tape));
     json_object_object_add(o, "recording", recording);
     json_object_object_add(o, "process", process_json(tape_file_process(r->tape)));
-    json_object_object_add(o, "heap", heap_json(counts));
+    struct json_object *heap = heap_json(counts);
+    char *doubt = completeness_doubt(tape_file_health(r->tape));
+    json_object_object_add(heap, "reliable", json_object_new_boolean(doubt == NULL));
+    free(doubt);
+    json_object_object_add(o, "heap", heap);
     put_samples(o, r->profile);
-    put_threads(o, r->profile->replay);
+    report_threads_json(o, r->profile);
     put_marks(o, r->profile);
     struct json_object *sites = json_object_new_object();
     struct shared_names shared = {.count = names_count(r->names)};

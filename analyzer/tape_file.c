@@ -206,6 +206,10 @@ const char *tape_file_path(const struct tape_file *f) {
     return f->path;
 }
 
+const uint8_t *tape_file_id(const struct tape_file *f) {
+    return f->header.id;
+}
+
 uint64_t tape_file_bytes(const struct tape_file *f) {
     return f->size + f->tail_size;
 }
@@ -220,9 +224,8 @@ const struct tape_health *tape_file_health(const struct tape_file *f) {
 
 /* ---- clock -------------------------------------------------------------------------------- */
 
-/* The last SAMPLE of a piece; also its grain. */
-static bool find_sample(struct tape_file *f, struct tape_piece *p, struct clock_pair *pair,
-                        unsigned *grain) {
+/* The last SAMPLE of a piece. */
+static bool find_sample(struct tape_file *f, struct tape_piece *p, struct clock_pair *pair) {
     struct tape_reader r = {0};
     struct tape_event e;
     bool found = false;
@@ -238,8 +241,6 @@ static bool find_sample(struct tape_file *f, struct tape_piece *p, struct clock_
             found = true;
         }
     }
-    if (p->buffer == NULL)
-        *grain = r.in.shift;
     tape_reader_close(&r, f, TAPE_OK); /* damage is noted when the events themselves are read */
     tape_reader_free(&r);
     return found;
@@ -252,17 +253,32 @@ static int by_last_stamp(const void *a, const void *b) {
 }
 
 /* The newest sample among the last pieces of the streams. */
-static struct clock_pair last_sample(struct tape_file *f, unsigned *grain) {
+static struct clock_pair last_sample(struct tape_file *f) {
     struct clock_pair pair = {0, 0};
     struct tape_piece **last = xmalloc((f->piece_count + 1) * sizeof *last);
     for (size_t i = 0; i < f->piece_count; i++)
         last[i] = &f->piece[i];
     qsort(last, f->piece_count, sizeof *last, by_last_stamp);
     for (size_t i = 0; i < f->piece_count && i < LOOK_PIECES; i++)
-        if (find_sample(f, last[i], &pair, grain))
+        if (find_sample(f, last[i], &pair))
             break;
     free(last);
     return pair;
+}
+
+/* The recorder's chunks have all the same grain; chunks that were buffers of a dead process tell
+ * every tick apart, and say nothing of the others. */
+static unsigned find_grain(struct tape_file *f) {
+    struct tape_reader r = {0};
+    unsigned grain = 0;
+    for (size_t i = 0; i < f->piece_count && grain == 0; i++) {
+        if (f->piece[i].buffer != NULL || !tape_reader_open(&r, f, &f->piece[i]))
+            continue;
+        grain = r.in.shift;
+        tape_reader_close(&r, f, TAPE_OK);
+    }
+    tape_reader_free(&r);
+    return grain;
 }
 
 const struct clock *tape_file_clock(struct tape_file *f) {
@@ -272,17 +288,8 @@ const struct clock *tape_file_clock(struct tape_file *f) {
     struct clock_pair first = {p->start_stamp, p->start_mono};
     struct clock_pair last = {p->end_stamp, p->end_mono};
     uint64_t start = p->start_stamp;
-    const unsigned unknown = 64;
-    unsigned grain = unknown;
-    for (size_t i = 0; i < f->piece_count && grain == unknown; i++) {
-        struct clock_pair unused;
-        if (f->piece[i].buffer == NULL) /* one chunk tells the grain of all */
-            find_sample(f, &f->piece[i], &unused, &grain);
-    }
     if (last.mono == 0)
-        last = last_sample(f, &grain);
-    if (grain == unknown)
-        grain = 0;
+        last = last_sample(f);
     if (!f->info_read) { /* INFO is damaged: time counts from the first event */
         start = UINT64_MAX;
         for (size_t i = 0; i < f->piece_count; i++)
@@ -290,7 +297,7 @@ const struct clock *tape_file_clock(struct tape_file *f) {
                 start = f->piece[i].first_stamp;
     }
     clock_init(&f->clock, p->clock == TAPE_CLOCK_MONOTONIC, start, p->tick_hz, first, last);
-    f->clock.grain = grain;
+    f->clock.grain = find_grain(f);
     f->clock_ready = true;
     return &f->clock;
 }

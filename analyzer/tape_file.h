@@ -28,6 +28,8 @@ struct tape_process {
     uint64_t clock;   /* enum tape_clock */
     uint64_t tick_hz; /* recorder's estimate, 0 unknown */
     uint64_t start_stamp, start_mono, start_real;
+    const uint8_t *parent_id;     /* TAPE_ID_BYTES of the tape `parent`; NULL: not a forked child */
+    uint64_t fork_stamp;          /* ticks, by the parent's clock too */
     bool closed;                  /* the recording was ended in order */
     bool tail_read;               /* events were taken from a tail file */
     bool alive;                   /* the process still runs (same pid, same start) */
@@ -43,6 +45,7 @@ struct tape_health {
     uint64_t lost;           /* known to be lost: counted by the recorder, or gaps of ordinals */
     uint64_t chunks;         /* event chunks and tail buffers that can be read */
     uint64_t damaged_chunks; /* skipped */
+    uint64_t unfollowed;     /* forked children that could not be recorded */
     uint64_t damaged_bytes;  /* skipped over while looking for the next chunk */
     char *first_damage;      /* one line: file offset and what is wrong; NULL when none */
 };
@@ -56,7 +59,8 @@ struct tape_file *tape_file_open(const char *path);
 void tape_file_close(struct tape_file *);
 
 const char *tape_file_path(const struct tape_file *);
-uint64_t tape_file_bytes(const struct tape_file *); /* size of tape plus tail, bytes */
+const uint8_t *tape_file_id(const struct tape_file *); /* TAPE_ID_BYTES, random */
+uint64_t tape_file_bytes(const struct tape_file *);    /* size of tape plus tail, bytes */
 const struct tape_process *tape_file_process(const struct tape_file *);
 /* Grows while chunks are decoded: read it after the replay for the final word. */
 const struct tape_health *tape_file_health(const struct tape_file *);

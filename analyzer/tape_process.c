@@ -104,6 +104,13 @@ static void get_field(struct tape_file *f, uint32_t tag, struct tape_in *v) {
     case TAPE_INFO_PARENT:
         p->parent = get_text(f, v);
         break;
+    case TAPE_INFO_PARENT_ID:
+        if (tape_in_left(v) == TAPE_ID_BYTES)
+            p->parent_id = (const uint8_t *)get_text(f, v);
+        break;
+    case TAPE_INFO_FORK_STAMP:
+        p->fork_stamp = tape_get_varint(v, UINT64_MAX);
+        break;
     case TAPE_INFO_END_STAMP:
         p->end_stamp = tape_get_varint(v, UINT64_MAX);
         break;
@@ -112,6 +119,9 @@ static void get_field(struct tape_file *f, uint32_t tag, struct tape_in *v) {
         break;
     case TAPE_INFO_END_REASON:
         p->end_reason = get_text(f, v);
+        break;
+    case TAPE_INFO_UNFOLLOWED:
+        f->health.unfollowed = tape_get_varint(v, UINT64_MAX);
         break;
     case TAPE_INFO_STREAM_END:
         get_stream_end(f, v);

@@ -13,8 +13,7 @@ static uint32_t stack_name(struct names *names, uint32_t stack) {
     return names_of_frame(names, stacks_innermost(names_stacks(names), stack));
 }
 
-/* The stack without operator new at its inner end, unless nothing would be left. */
-static uint32_t allocating_stack(struct names *names, uint32_t stack) {
+uint32_t tree_innermost(struct names *names, uint32_t stack) {
     struct stacks *stacks = names_stacks(names);
     for (uint32_t s = stack; s != 0; s = stacks_caller(stacks, s))
         if (!names_get(names, stack_name(names, s))->allocator)
@@ -22,8 +21,7 @@ static uint32_t allocating_stack(struct names *names, uint32_t stack) {
     return stack;
 }
 
-/* The stack that goes on outwards from `stack`; 0 when its innermost frame is the last to show. */
-static uint32_t next_outer(struct names *names, uint32_t stack) {
+uint32_t tree_outer(struct names *names, uint32_t stack) {
     uint32_t caller = stacks_caller(names_stacks(names), stack);
     if (caller == 0 || names_get(names, stack_name(names, stack))->entry)
         return 0;
@@ -36,7 +34,7 @@ static uint32_t next_outer(struct names *names, uint32_t stack) {
  */
 struct forest {
     uint32_t *child, *sibling; /* by stack; 0 ends a list */
-    uint32_t *parent;          /* the caller, or 0 where next_outer() ends */
+    uint32_t *parent;          /* the caller, or 0 where tree_outer() ends */
     struct tree_site *own;     /* by stack: what ends there */
     struct tree_site *all;     /* by stack: what ends there or further in */
     uint32_t count;
@@ -53,7 +51,7 @@ static void forest_init(struct forest *f, struct names *names, const struct tree
     f->all = xcalloc(n, sizeof *f->all);
     bool *used = xcalloc(n, sizeof *used), *inside = xcalloc(n, sizeof *inside);
     for (size_t i = 0; i < site_count; i++) {
-        uint32_t s = allocating_stack(names, sites[i].stack);
+        uint32_t s = tree_innermost(names, sites[i].stack);
         f->own[s].bytes += sites[i].bytes;
         f->own[s].blocks += sites[i].blocks;
         used[s] = true;
@@ -64,7 +62,7 @@ static void forest_init(struct forest *f, struct names *names, const struct tree
         if (!used[s])
             continue;
         uint32_t caller = stacks_caller(stacks, s);
-        uint32_t next = next_outer(names, s);
+        uint32_t next = tree_outer(names, s);
         inside[s] = inside[caller] || names_get(names, stack_name(names, s))->entry;
         f->parent[s] = next == 0 && !inside[caller] ? 0 : caller; /* main may call itself */
     }
@@ -174,7 +172,7 @@ static void find_groups(struct builder *b, const struct work *w) {
             node->own_blocks += item->blocks;
         } else {
             struct tree_site next = *item;
-            next.stack = next_outer(b->names, item->stack);
+            next.stack = tree_outer(b->names, item->stack);
             add_to_group(b, item->stack, next);
         }
     }
@@ -282,7 +280,7 @@ struct tree *tree_build(struct names *names, const struct tree_site *sites, size
     } else {
         for (size_t i = 0; i < count; i++) {
             items[i] = sites[i];
-            items[i].stack = allocating_stack(names, sites[i].stack);
+            items[i].stack = tree_innermost(names, sites[i].stack);
         }
         push_work(&b, 0, items, count);
     }

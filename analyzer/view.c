@@ -131,8 +131,10 @@ static void print_title(const struct view *v, const struct loaded *l, const stru
         printf("%s, %s after the start", v->title, units_duration(a, counts->peak_time));
     else
         fputs(process->closed ? v->title : "Not freed when the recording ends", stdout);
-    printf(": %s in %s block%s\n", units_bytes(size, l->total_bytes),
-           units_count(blocks, l->total_blocks), l->total_blocks == 1 ? "" : "s");
+    char *doubt = completeness_doubt_suffix(tape_file_health(l->tape));
+    printf(": %s in %s block%s%s\n", units_bytes(size, l->total_bytes),
+           units_count(blocks, l->total_blocks), l->total_blocks == 1 ? "" : "s", doubt);
+    free(doubt);
     if (s->filter != NULL)
         printf("of these in stacks that match '%s': %s (%s) in %s block%s\n", s->filter,
                units_bytes(size, l->shown_bytes), units_percent(a, l->shown_bytes, l->total_bytes),
@@ -167,6 +169,9 @@ static void print_json(const struct view *v, const struct loaded *l, const struc
                                             : counts->end_time);
     }
     json_object_object_add(o, "total", amounts(l->total_bytes, l->total_blocks));
+    char *doubt = completeness_doubt(tape_file_health(l->tape));
+    json_object_object_add(o, "reliable", json_object_new_boolean(doubt == NULL));
+    free(doubt);
     if (s->filter != NULL) {
         char *glob = names_printable(s->filter, strlen(s->filter));
         json_object_object_add(o, "filter", json_object_new_string(glob));

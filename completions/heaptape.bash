@@ -8,7 +8,7 @@ _heaptape_options() {
         echo '-o --output -f --force -q --quiet --only --paused --max-size --unwinder --clock' \
             '--buffer-events -h --help'
         ;;
-    report) echo '-n --limit --depth --wide --json -h --help' ;;
+    report) echo '-n --limit --depth --pid --exe --wide --json -h --help' ;;
     peak) echo "--at $view -h --help" ;;
     leaks) echo "--between $view -h --help" ;;
     massif)
@@ -29,7 +29,7 @@ _heaptape_argument() {
     *:--time-unit) echo ms B ;;
     peak:--at) echo peak end ;;
     *:-n | *:--limit | *:--depth | *:--threshold | *:--filter | *:--between | *:--buffer-events | \
-        *:--only | *:--max-size | \
+        *:--only | *:--max-size | *:--pid | *:--exe | \
         *:--detailed-freq | *:--max-snapshots | *:--heap-admin | *:--alignment) echo none ;;
     esac
 }

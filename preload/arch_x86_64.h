@@ -48,6 +48,11 @@ uint64_t arch_ticks_hz(void);
 /* Runs fn(arg) on the stack that ends (grows down from) at `top`, 16-byte aligned. */
 void arch_call_on_stack(void *arg, void (*fn)(void *), void *top);
 
+/* Runs fn(arg) on the stack that ends at `top`, in a process that shares the memory of this one and
+ * nothing else but the working directory, and ends behind it without a signal; the thread goes on
+ * when it has ended. Its id, which is to be waited for with __WALL, or -errno. No libc inside. */
+long arch_clone_call(void *arg, void (*fn)(void *), void *top);
+
 /* DWARF register numbers of the registers that the row unwinder tracks. */
 enum {
     ARCH_REG_FP = 6,  /* rbp */

@@ -5,6 +5,7 @@
  * recorded before the real call, an acquisition after it.
  */
 #include <errno.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -107,6 +108,15 @@ EXPORT int dlclose(void *handle) {
     int result = real.dlclose(handle);
     recorder_module_closed();
     return result;
+}
+
+EXPORT int pthread_setname_np(pthread_t thread, const char *name) {
+    if (real.pthread_setname_np == NULL)
+        real_resolve();
+    int error = real.pthread_setname_np(thread, name);
+    if (error == 0 && pthread_equal(thread, pthread_self()))
+        stream_renamed();
+    return error;
 }
 
 EXPORT pid_t fork(void) {

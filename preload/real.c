@@ -101,6 +101,8 @@ static void boot_abort(void) {
     real.abort();
 }
 
+long (*real_syscall)(long, ...);
+
 struct real real = {
     .malloc = boot_malloc,
     .calloc = boot_calloc,
@@ -141,6 +143,15 @@ void real_resolve(void) {
     RESOLVE(exit_now, "_exit");
     RESOLVE(fork, "fork");
     RESOLVE(abort, "abort");
+    RESOLVE(pthread_setname_np, "pthread_setname_np");
+    RESOLVE(prctl, "prctl");
+    void *p = dlsym(RTLD_NEXT, "syscall");
+    __builtin_memcpy(&real_syscall, &p, sizeof p);
+    RESOLVE(setuid, "setuid");
+    RESOLVE(seteuid, "seteuid");
+    RESOLVE(setreuid, "setreuid");
+    RESOLVE(setresuid, "setresuid");
+    RESOLVE(chroot, "chroot");
 #undef RESOLVE
     real = found;
     resolving = false;

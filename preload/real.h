@@ -6,7 +6,9 @@
 #ifndef REAL_H
 #define REAL_H
 
+#include <pthread.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 struct real {
     void *(*malloc)(size_t);
@@ -23,12 +25,24 @@ struct real {
     void (*exit_now)(int); /* _exit */
     int (*fork)(void);
     void (*abort)(void);
+    /* Behind these NULL stands for "not resolved yet". */
+    int (*pthread_setname_np)(pthread_t, const char *);
+    int (*prctl)(int, ...);
+    int (*setuid)(uid_t);
+    int (*seteuid)(uid_t);
+    int (*setreuid)(uid_t, uid_t);
+    int (*setresuid)(uid_t, uid_t, uid_t);
+    int (*chroot)(const char *);
 };
 
 /* Callable at any time: until real_resolve has run, each member resolves all of them first. */
 extern struct real real;
+extern long (*real_syscall)(long, ...); /* NULL until real_resolve has run; read by arch_*.c */
 
 /* Looks the functions up with dlsym(RTLD_NEXT). Runs once, early, never from a hook afterwards. */
 void real_resolve(void);
+
+/* confine.c: a call that may put files out of reach; a: number and six arguments. */
+long confine_syscall(const long a[7]);
 
 #endif

@@ -6,7 +6,6 @@
 #include <pthread.h>
 #include <string.h>
 #include <sys/auxv.h>
-#include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <time.h>
 
@@ -24,7 +23,18 @@ static struct {
     _Atomic uint64_t fork_stamp; /* of a fork() under way; 0 none */
     uint8_t id[TAPE_ID_BYTES];
     char path[PATH_BYTES];
+    _Atomic uint32_t *unfollowed; /* in a page shared with the children, who count in it */
 } lineage;
+
+uint32_t recorder_unfollowed(void) {
+    return lineage.unfollowed != NULL ? atomic_load(lineage.unfollowed) : 0;
+}
+
+void recorder_refuse(struct recorder *r) {
+    if (lineage.unfollowed != NULL)
+        atomic_fetch_add(lineage.unfollowed, 1);
+    atomic_store(&r->state, RECORDER_OFF);
+}
 
 /* The path that the first image of this process asked for, made absolute; see choose_path. */
 static char base_path[PATH_BYTES];
@@ -35,6 +45,11 @@ void recorder_forks(bool about_to) {
     if (r == NULL || atomic_load(&r->state) != RECORDER_ON)
         return;
     atomic_store(&lineage.fork_stamp, about_to ? recorder_stamp(r) : 0);
+    /* What the parent does behind the fork must not bear a stamp from before it, as the events of
+     * the only stream otherwise would for as long as the coarse clock stands still. */
+    struct stream *s = atomic_load(&r->streams);
+    if (s != NULL && !atomic_load(&r->several_streams))
+        s->coarse = 0;
 }
 
 struct recorder *recorder_get(void) {
@@ -59,7 +74,16 @@ struct recorder *recorder_get(void) {
     return r;
 }
 
-uint64_t recorder_stamp(const struct recorder *r) {
+void recorder_forbid_clock(struct recorder *r) {
+    if (atomic_load(&r->clockless))
+        return;
+    atomic_store(&r->count, recorder_stamp(r));
+    atomic_store(&r->clockless, true);
+}
+
+uint64_t recorder_stamp(struct recorder *r) {
+    if (__builtin_expect(atomic_load_explicit(&r->clockless, memory_order_relaxed), 0))
+        return atomic_fetch_add(&r->count, UINT64_C(1) << r->shift) + (UINT64_C(1) << r->shift);
     if (__builtin_expect(r->clock == TAPE_CLOCK_MONOTONIC, 0)) {
         struct timespec t;
         clock_gettime(CLOCK_MONOTONIC, &t); /* vDSO: no allocation, no lock, errno untouched */
@@ -181,7 +205,7 @@ static bool put_first_chunk(struct recorder *r, uint64_t fork_stamp) {
     if (worker_scratch(w, 5 * ARGV_BYTES)) { /* two lists and three paths, then room to read into */
         uint8_t *text = w->scratch + 4 * ARGV_BYTES, *p = w->scratch;
         struct utsname host = {.nodename = ""};
-        arch_syscall(SYS_uname, (long)&host, 0, 0, 0, 0, 0);
+        sys_uname(&host);
         p = put_text(p, TAPE_INFO_RECORDER, HEAPTAPE_VERSION);
         p = put_text(p, TAPE_INFO_EXE, module_program_path);
         long n = sys_read_file("/proc/self/cmdline", text, ARGV_BYTES);
@@ -311,18 +335,21 @@ enum recorder_state recorder_start(struct recorder *r) {
     int error = create_files(r);
     if (error != 0) {
         complain(r, error);
-        atomic_store(&r->state, RECORDER_OFF);
+        recorder_refuse(r);
         return RECORDER_OFF;
     }
     uint64_t fork_stamp = atomic_exchange(&lineage.fork_stamp, 0);
     if (!put_first_chunk(r, fork_stamp != 0 ? fork_stamp : r->start_stamp)) {
         sys_unlink(r->tape_path, &r->tape_file);
         complain(r, -ENOSPC);
-        atomic_store(&r->state, RECORDER_OFF);
+        recorder_refuse(r);
         return RECORDER_OFF;
     }
     memcpy(lineage.id, r->id, sizeof lineage.id);
     memcpy(lineage.path, r->tape_path, sizeof lineage.path);
+    if (lineage.unfollowed != NULL)
+        sys_unmap((void *)lineage.unfollowed, r->page_size); /* the parent's */
+    lineage.unfollowed = sys_map_shared(r->page_size);
     lineage.known = true;
     atomic_store(&r->state, RECORDER_ON);
     return RECORDER_ON;

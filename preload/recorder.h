@@ -18,9 +18,10 @@
 #include "tape/format.h"
 #include "tape/info.h"
 
-#define PATH_BYTES  4352 /* a path and the suffixes put to it */
-#define WORKERS_MAX 8
-#define TAPE_SHIFT  6 /* ticks per unit of the time column, log2: 64 TSC ticks are 20-30 ns */
+#define PATH_BYTES   4352 /* a path and the suffixes put to it */
+#define WORKERS_MAX  8
+#define MOST_RECORDS 8192 /* events in a buffer */
+#define TAPE_SHIFT   6    /* ticks per unit of the time column, log2: 64 TSC ticks are 20-30 ns */
 
 enum recorder_state {
     RECORDER_NEW = 0, /* nothing made yet, or a forked child */
@@ -50,7 +51,9 @@ struct recorder {
     uint32_t pid;
     _Atomic uint64_t generation; /* of the address space: goes up when a module is unloaded */
     uint64_t page_size;
-    uint32_t clock; /* enum tape_clock */
+    uint32_t clock;        /* enum tape_clock */
+    atomic_bool clockless; /* the program has forbidden itself to read the clock: stamps count */
+    _Atomic uint64_t count;
     unsigned shift;
     uint8_t id[TAPE_ID_BYTES];
     uint64_t start_stamp, start_mono, start_real;
@@ -65,6 +68,12 @@ struct recorder {
     uint8_t *home_segment;               /* where it is mapped, and its place in the tape */
     uint64_t home_at;
     _Atomic(struct stream *) streams;
+    atomic_uint reserve_state; /* 0: none, 1: being made, 2: made or given up */
+    uint8_t *reserve;          /* a part of the tape, mapped for when files are out of reach */
+    uint64_t reserve_at, reserve_bytes; /* its offset in the file, and what it had at first */
+    _Atomic uint64_t reserve_left;      /* bytes, 0 also when there is none; taken from the end */
+    uint8_t *controls;                  /* pages for streams that are made behind a filter */
+    _Atomic uint32_t controls_left;
     uint32_t worker_count;
     struct worker worker[WORKERS_MAX];
     atomic_uint tail_state; /* 0: not made, 1: being made, 2: made */
@@ -82,6 +91,11 @@ struct recorder *recorder_get(void);
  * stream's own stack. Returns the state that holds afterwards: ON or OFF. */
 enum recorder_state recorder_start(struct recorder *r);
 
+/* A forked process cannot be recorded: its parent's tape will say so. */
+void recorder_refuse(struct recorder *r);
+/* How many children of this process could not be. */
+uint32_t recorder_unfollowed(void);
+
 /* A thread has been given a stream: arranges for stream_release at its end. */
 void recorder_thread_started(struct stream *s);
 
@@ -98,13 +112,16 @@ void recorder_set_active(bool active);
 /* A module may be gone: called behind dlclose. */
 void recorder_module_closed(void);
 
+/* From here on stamps only count up. */
+void recorder_forbid_clock(struct recorder *r);
+
 /* Ticks now. With several threads not before everything earlier has completed: neither the call
  * that obtained a block, nor the load that another thread's block came by (arch_ticks_ordered). */
-uint64_t recorder_stamp(const struct recorder *r);
+uint64_t recorder_stamp(struct recorder *r);
 
 /* The same for an event of stream s. While the process has one stream, order needs no clock: the
  * stamp is taken anew only when the kernel's coarse clock has moved (every 1 to 10 ms). */
-static inline uint64_t stream_stamp(struct stream *s, const struct recorder *r) {
+static inline uint64_t stream_stamp(struct stream *s, struct recorder *r) {
     if (!atomic_load_explicit(&r->several_streams, memory_order_relaxed)) {
         struct timespec t;
         clock_gettime(CLOCK_MONOTONIC_COARSE, &t); /* vDSO: no lock, errno untouched */
@@ -125,12 +142,19 @@ bool recorder_may_grow(const struct recorder *r, uint64_t bytes);
  * 0 or -errno; -EEXIST when the name is taken. */
 int tape_create(struct recorder *r);
 
+/* Maps `bytes` more of the tape (multiples of TAPE_SEGMENT_ALIGN), their place in *at: from the
+ * reserve when the file cannot be reached. NULL when there is no room to be had. */
+uint8_t *tape_extend(struct recorder *r, uint64_t bytes, uint64_t *at);
+
 /* Claims a worker, or NULL when all are busy. */
 struct worker *worker_claim(struct recorder *r);
 void worker_release(struct worker *w);
 
 /* Memory of at least `bytes` in w->scratch; false when there is none. */
 bool worker_scratch(struct worker *w, size_t bytes);
+
+/* Gets the memory that compressing a buffer of the usual size takes. */
+void worker_provide(struct worker *w);
 
 /* Appends a chunk with this payload, stored as it is. `h` needs type, stream, events, first_event
  * and stamps. False when there is no room to be had. */
@@ -163,6 +187,12 @@ static inline uint32_t *region_frames(struct tape_region *g) {
 static inline uint64_t *region_addresses(struct tape_region *g) {
     return (uint64_t *)((char *)g + g->addresses_at);
 }
+
+/* ---- confine.c ---------------------------------------------------------------------------- */
+
+/* A page for a stream's control block that reads as zeroes in a forked child, where none can be
+ * made any more; NULL when they are used up. */
+void *recorder_take_control(struct recorder *r);
 
 /* ---- unwind_libunwind.c ------------------------------------------------------------------- */
 

@@ -93,9 +93,12 @@ static bool put_close(const struct ending *e, struct worker *w, bool tail_kept,
     uint8_t *p = w->scratch, *limit = w->scratch + w->scratch_bytes - 512;
     uint64_t stamp = recorder_stamp(r);
     p = tape_put_info_number(p, TAPE_INFO_END_STAMP, stamp);
-    p = tape_put_info_number(p, TAPE_INFO_END_MONO, sys_clock(CLOCK_MONOTONIC));
+    if (!sys_confined())
+        p = tape_put_info_number(p, TAPE_INFO_END_MONO, sys_clock(CLOCK_MONOTONIC));
     p = tape_put_info_bytes(p, TAPE_INFO_END_REASON, e->reason, strlen(e->reason));
     p = tape_put_info_number(p, TAPE_INFO_TAIL_KEPT, tail_kept);
+    if (recorder_unfollowed() != 0)
+        p = tape_put_info_number(p, TAPE_INFO_UNFOLLOWED, recorder_unfollowed());
     for (struct stream *s = r->streams; s != NULL && p < limit; s = s->next) {
         uint8_t *q = tape_put_varint(text, s->id);
         q = tape_put_varint(q, s->end);
@@ -150,7 +153,10 @@ static void put_away(struct recorder *r) {
         w->window = NULL;
         w->window_used = w->window_bytes = 0;
     }
-    sys_truncate(r->tape_path, &r->tape_file, end);
+    /* What was held in reserve is cut off; where the file cannot be reached it stays of use. */
+    uint64_t left = atomic_exchange(&r->reserve_left, 0);
+    if (sys_truncate(r->tape_path, &r->tape_file, end) != 0)
+        atomic_store(&r->reserve_left, left);
     if (atomic_load(&r->tail_state) == 2)
         sys_unlink(r->tail_path, &r->tail_file);
     /* The home segment lies behind the new end: its place in the file will be taken by others. */
@@ -167,9 +173,10 @@ static void end_here(void *arg) {
     struct ending *e = arg;
     struct recorder *r = e->r;
     uint32_t tid = e->self->owner;
-    bool others = false;
+    bool others = sys_confined(); /* then the files cannot be put in order either */
     struct unwind_stats stats = {0};
-    stream_sample(e->self);
+    if (!sys_confined())
+        stream_sample(e->self);
     struct worker *w = worker_claim(r);
     if (w == NULL)
         return; /* other threads are writing: tape and tail stay as they are, and complete */
@@ -209,7 +216,8 @@ static void end_here(void *arg) {
 
 void recorder_end(const char *reason) {
     struct recorder *r = atomic_load(&recorder);
-    if (r == NULL || atomic_load(&r->state) != RECORDER_ON || r->pid != sys_pid())
+    if (r == NULL || atomic_load(&r->state) != RECORDER_ON ||
+        (!sys_confined() && r->pid != sys_pid()))
         return; /* nothing to end, or a vfork child that shares its parent's memory */
     if (atomic_exchange(&r->ending, true))
         return;

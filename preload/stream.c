@@ -56,11 +56,15 @@ void stream_event_alloc(unsigned op, const void *p, size_t size, unsigned align_
         return;
     struct recorder *r = atomic_load_explicit(&recorder, memory_order_relaxed);
     if (unlikely(atomic_load_explicit(&r->paused, memory_order_relaxed))) {
-        if (!s->announced || tape_op_class(op) != TAPE_CLASS_REALLOC) {
+        if (s->announced == ANNOUNCED_NOT || tape_op_class(op) != TAPE_CLASS_REALLOC) {
             leave(s);
             return;
         }
-        s->announced = false;
+        /* Announced during the pause: only what became of the old block matters. */
+        if (s->announced == ANNOUNCED_PAUSED && p != NULL) {
+            p = NULL;
+            size = 0;
+        }
     }
     if (unlikely(s->generation != atomic_load_explicit(&r->generation, memory_order_relaxed)))
         stream_new_generation(s);
@@ -91,6 +95,7 @@ void stream_event_alloc(unsigned op, const void *p, size_t size, unsigned align_
     record->push = depth - same;
     s->frame_pos = frames;
     s->said_depth = depth;
+    s->announced = ANNOUNCED_NOT;
     commit(s);
     leave(s);
 }
@@ -100,11 +105,9 @@ void stream_event_free(unsigned op, const void *p, const void *frame) {
     if (s == NULL)
         return;
     struct recorder *r = atomic_load_explicit(&recorder, memory_order_relaxed);
-    if (op == TAPE_OP_REALLOC_FROM) {
-        s->announced = !atomic_load_explicit(&r->paused, memory_order_relaxed);
-        if (!s->announced) /* the result will not be recorded: the block is gone */
-            op = TAPE_OP_free;
-    }
+    if (op == TAPE_OP_REALLOC_FROM)
+        s->announced =
+            atomic_load_explicit(&r->paused, memory_order_relaxed) ? ANNOUNCED_PAUSED : ANNOUNCED;
     struct tape_record *record = s->pos;
     record->stamp = stream_stamp(s, r);
     record->addr_op = tape_addr_op((uint64_t)p, op);

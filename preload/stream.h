@@ -39,7 +39,8 @@ struct stream {
     uint32_t owner;     /* thread id, 0: idle; claimed by compare-and-swap */
     atomic_bool orphan; /* attached behind the thread's last destructor: nobody will hand it back */
     bool on_stack;      /* running on its own stack */
-    bool announced;     /* a REALLOC_FROM whose result is to come */
+    bool calling;       /* the same, and blocking and restoring signals around it */
+    uint8_t announced;  /* a REALLOC_FROM whose result is to come */
     bool inside;    /* in foreign code (libunwind): allocations are its own, not the program's */
     uint8_t rounds; /* of thread-specific data destruction */
     struct stream *next;         /* all streams of the process */
@@ -53,7 +54,10 @@ struct stream {
     void *stack_top;
     char name[16];
 };
-#define STREAM_MAGIC 0x4d525453 /* "STRM" */
+enum { ANNOUNCED_NOT, ANNOUNCED, ANNOUNCED_PAUSED };
+#define STREAM_MAGIC         0x4d525453 /* "STRM" */
+#define STREAM_CONTROL_BYTES 4096       /* of a stream, in memory that forks as zeroes */
+_Static_assert(sizeof(struct stream) <= STREAM_CONTROL_BYTES, "a stream fits its page");
 
 struct worker;
 
@@ -73,6 +77,9 @@ void stream_event_free(unsigned op, const void *p, const void *frame);
 
 /* Records a mark. */
 void stream_event_mark(const char *text, size_t bytes, const void *frame);
+
+/* The calling thread may have a new name. */
+void stream_renamed(void);
 
 /* ---- for the recorder --------------------------------------------------------------------- */
 

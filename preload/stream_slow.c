@@ -3,7 +3,6 @@
 
 #include <pthread.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <time.h>
 
 #include "config.h"
@@ -11,12 +10,12 @@
 #include "recorder.h"
 #include "sys.h"
 
-#define STACK_BYTES   (64 * 1024) /* zstd takes 8 KiB, path buffers as much again */
-#define FIRST_RECORDS 256         /* small: most processes are short */
-#define MOST_RECORDS  8192
+#define STACK_BYTES   (64 * 1024)         /* zstd takes 8 KiB, path buffers as much again */
+#define FIRST_RECORDS 256                 /* small: most processes are short */
 #define SAMPLE_TICKS  (UINT64_C(1) << 25) /* between samples: about 10 ms */
 #define START_YIELDS  1000000             /* far more than creating a file takes */
 #define MOST_WAITING  64                  /* regions (30 MiB) kept while the tape has no room */
+#define WORKER_YIELDS 100000              /* far more than compressing a full queue takes */
 #define RETRY_EVENTS  1024                /* lost events between two tries for a buffer */
 
 /* ---- stacks and signals ------------------------------------------------------------------- */
@@ -39,11 +38,14 @@ void stream_call(struct stream *s, void (*fn)(void *), void *arg) {
     }
     struct call c = {s, fn, arg};
     uint64_t signals;
-    sys_block_signals(&signals);
+    __atomic_store_n(&s->calling, true, __ATOMIC_SEQ_CST);
+    bool blocked = sys_block_signals(&signals); /* not behind a seccomp filter */
     s->on_stack = true;
     arch_call_on_stack(&c, run_call, s->stack_top);
     s->on_stack = false;
-    sys_restore_signals(&signals);
+    if (blocked)
+        sys_restore_signals(&signals);
+    __atomic_store_n(&s->calling, false, __ATOMIC_RELEASE);
 }
 
 /* ---- buffers ------------------------------------------------------------------------------ */
@@ -166,6 +168,28 @@ static void notice_unloads(struct recorder *r, const struct stream *s) {
     }
 }
 
+static void say_thread(struct stream *s) {
+    sys_thread_name(s->name);
+    struct stream_blob blob = {.stream = s,
+                               .op = TAPE_OP_THREAD,
+                               .address = s->owner,
+                               .bytes = s->name,
+                               .size = strnlen(s->name, sizeof s->name)};
+    stream_put_blob(&blob);
+}
+
+/* A thread may take a new name at any time: looked for when
+ * libc is asked for it, when a buffer is full, and at the thread's end. Not
+ * within a resize, which a THREAD event would break off. */
+static void note_name(void *arg) {
+    struct stream *s = arg;
+    char name[sizeof s->name];
+    sys_thread_name(name);
+    if (name[0] != 0 && s->name[0] != 0 && s->announced == ANNOUNCED_NOT &&
+        memcmp(name, s->name, sizeof name) != 0)
+        say_thread(s);
+}
+
 /* A new buffer with room for `frames`; what is in the old one goes to the tape if a worker is
  * free, and waits in the tail otherwise. */
 static bool rotate(struct stream *s, uint32_t frames) {
@@ -173,6 +197,12 @@ static bool rotate(struct stream *s, uint32_t frames) {
     retire_region(s);
     notice_unloads(r, s);
     struct worker *w = s->waiting != NULL ? worker_claim(r) : NULL;
+    /* One of the recorder's three waits: the queue is full because other threads are compressing,
+     * with signals blocked and no lock held. */
+    for (int i = 0; w == NULL && s->waiting_count >= MOST_WAITING && i < WORKER_YIELDS; i++) {
+        sys_yield();
+        w = worker_claim(r);
+    }
     if (w != NULL) {
         stream_flush(s, w);
         worker_release(w);
@@ -191,8 +221,10 @@ static bool rotate(struct stream *s, uint32_t frames) {
     use_region(s, g);
     say_rows(s);
     uint64_t now = recorder_stamp(r);
-    if (now - atomic_load_explicit(&r->sample_stamp, memory_order_relaxed) > SAMPLE_TICKS)
+    if (now - atomic_load_explicit(&r->sample_stamp, memory_order_relaxed) > SAMPLE_TICKS &&
+        !sys_confined())
         stream_sample(s);
+    note_name(s);
     return true;
 }
 
@@ -333,7 +365,7 @@ bool stream_claim(struct stream *s, uint32_t tid) {
     uint32_t owner = __atomic_load_n(&s->owner, __ATOMIC_RELAXED);
     if (owner != 0) {
         if (!atomic_load_explicit(&s->orphan, memory_order_relaxed) ||
-            arch_syscall(SYS_tgkill, sys_pid(), owner, 0, 0, 0, 0) == 0)
+            !sys_thread_is_gone(sys_pid(), owner))
             return false;
     }
     return __atomic_compare_exchange_n(&s->owner, &owner, tid, false, __ATOMIC_ACQ_REL,
@@ -341,18 +373,22 @@ bool stream_claim(struct stream *s, uint32_t tid) {
 }
 
 static struct stream *new_stream(struct recorder *r, uint32_t tid) {
-    size_t control = tape_align(sizeof(struct stream), 4096);
-    uint8_t *p = sys_map(control + UNWIND_FIRST_BYTES + STACK_BYTES);
+    size_t control = STREAM_CONTROL_BYTES, memory = UNWIND_FIRST_BYTES + STACK_BYTES;
+    bool confined = sys_confined();
+    uint8_t *p = sys_map(confined ? memory : control + memory);
     if (p == NULL)
         return NULL;
-    if (!sys_zero_in_child(p, control)) {
-        sys_unmap(p, control + UNWIND_FIRST_BYTES + STACK_BYTES);
+    struct stream *s = confined ? recorder_take_control(r) : (struct stream *)(void *)p;
+    if (s == NULL || (!confined && !sys_zero_in_child(p, control))) {
+        sys_unmap(p, confined ? memory : control + memory);
         return NULL;
     }
-    sys_absent_in_child(p + control, UNWIND_FIRST_BYTES + STACK_BYTES);
-    struct stream *s = (struct stream *)(void *)p;
-    unwind_init(&s->unwind, p + control);
-    s->stack_top = p + control + UNWIND_FIRST_BYTES + STACK_BYTES;
+    if (!confined) {
+        p += control;
+        sys_absent_in_child(p, memory);
+    }
+    unwind_init(&s->unwind, p);
+    s->stack_top = p + memory;
     s->owner = tid;
     s->id = atomic_fetch_add(&r->next_stream, 1) + 1;
     if (s->id != 1)
@@ -373,41 +409,37 @@ static struct stream *acquire(struct recorder *r, uint32_t tid) {
     return new_stream(r, tid);
 }
 
-static void say_thread(void *arg) {
-    struct stream *s = arg;
-    sys_thread_name(s->name);
-    unwind_new_thread(&s->unwind, s->owner);
-    struct stream_blob blob = {.stream = s,
-                               .op = TAPE_OP_THREAD,
-                               .address = s->owner,
-                               .bytes = s->name,
-                               .size = strnlen(s->name, sizeof s->name)};
-    stream_put_blob(&blob);
-}
-
 static void start_stream(void *arg) {
     struct stream *s = arg;
     struct recorder *r = recorder;
     unsigned expected = RECORDER_NEW;
     if (atomic_compare_exchange_strong(&r->state, &expected, RECORDER_STARTING))
         recorder_start(r);
-    /* One of the recorder's two waits (the other: map_tail), once in a process: another thread is
-     * creating the file, with signals blocked and no lock held. */
+    /* One of the recorder's three waits (the others: map_tail, rotate), once in a process: another
+     * thread is creating the file, with signals blocked and no lock held. */
     unsigned state = atomic_load(&r->state);
     for (int i = 0; state == RECORDER_STARTING && i < START_YIELDS; i++) {
-        arch_syscall(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
+        sys_yield();
         state = atomic_load(&r->state);
     }
     if (state != RECORDER_ON && state != RECORDER_LATE)
         return;
+    s->name[0] = 0;
     if (s->region == NULL && !rotate(s, 0)) /* the first one takes a sample */
         return;
+    unwind_new_thread(&s->unwind, s->owner);
     say_thread(s);
+}
+
+/* Behind a filter the kernel cannot be asked: a number that no thread has stands for it. */
+static uint32_t own_tid(void) {
+    static _Atomic uint32_t unnamed = UINT32_C(1) << 31;
+    return sys_confined() ? atomic_fetch_add(&unnamed, 1) : sys_tid();
 }
 
 /* Claims a stream for the calling thread and makes it ready; NULL when nothing can be recorded. */
 static struct stream *start_new(struct recorder *r, bool orphan) {
-    struct stream *s = acquire(r, sys_tid());
+    struct stream *s = acquire(r, own_tid());
     if (s == NULL)
         return NULL;
     atomic_store_explicit(&s->orphan, orphan, memory_order_relaxed);
@@ -428,6 +460,8 @@ struct stream *stream_attach(void) {
     struct recorder *r = recorder_get();
     if (r == NULL)
         return NULL;
+    if (sys_confined() && atomic_load(&r->state) == RECORDER_NEW)
+        recorder_refuse(r); /* forked behind a filter: it can make no tape */
     if (atomic_load(&r->state) == RECORDER_OFF)
         return NULL;
     struct stream *s = start_new(r, self == &stream_ended);
@@ -440,10 +474,21 @@ struct stream *stream_attach(void) {
     return s;
 }
 
+void stream_renamed(void) {
+    struct stream *s = stream_self;
+    if (s->magic != STREAM_MAGIC || s->busy != 0)
+        return;
+    s->busy = 1;
+    stream_call(s, note_name, s);
+    s->busy = 0;
+}
+
 void stream_release(struct stream *s) {
     if (s->nested != NULL)
         stream_release(s->nested);
     s->nested = NULL;
+    if (s->busy == 0)
+        stream_call(s, note_name, s);
     if (s->busy != 0) /* cancelled inside a hook: go on behind the last complete event */
         s->pos = s->limit;
     s->busy = 0;
@@ -475,11 +520,12 @@ struct stream *stream_enter_slow(struct stream *s, const void *frame) {
         if (abandoned(s, frame)) {
             /* Its event was never completed: go on behind the last complete one. */
             s->busy = 0;
+            s->on_stack = false; /* left by a handler that a filter made us let in */
             unwind_new_thread(&s->unwind, s->owner);
             call_rotate(s, 0);
             break;
         }
-        if (s->on_stack || s->busy == 1)
+        if (s->busy == 1 || (s->on_stack && !sys_confined()))
             return NULL; /* libc allocating on our own behalf while the stream is made ready */
         if (s->nested == NULL)
             s->nested = start_new(recorder, false);

@@ -5,11 +5,14 @@
 #include <fcntl.h>
 #include <linux/falloc.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
 #include <time.h>
 
 #include "arch.h"
@@ -18,17 +21,38 @@
 #define MADV_WIPEONFORK 18
 #endif
 
+/* Set by the program's own hand, for the process and whatever it forks: see sys_confine. */
+static atomic_uint confinement;
+
+/* Every system call passes here, so none can be made that the program's filter may kill for. */
+static long kernel(long number, long a, long b, long c, long d, long e, long f) {
+    unsigned level = atomic_load_explicit(&confinement, memory_order_relaxed);
+    if (__builtin_expect(level != SYS_FREE, 0) &&
+        (level == SYS_STRICT ||
+         (number != SYS_mmap && number != SYS_munmap && number != SYS_mremap)))
+        return -EPERM;
+    return arch_syscall(number, a, b, c, d, e, f);
+}
+
 #define CALL(n, a, b, c, d, e, f)                                                                  \
-    arch_syscall((n), (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
+    kernel((n), (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
 
 _Atomic uint64_t sys_fail_at;
+
+unsigned sys_confine(unsigned level) {
+    return atomic_exchange(&confinement, level);
+}
+
+bool sys_confined(void) {
+    return atomic_load_explicit(&confinement, memory_order_relaxed) != SYS_FREE;
+}
 
 /* A call that takes memory, disk or descriptors: the ones that a test can make fail. */
 static long fallible(long number, long a, long b, long c, long d, long e, long f) {
     static _Atomic uint64_t calls;
     if (__builtin_expect(sys_fail_at != 0, 0) && ++calls == sys_fail_at)
         return number == SYS_fallocate || number == SYS_pwrite64 ? -ENOSPC : -ENOMEM;
-    return arch_syscall(number, a, b, c, d, e, f);
+    return kernel(number, a, b, c, d, e, f);
 }
 
 #define TRY(n, a, b, c, d, e, f)                                                                   \
@@ -40,6 +64,11 @@ static bool failed(long result) {
 
 void *sys_map(size_t bytes) {
     long p = TRY(SYS_mmap, 0, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return failed(p) ? NULL : (void *)p;
+}
+
+void *sys_map_shared(size_t bytes) {
+    long p = TRY(SYS_mmap, 0, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     return failed(p) ? NULL : (void *)p;
 }
 
@@ -73,6 +102,43 @@ static long open_file(const char *path, int flags, int mode) {
 
 static void close_file(long fd) {
     CALL(SYS_close, fd, 0, 0, 0, 0, 0);
+}
+
+/* ---- work that needs a descriptor --------------------------------------------------------- */
+
+/* A program may have used up its descriptors. Then the work is done over again by a process that
+ * shares our memory but not the table of descriptors (it closes one of its own copies), while
+ * this thread waits. It sends no signal at its end and only a wait with __WALL sees it. */
+struct job {
+    void (*run)(struct job *);
+    long result; /* -EMFILE: no descriptor was free */
+};
+
+#define JOB_STACK_BYTES 16384
+
+static void run_with_own_table(void *arg) {
+    struct job *job = arg;
+    CALL(SYS_close, 0, 0, 0, 0, 0, 0);
+    job->run(job);
+}
+
+static long do_job(struct job *job) {
+    job->run(job);
+    if (__builtin_expect(job->result != -EMFILE, 1))
+        return job->result;
+    uint8_t *stack = sys_map(JOB_STACK_BYTES);
+    if (stack == NULL)
+        return job->result;
+    uint64_t signals;
+    bool blocked = sys_block_signals(&signals);
+    long pid = arch_clone_call(job, run_with_own_table, stack + JOB_STACK_BYTES);
+    if (!failed(pid))
+        while (CALL(SYS_wait4, pid, 0, __WALL, 0, 0, 0) == -EINTR) {
+        }
+    if (blocked)
+        sys_restore_signals(&signals);
+    sys_unmap(stack, JOB_STACK_BYTES);
+    return job->result;
 }
 
 /* Growing past RLIMIT_FSIZE raises SIGXFSZ; it is ours, so the program must not see it. */
@@ -129,63 +195,134 @@ static long open_own(const char *path, const struct sys_file *file) {
     return fd;
 }
 
+struct file_job {
+    struct job job;
+    const char *path;
+    const struct sys_file *own; /* the file that must lie there */
+    struct sys_file *made;      /* set when the file is made */
+    uint64_t offset;
+    size_t bytes;
+    void *mapped;
+};
+
+static struct file_job *file_job(struct job *job) {
+    return (struct file_job *)(void *)job;
+}
+
+static void create_and_map(struct job *job) {
+    struct file_job *f = file_job(job);
+    long fd = open_file(f->path, O_RDWR | O_CREAT | O_EXCL, 0666);
+    struct stat st;
+    job->result = fd;
+    if (failed(fd))
+        return;
+    CALL(SYS_fstat, fd, &st, 0, 0, 0, 0);
+    *f->made = (struct sys_file){.device = st.st_dev, .inode = st.st_ino};
+    int error;
+    f->mapped = map_open_file(fd, f->offset, f->bytes, &error);
+    job->result = error;
+    if (f->mapped == NULL)
+        TRY(SYS_unlinkat, AT_FDCWD, f->path, 0, 0, 0, 0);
+}
+
 void *sys_create_and_map(const char *path, uint64_t offset, size_t bytes, struct sys_file *file,
                          int *error) {
-    long fd = open_file(path, O_RDWR | O_CREAT | O_EXCL, 0666);
-    struct stat st;
-    if (failed(fd)) {
-        *error = (int)fd;
-        return NULL;
-    }
-    CALL(SYS_fstat, fd, &st, 0, 0, 0, 0);
-    *file = (struct sys_file){.device = st.st_dev, .inode = st.st_ino};
-    void *p = map_open_file(fd, offset, bytes, error);
-    if (p == NULL)
-        TRY(SYS_unlinkat, AT_FDCWD, path, 0, 0, 0, 0);
-    return p;
+    struct file_job f = {{create_and_map, 0}, path, NULL, file, offset, bytes, NULL};
+    *error = (int)do_job(&f.job);
+    return f.mapped;
+}
+
+static void map_file(struct job *job) {
+    struct file_job *f = file_job(job);
+    long fd = open_own(f->path, f->own);
+    job->result = fd;
+    if (failed(fd))
+        return;
+    int error;
+    f->mapped = map_open_file(fd, f->offset, f->bytes, &error);
+    job->result = error;
 }
 
 void *sys_map_file(const char *path, const struct sys_file *file, uint64_t offset, size_t bytes,
                    int *error) {
-    long fd = open_own(path, file);
-    if (failed(fd)) {
-        *error = (int)fd;
-        return NULL;
-    }
-    return map_open_file(fd, offset, bytes, error);
+    struct file_job f = {{map_file, 0}, path, file, NULL, offset, bytes, NULL};
+    *error = (int)do_job(&f.job);
+    return f.mapped;
+}
+
+static void truncate_file(struct job *job) {
+    struct file_job *f = file_job(job);
+    long fd = open_own(f->path, f->own);
+    job->result = fd;
+    if (failed(fd))
+        return;
+    job->result = TRY(SYS_ftruncate, fd, f->bytes, 0, 0, 0, 0);
+    close_file(fd);
 }
 
 int sys_truncate(const char *path, const struct sys_file *file, uint64_t bytes) {
-    long fd = open_own(path, file);
+    struct file_job f = {{truncate_file, 0}, path, file, NULL, 0, bytes, NULL};
+    return (int)do_job(&f.job);
+}
+
+static void unlink_file(struct job *job) {
+    struct file_job *f = file_job(job);
+    long fd = open_own(f->path, f->own);
+    job->result = fd;
     if (failed(fd))
-        return (int)fd;
-    int result = (int)TRY(SYS_ftruncate, fd, bytes, 0, 0, 0, 0);
+        return;
     close_file(fd);
-    return result;
+    job->result = TRY(SYS_unlinkat, AT_FDCWD, f->path, 0, 0, 0, 0);
 }
 
 int sys_unlink(const char *path, const struct sys_file *file) {
-    long fd = open_own(path, file);
+    struct file_job f = {{unlink_file, 0}, path, file, NULL, 0, 0, NULL};
+    return (int)do_job(&f.job);
+}
+
+static void give_file(struct job *job) {
+    struct file_job *f = file_job(job);
+    long fd = open_own(f->path, f->own);
+    job->result = fd;
     if (failed(fd))
-        return (int)fd;
+        return;
+    job->result = CALL(SYS_fchown, fd, f->bytes, -1, 0, 0, 0);
     close_file(fd);
-    return (int)TRY(SYS_unlinkat, AT_FDCWD, path, 0, 0, 0, 0);
+}
+
+int sys_give(const char *path, const struct sys_file *file, uint32_t user) {
+    struct file_job f = {{give_file, 0}, path, file, NULL, 0, user, NULL};
+    return (int)do_job(&f.job);
 }
 
 bool sys_exists(const char *path) {
     return CALL(SYS_faccessat, AT_FDCWD, path, 0, 0, 0, 0) == 0;
 }
 
-long sys_read_file(const char *path, void *to, size_t bytes) {
-    long fd = open_file(path, O_RDONLY, 0);
+struct read_job {
+    struct job job;
+    const char *path;
+    char *to;
+    size_t bytes;
+};
+
+static void read_file(struct job *job) {
+    struct read_job *r = (struct read_job *)(void *)job;
+    long fd = open_file(r->path, O_RDONLY, 0);
+    job->result = fd;
     if (failed(fd))
-        return fd;
+        return;
     size_t have = 0;
     long n = 0;
-    while (have < bytes && (n = CALL(SYS_read, fd, (char *)to + have, bytes - have, 0, 0, 0)) > 0)
+    while (have < r->bytes && (n = CALL(SYS_read, fd, r->to + have, r->bytes - have, 0, 0, 0)) > 0)
         have += (size_t)n;
     close_file(fd);
-    return n < 0 && have == 0 ? n : (long)have;
+    job->result = n < 0 && have == 0 ? n : (long)have;
+}
+
+long sys_read_file(const char *path, void *to, size_t bytes) {
+    struct read_job r = {{read_file, 0}, path, to, bytes};
+    return do_job(&r.job);
 }
 
 long sys_readlink(const char *path, char *to, size_t bytes) {
@@ -249,22 +386,40 @@ static bool find_in_text(long fd, uint64_t address, uint64_t *start, uint64_t *e
     }
 }
 
-bool sys_find_mapping(uint64_t address, uint64_t *start, uint64_t *end, char *scratch,
-                      size_t scratch_bytes) {
+struct mapping_job {
+    struct job job;
+    uint64_t address, start, end;
+    char *scratch;
+    size_t scratch_bytes;
+    bool found;
+};
+
+static void find_mapping(struct job *job) {
+    struct mapping_job *m = (struct mapping_job *)(void *)job;
     long fd = open_file("/proc/self/maps", O_RDONLY, 0);
+    job->result = fd;
     if (failed(fd))
-        return false;
-    struct procmap_query query = {.size = sizeof query, .address = address};
+        return;
+    struct procmap_query query = {.size = sizeof query, .address = m->address};
     long result = TRY(SYS_ioctl, fd, PROCMAP_QUERY_CALL, &query, 0, 0, 0);
-    bool found = result == 0;
-    if (found) {
-        *start = query.vma_start;
-        *end = query.vma_end;
+    m->found = result == 0;
+    if (m->found) {
+        m->start = query.vma_start;
+        m->end = query.vma_end;
     } else if (result != -ENOENT) {
-        found = find_in_text(fd, address, start, end, scratch, scratch_bytes);
+        m->found = find_in_text(fd, m->address, &m->start, &m->end, m->scratch, m->scratch_bytes);
     }
     close_file(fd);
-    return found;
+    job->result = 0;
+}
+
+bool sys_find_mapping(uint64_t address, uint64_t *start, uint64_t *end, char *scratch,
+                      size_t scratch_bytes) {
+    struct mapping_job m = {{find_mapping, 0}, address, 0, 0, scratch, scratch_bytes, false};
+    do_job(&m.job);
+    *start = m.start;
+    *end = m.end;
+    return m.found;
 }
 
 uint64_t sys_resident_bytes(uint64_t page_size) {
@@ -321,12 +476,25 @@ unsigned sys_cpus(void) {
     return count != 0 ? count : 1;
 }
 
-void sys_block_signals(uint64_t *old) {
+bool sys_block_signals(uint64_t *old) {
     uint64_t all = ~UINT64_C(0);
     *old = 0;
-    CALL(SYS_rt_sigprocmask, SIG_SETMASK, &all, old, sizeof all, 0, 0);
+    return CALL(SYS_rt_sigprocmask, SIG_SETMASK, &all, old, sizeof all, 0, 0) == 0;
 }
 
 void sys_restore_signals(const uint64_t *old) {
-    CALL(SYS_rt_sigprocmask, SIG_SETMASK, old, 0, sizeof *old, 0, 0);
+    /* Past the gate: what was blocked before a filter came must not stay so. */
+    arch_syscall(SYS_rt_sigprocmask, SIG_SETMASK, (long)old, 0, sizeof *old, 0, 0);
+}
+
+void sys_yield(void) {
+    CALL(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
+}
+
+bool sys_thread_is_gone(uint32_t pid, uint32_t tid) {
+    return CALL(SYS_tgkill, pid, tid, 0, 0, 0, 0) == -ESRCH;
+}
+
+void sys_uname(struct utsname *host) {
+    CALL(SYS_uname, host, 0, 0, 0, 0, 0);
 }

@@ -14,8 +14,21 @@
 /* For tests: the Nth call of the process that takes memory, disk space or a descriptor fails. */
 extern _Atomic uint64_t sys_fail_at;
 
+/*
+ * What the program has forbidden itself. Once it has installed a seccomp filter, only the kinds of
+ * calls that malloc itself makes are made: mmap, munmap and mremap of anonymous memory; in strict
+ * mode none at all. Everything else fails with -EPERM without being tried, so files can no longer
+ * be reached. Of the whole process, kept by its forked children. sys_confine returns the level
+ * that held before.
+ */
+enum { SYS_FREE, SYS_FILTERED, SYS_STRICT };
+unsigned sys_confine(unsigned level);
+bool sys_confined(void);
+
 /* Anonymous private memory, zeroed; NULL when there is none. Whole pages. */
 void *sys_map(size_t bytes);
+/* The same, shared with the children forked later. */
+void *sys_map_shared(size_t bytes);
 /* Grows (may move) memory from sys_map, keeping its contents; NULL when there is none. */
 void *sys_remap(void *p, size_t old_bytes, size_t new_bytes);
 void sys_unmap(void *p, size_t bytes);
@@ -30,6 +43,9 @@ struct sys_file {
 };
 
 /*
+ * The following work also when the program has used up its descriptors, and leave its table of
+ * descriptors alone then.
+ *
  * Creates a file that must not exist (mode 0666 less the umask), makes [offset, offset + bytes) of
  * it exist on disk, blocks allocated, and maps that shared. The file is open only while this runs.
  * NULL and *error = -errno on failure, in which case the file is gone again unless it existed
@@ -42,6 +58,8 @@ void *sys_map_file(const char *path, const struct sys_file *file, uint64_t offse
                    int *error);
 int sys_truncate(const char *path, const struct sys_file *file, uint64_t bytes);
 int sys_unlink(const char *path, const struct sys_file *file);
+/* Makes `user` its owner. */
+int sys_give(const char *path, const struct sys_file *file, uint32_t user);
 bool sys_exists(const char *path);
 
 /* Reads up to `bytes` from the start of a file: how many, or -errno. */
@@ -66,8 +84,13 @@ uint64_t sys_clock(int clock); /* ns of CLOCK_MONOTONIC, CLOCK_REALTIME; by syst
 void sys_random(void *to, size_t bytes);
 unsigned sys_cpus(void); /* cores this process may run on, at least 1 */
 
-/* Blocks every signal of the thread; *old is what sys_restore_signals takes back. */
-void sys_block_signals(uint64_t *old);
+/* Blocks every signal of the thread; when true, *old is what sys_restore_signals takes back. */
+bool sys_block_signals(uint64_t *old);
 void sys_restore_signals(const uint64_t *old);
+
+void sys_yield(void);
+bool sys_thread_is_gone(uint32_t pid, uint32_t tid); /* false when unknown */
+struct utsname;
+void sys_uname(struct utsname *);
 
 #endif

@@ -3,7 +3,6 @@
  * once it is gone. */
 #include <errno.h>
 #include <string.h>
-#include <sys/syscall.h>
 
 #include "recorder.h"
 #include "sys.h"
@@ -60,17 +59,15 @@ static struct tape_region *segment_region(const struct recorder *r, uint8_t *p, 
     return g;
 }
 
-/* Behind the end the tail no longer exists. */
+/* Behind the end the tail no longer exists; it may be out of reach before. */
 static struct tape_region *late_region(struct recorder *r, uint32_t stream, uint64_t first,
                                        uint64_t bytes, uint32_t records, uint32_t frames,
                                        uint32_t addresses) {
     bytes = tape_align(bytes + LATE_HEAD, TAPE_SEGMENT_ALIGN);
-    uint64_t at = atomic_fetch_add(&r->tape_end, bytes);
-    int error;
-    uint8_t *p = sys_map_file(r->tape_path, &r->tape_file, at, bytes, &error);
+    uint64_t at;
+    uint8_t *p = tape_extend(r, bytes, &at);
     if (p == NULL)
         return NULL;
-    sys_absent_in_child(p, bytes);
     return segment_region(r, p, at, stream, first, bytes, records, frames, addresses);
 }
 
@@ -90,7 +87,7 @@ static void *map_tail(struct recorder *r, uint64_t at, uint64_t bytes, int *erro
         return p;
     }
     for (int i = 0; state == 1 && i < TAIL_YIELDS; i++) {
-        arch_syscall(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
+        sys_yield();
         state = atomic_load(&r->tail_state);
     }
     if (state != 2) {
@@ -111,13 +108,15 @@ struct tape_region *region_new(struct recorder *r, uint32_t stream, uint64_t fir
         }
     }
     uint64_t bytes = tape_align(region_bytes(records, frames, addresses), TAPE_REGION_ALIGN);
-    if (atomic_load(&r->state) == RECORDER_LATE)
+    if (atomic_load(&r->state) == RECORDER_LATE || sys_confined())
         return late_region(r, stream, first, bytes, records, frames, addresses);
     if (!recorder_may_grow(r, bytes))
         return NULL;
     uint64_t at = atomic_fetch_add(&r->tail_end, bytes);
     int error;
     struct tape_region *g = map_tail(r, at, bytes, &error);
+    if (g == NULL && r->reserve != NULL)
+        return late_region(r, stream, first, bytes, records, frames, addresses);
     if (g == NULL)
         return NULL;
     sys_absent_in_child(g, bytes);

@@ -62,6 +62,12 @@ static bool worker_zstd(struct worker *w) {
     return true;
 }
 
+void worker_provide(struct worker *w) {
+    size_t columns = tape_events_scratch(MOST_RECORDS, MOST_RECORDS * 2, MOST_RECORDS);
+    worker_scratch(w, columns + ZSTD_compressBound(columns));
+    worker_zstd(w);
+}
+
 static void use_window(struct worker *w, uint8_t *p, uint64_t at, uint64_t bytes, uint64_t used) {
     if (w->window != NULL)
         sys_unmap(w->window, w->window_bytes);
@@ -90,6 +96,32 @@ int tape_create(struct recorder *r) {
     return 0;
 }
 
+/* What does not fit any more is left alone: smaller pieces may. */
+static uint8_t *take_reserve(struct recorder *r, uint64_t bytes, uint64_t *at) {
+    uint64_t left = atomic_load(&r->reserve_left);
+    do {
+        if (left < bytes)
+            return NULL;
+    } while (!atomic_compare_exchange_weak(&r->reserve_left, &left, left - bytes));
+    *at = r->reserve_at + left - bytes;
+    return r->reserve + left - bytes;
+}
+
+uint8_t *tape_extend(struct recorder *r, uint64_t bytes, uint64_t *at) {
+    if (!sys_confined()) {
+        uint64_t begin = atomic_fetch_add(&r->tape_end, bytes), end = begin + bytes;
+        int error;
+        uint8_t *p = sys_map_file(r->tape_path, &r->tape_file, begin, bytes, &error);
+        if (p != NULL) {
+            sys_absent_in_child(p, bytes);
+            *at = begin;
+            return p;
+        }
+        atomic_compare_exchange_strong(&r->tape_end, &end, begin);
+    }
+    return take_reserve(r, bytes, at);
+}
+
 /* A segment with room for a chunk of `span` bytes becomes the worker's window. */
 static bool next_segment(struct recorder *r, struct worker *w, uint64_t span) {
     uint64_t bytes = tape_align(span + TAPE_SEGMENT_HEADER_BYTES, TAPE_SEGMENT_ALIGN);
@@ -104,12 +136,10 @@ static bool next_segment(struct recorder *r, struct worker *w, uint64_t span) {
         bytes = SEGMENT_BYTES;
     if (!recorder_may_grow(r, bytes))
         return false;
-    uint64_t at = atomic_fetch_add(&r->tape_end, bytes);
-    int error;
-    uint8_t *p = sys_map_file(r->tape_path, &r->tape_file, at, bytes, &error);
+    uint64_t at;
+    uint8_t *p = tape_extend(r, bytes, &at);
     if (p == NULL)
         return false;
-    sys_absent_in_child(p, bytes);
     struct tape_segment_header h = {.offset = at, .length = bytes};
     tape_put_segment_header(p, &h);
     use_window(w, p, at, bytes, TAPE_SEGMENT_HEADER_BYTES);

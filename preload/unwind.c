@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 #include "unwind.h"
 
+#include <pthread.h>
 #include <string.h>
+#include <sys/auxv.h>
 
 #include "sys.h"
 
 /* Frames without call frame information: a frame pointer is believed only this near (bytes). */
 #define GUESS_REACH 0x4000
+
+/* A stack whose extent cannot be asked for is believed to reach this far (bytes). */
+#define GUESS_STACK (UINT64_C(8) << 20)
 
 #define FIRST_CAP 256
 
@@ -63,13 +68,33 @@ void unwind_new_thread(struct unwind *u, uint32_t tid) {
     memset(u->range, 0, sizeof u->range);
 }
 
+/* Where the kernel cannot be asked (a seccomp filter, a root without /proc): the main stack has
+ * grown, or this is a thread that had no event before, whose stack ends at the thread's own data.
+ */
+static const struct unwind_range *guess_range(struct unwind *u, uint64_t sp) {
+    uint64_t main = getauxval(AT_RANDOM), self = (uint64_t)pthread_self();
+    uint64_t low = sp & ~UINT64_C(4095);
+    for (unsigned i = 0; i < UNWIND_RANGES; i++) {
+        struct unwind_range *r = &u->range[i];
+        if (sp < r->low && (r->high == self || main - r->low < r->high - r->low)) {
+            r->low = low;
+            return r;
+        }
+    }
+    if (sp >= self || self - sp > GUESS_STACK)
+        return NULL;
+    struct unwind_range *r = &u->range[u->range_next++ % UNWIND_RANGES];
+    *r = (struct unwind_range){low, self};
+    return r;
+}
+
 const struct unwind_range *unwind_find_range(struct unwind *u, uint64_t sp) {
     for (unsigned i = 0; i < UNWIND_RANGES; i++)
         if (sp - u->range[i].low < u->range[i].high - u->range[i].low)
             return &u->range[i];
     uint64_t low, high;
     if (!sys_find_mapping(sp, &low, &high, u->text, UNWIND_TEXT))
-        return NULL;
+        return guess_range(u, sp);
     struct unwind_range *r = &u->range[u->range_next++ % UNWIND_RANGES];
     *r = (struct unwind_range){low, high};
     return r;

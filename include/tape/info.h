@@ -38,6 +38,7 @@ enum tape_info_tag {
         36, /* numbers: stream, events, events lost; one field a stream (CLOSE) */
     TAPE_INFO_UNWIND_STATS = 37, /* numbers: captures, frames, truncated chains, then rows by
                                     kind (CLOSE) */
+    TAPE_INFO_UNFOLLOWED = 38,   /* number: forked children that could not be recorded (CLOSE) */
 };
 
 /* What one tick of a stamp is. */

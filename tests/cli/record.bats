@@ -172,7 +172,7 @@ os.execv(sys.argv[1], sys.argv[1:])' "$heaptape" record -q -o y.tape sh -c 'exit
 @test "children and exec: other processes are counted in the closing line" {
     capture "$heaptape" record -o x.tape sh -c 'ls / >/dev/null; ls / >/dev/null; exec sh -c "echo last"'
     expect_status 0
-    expect_line err '\(3 more processes: x\.tape\.\*(, most events, [0-9,]+, in x\.tape\.[0-9.]+)?\)$'
+    expect_line err 'next: heaptape report x\.tape\* \(3 more recordings: x\.tape\.\*(, most events, [0-9,]+, in x\.tape\.[0-9.]+)?\)$'
     [ "$(find . -name 'x.tape.*[0-9]' | wc -l)" -eq 3 ]
 }
 
@@ -223,6 +223,30 @@ int main(void) { p = malloc(111); heaptape_start(); p = malloc(222); heaptape_st
     "$heaptape" record -q --paused -o x.tape ./p
     "$heaptape" dump --no-stacks x.tape | grep -oE ' malloc .*size=[0-9]+' | sed 's/.*size=//' >sizes
     [ "$(cat sizes)" = 222 ]
+}
+
+@test "what becomes of recorded blocks is known also while paused" {
+    cat >p.c <<'EOF'
+#include <heaptape/heaptape.h>
+#include <stdlib.h>
+int main(void) {
+    char *lives = malloc(111), *moves = malloc(222), *grown, *meanwhile;
+    heaptape_stop();
+    if (realloc(lives, (size_t)-4096) != NULL) /* fails: the block stays */
+        return 1;
+    grown = realloc(moves, 5000);
+    meanwhile = malloc(3);
+    meanwhile = realloc(meanwhile, 9);
+    heaptape_start();
+    meanwhile = realloc(NULL, 44);
+    return grown == NULL || meanwhile == NULL;
+}
+EOF
+    gcc -w -fno-builtin -I"$top/include" -o p p.c
+    "$heaptape" record -q -o x.tape ./p
+    "$heaptape" report --json x.tape >r.json
+    [ "$(json r.json heap.not_freed.bytes)" -eq $((111 + 44)) ]
+    [ "$(json r.json heap.not_freed.blocks)" -eq 2 ]
 }
 
 @test "--clock=monotonic records times of the kernel's clock" {

@@ -36,6 +36,7 @@ struct writer *writer_new(void) {
     w->info_clock = TAPE_CLOCK_MONOTONIC;
     w->codec = TAPE_CODEC_ZSTD;
     w->info_host = "nowhere";
+    w->info_exe = "/bin/program";
     w->stream = xcalloc(WRITER_STREAMS, sizeof *w->stream);
     return w;
 }
@@ -160,15 +161,22 @@ void writer_end(struct writer *w) {
 static void put_info(struct writer *w) {
     uint8_t bytes[512], *p = bytes;
     p = tape_put_info_bytes(p, TAPE_INFO_RECORDER, "1.2.3", 5);
-    p = tape_put_info_bytes(p, TAPE_INFO_EXE, "/bin/program", 12);
+    p = tape_put_info_bytes(p, TAPE_INFO_EXE, w->info_exe, strlen(w->info_exe));
     p = tape_put_info_bytes(p, TAPE_INFO_ARGV, "program\0-x\0", 11);
     p = tape_put_info_bytes(p, TAPE_INFO_CWD, "/home", 5);
     p = tape_put_info_number(p, TAPE_INFO_PID, w->info_pid);
+    p = tape_put_info_number(p, TAPE_INFO_PPID, w->info_ppid);
+    if (w->info_parent != NULL) {
+        p = tape_put_info_bytes(p, TAPE_INFO_PARENT, w->info_parent, strlen(w->info_parent));
+        p = tape_put_info_bytes(p, TAPE_INFO_PARENT_ID, w->info_parent_id, TAPE_ID_BYTES);
+        p = tape_put_info_number(p, TAPE_INFO_FORK_STAMP, w->info_fork_stamp);
+    }
     p = tape_put_info_bytes(p, TAPE_INFO_HOST, w->info_host, strlen(w->info_host));
     p = tape_put_info_number(p, TAPE_INFO_CLOCK, w->info_clock);
     p = tape_put_info_number(p, TAPE_INFO_TICK_HZ, w->info_tick_hz);
     p = tape_put_info_number(p, TAPE_INFO_START_STAMP, w->info_start_stamp);
     p = tape_put_info_number(p, TAPE_INFO_START_MONO, w->info_start_mono);
+    p = tape_put_info_number(p, TAPE_INFO_START_REAL, w->info_start_real);
     struct tape_chunk_header h = {.type = TAPE_CHUNK_INFO, .stored_bytes = (uint32_t)(p - bytes)};
     h.raw_bytes = h.stored_bytes;
     h.payload_crc = tape_crc32c(bytes, h.stored_bytes);

@@ -40,8 +40,12 @@ struct writer_stream {
 
 struct writer {
     struct tape_file_header header;
-    uint64_t info_clock, info_tick_hz, info_start_stamp, info_start_mono, info_pid;
-    const char *info_host;
+    uint64_t info_clock, info_tick_hz, info_start_stamp, info_start_mono, info_start_real;
+    uint64_t info_pid;
+    const char *info_host, *info_exe;
+    uint64_t info_ppid, info_fork_stamp;
+    const char *info_parent; /* file name of the parent's tape: a forked child; NULL: none */
+    uint8_t info_parent_id[TAPE_ID_BYTES];
     bool no_info;   /* leave the INFO chunk out */
     unsigned shift; /* of time columns */
     enum tape_codec codec;

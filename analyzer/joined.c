@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: MIT */
+#include "joined.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "diag.h"
+#include "tree.h"
+
+/*
+ * The joined stacks are those of an address space of our own: every module that differs lies in it
+ * once, above all addresses that tapes can hold (56 bits), at a distance that no module spans.
+ */
+#define SPACE_FIRST (UINT64_C(1) << 60)
+#define SPACE_SHIFT 44
+#define SPACE_COUNT ((UINT64_MAX - SPACE_FIRST) >> SPACE_SHIFT)
+
+/* What ends at one stack. */
+struct own {
+    uint64_t value[METRIC_COUNT];
+    uint32_t *process; /* those it occurred in; perhaps one twice */
+    uint32_t count, room;
+};
+
+struct joined {
+    struct stacks *stacks;
+    struct names *names;
+    struct own *own; /* by stack */
+    uint32_t room;
+    uint32_t processes; /* numbers are below this */
+    uint64_t total[METRIC_COUNT];
+};
+
+static struct joined *make(struct stacks *stacks, struct names *names) {
+    struct joined *j = xcalloc(1, sizeof *j);
+    j->stacks = stacks;
+    j->names = names;
+    return j;
+}
+
+struct joined *joined_new(void) {
+    struct stacks *stacks = stacks_new();
+    return make(stacks, names_new(stacks));
+}
+
+struct joined *joined_new_lookup(names_lookup *lookup, void *context) {
+    struct stacks *stacks = stacks_new();
+    return make(stacks, names_new_lookup(stacks, lookup, context));
+}
+
+void joined_free(struct joined *j) {
+    if (j == NULL)
+        return;
+    for (uint32_t i = 0; i < j->room; i++)
+        free(j->own[i].process);
+    free(j->own);
+    names_free(j->names);
+    stacks_free(j->stacks);
+    free(j);
+}
+
+struct names *joined_names(struct joined *j) {
+    return j->names;
+}
+
+const uint64_t *joined_total(const struct joined *j) {
+    return j->total;
+}
+
+/* ---- into the common address space -------------------------------------------------------- */
+
+/* How the stacks of one recording become joined ones. */
+struct translation {
+    struct joined *joined;
+    struct stacks *from;
+    uint32_t *module; /* by module of the recording: index of the joined one + 1; 0: not yet */
+    uint32_t *stack;  /* by stack of the recording: the joined one + 1; 0: not yet */
+};
+
+/* The joined module that is this one, or UINT32_MAX when there is no room for another. */
+static uint32_t join_module(struct stacks *stacks, const struct module *m) {
+    uint32_t count = stacks_module_count(stacks);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct module *old = stacks_module(stacks, i);
+        if (old->build_id_len == m->build_id_len &&
+            memcmp(old->build_id, m->build_id, m->build_id_len) == 0 &&
+            strcmp(old->path, m->path) == 0)
+            return i;
+    }
+    if (count >= SPACE_COUNT)
+        return UINT32_MAX;
+    struct module new = *m;
+    new.start = new.bias = SPACE_FIRST + ((uint64_t)count << SPACE_SHIFT);
+    new.end = new.start + (UINT64_C(1) << SPACE_SHIFT);
+    new.generation = 0;
+    new.gone = UINT64_MAX;
+    stacks_add_module(stacks, &new);
+    return count;
+}
+
+static uint32_t join_frame(struct translation *t, uint32_t frame) {
+    struct stacks *to = t->joined->stacks;
+    const struct frame *f = stacks_frame(t->from, frame);
+    uint64_t address = f->address;
+    if (f->module != UINT32_MAX) {
+        const struct module *m = stacks_module(t->from, f->module);
+        uint64_t offset = address - 1 - m->bias;
+        if (t->module[f->module] == 0)
+            t->module[f->module] = join_module(to, m) + 1;
+        uint32_t joined = t->module[f->module] - 1; /* a full space wraps round to UINT32_MAX */
+        if (joined != UINT32_MAX && offset >> SPACE_SHIFT == 0)
+            address = stacks_module(to, joined)->start + offset + 1;
+    }
+    return stacks_intern_frame(to, address, 0);
+}
+
+static uint32_t join_stack(struct translation *t, uint32_t stack) {
+    /* Outwards to what is known, then back: stacks can be deep. */
+    uint32_t chain = stack, steps = 0;
+    while (t->stack[chain] == 0) {
+        chain = stacks_caller(t->from, chain);
+        steps++;
+    }
+    uint32_t *open = xmalloc((steps + 1) * sizeof *open);
+    uint32_t at = stack;
+    for (uint32_t i = steps; i-- != 0; at = stacks_caller(t->from, at))
+        open[i] = at;
+    uint32_t joined = t->stack[chain] - 1;
+    for (uint32_t i = 0; i < steps; i++) {
+        joined = stacks_push(t->joined->stacks, joined,
+                             join_frame(t, stacks_innermost(t->from, open[i])));
+        t->stack[open[i]] = joined + 1;
+    }
+    free(open);
+    return joined;
+}
+
+static struct own *own_of(struct joined *j, uint32_t stack) {
+    if (stack >= j->room) {
+        uint32_t room = j->room != 0 ? j->room : 1024;
+        while (room <= stack)
+            room *= 2;
+        j->own = xrealloc(j->own, room * sizeof *j->own);
+        memset(j->own + j->room, 0, (room - j->room) * sizeof *j->own);
+        j->room = room;
+    }
+    return &j->own[stack];
+}
+
+void joined_add(struct joined *j, uint32_t process, struct stacks *stacks, const struct site *sites,
+                size_t count) {
+    struct translation t = {.joined = j, .from = stacks};
+    t.module = xcalloc(stacks_module_count(stacks) + 1, sizeof *t.module);
+    t.stack = xcalloc(stacks_count(stacks), sizeof *t.stack);
+    t.stack[0] = 1;
+    if (process >= j->processes)
+        j->processes = process + 1;
+    for (size_t i = 0; i < count; i++) {
+        struct own *o = own_of(j, join_stack(&t, sites[i].stack));
+        for (int m = 0; m < METRIC_COUNT; m++) {
+            o->value[m] += sites[i].value[m];
+            j->total[m] += sites[i].value[m];
+        }
+        if (o->count != 0 && o->process[o->count - 1] == process)
+            continue;
+        if (o->count == o->room) {
+            o->room = o->room != 0 ? o->room * 2 : 1;
+            o->process = xrealloc(o->process, o->room * sizeof *o->process);
+        }
+        o->process[o->count++] = process;
+    }
+    free(t.module);
+    free(t.stack);
+}
+
+/* ---- sites -------------------------------------------------------------------------------- */
+
+/* A walk along the frames of a stack, outwards. */
+struct walk {
+    struct joined *joined;
+    uint32_t at, left; /* the stack whose innermost frame comes next, 0: none; frames allowed */
+    bool trimmed;
+};
+
+static struct walk begin(struct joined *j, uint32_t stack, uint32_t depth, bool trimmed) {
+    return (struct walk){.joined = j,
+                         .at = trimmed ? tree_innermost(j->names, stack) : stack,
+                         .left = depth != 0 ? depth : UINT32_MAX,
+                         .trimmed = trimmed};
+}
+
+static bool step(struct walk *w, uint32_t *name) {
+    if (w->at == 0 || w->left == 0)
+        return false;
+    struct joined *j = w->joined;
+    *name = names_of_frame(j->names, stacks_innermost(j->stacks, w->at));
+    w->at = w->trimmed ? tree_outer(j->names, w->at) : stacks_caller(j->stacks, w->at);
+    w->left--;
+    return true;
+}
+
+static uint64_t hash_walk(struct walk w) {
+    uint64_t h = 0;
+    for (uint32_t name; step(&w, &name);)
+        h = (h ^ name) * UINT64_C(0x9e3779b97f4a7c15) ^ h >> 29;
+    return h * UINT64_C(0x9e3779b97f4a7c15);
+}
+
+static bool same_walk(struct walk a, struct walk b) {
+    uint32_t x = 0, y = 0;
+    for (;;) {
+        bool more = step(&a, &x);
+        if (more != step(&b, &y))
+            return false;
+        if (!more)
+            return true;
+        if (x != y)
+            return false;
+    }
+}
+
+/* Which site each stack belongs to: an open hash table of sites by their frames' names. */
+struct grouping {
+    struct joined_site *site;
+    size_t count;
+    uint32_t *slot; /* site + 1 */
+    size_t mask;
+};
+
+static size_t find_site(struct grouping *g, struct joined *j, uint32_t stack, uint32_t depth,
+                        bool trimmed) {
+    struct walk walk = begin(j, stack, depth, trimmed);
+    size_t i = (size_t)(hash_walk(walk) >> 20) & g->mask;
+    for (; g->slot[i] != 0; i = (i + 1) & g->mask)
+        if (same_walk(walk, begin(j, g->site[g->slot[i] - 1].stack, depth, trimmed)))
+            return g->slot[i] - 1;
+    g->site[g->count] = (struct joined_site){.stack = stack};
+    g->slot[i] = (uint32_t)++g->count;
+    return g->count - 1;
+}
+
+/* How many different processes the site's stacks occurred in; `seen` holds site + 1 by process. */
+static void count_processes(struct joined_site *site, const struct own *o, uint64_t *seen,
+                            uint64_t mark) {
+    for (uint32_t i = 0; i < o->count; i++) {
+        site->processes += seen[o->process[i]] != mark;
+        seen[o->process[i]] = mark;
+    }
+}
+
+struct joined_site *joined_sites(struct joined *j, uint32_t depth, bool trimmed, size_t *count) {
+    uint32_t stacks = 0;
+    for (uint32_t s = 0; s < j->room; s++)
+        stacks += j->own[s].count != 0;
+    struct grouping g = {.site = xcalloc((uint64_t)stacks + 1, sizeof *g.site), .mask = 1023};
+    while (g.mask < 2 * (size_t)stacks)
+        g.mask = 2 * g.mask + 1;
+    g.slot = xcalloc(g.mask + 1, sizeof *g.slot);
+    /* The stacks of each site as a list, so that its processes can be counted together. */
+    uint32_t *next = xcalloc((uint64_t)j->room + 1, sizeof *next);
+    uint32_t *first = xcalloc((uint64_t)stacks + 1, sizeof *first);
+    for (uint32_t s = 0; s < j->room; s++) {
+        if (j->own[s].count == 0)
+            continue;
+        size_t at = find_site(&g, j, s, depth, trimmed);
+        for (int m = 0; m < METRIC_COUNT; m++)
+            g.site[at].value[m] += j->own[s].value[m];
+        next[s] = first[at];
+        first[at] = s + 1;
+    }
+    uint64_t *seen = xcalloc((uint64_t)j->processes + 1, sizeof *seen);
+    for (size_t i = 0; i < g.count; i++) {
+        for (uint32_t s = first[i]; s != 0; s = next[s - 1]) {
+            count_processes(&g.site[i], &j->own[s - 1], seen, i + 1);
+            struct walk walk = begin(j, s - 1, depth, trimmed);
+            for (uint32_t name; step(&walk, &name);)
+                ;
+            g.site[i].cut |= walk.at != 0;
+        }
+    }
+    free(seen);
+    free(first);
+    free(next);
+    free(g.slot);
+    *count = g.count;
+    return g.site;
+}
+
+uint32_t joined_path(struct joined *j, const struct joined_site *site, uint32_t depth, bool trimmed,
+                     uint32_t **path) {
+    uint32_t length = 0, name;
+    for (struct walk w = begin(j, site->stack, depth, trimmed); step(&w, &name);)
+        length++;
+    *path = xmalloc(((uint64_t)length + 1) * sizeof **path);
+    length = 0;
+    for (struct walk w = begin(j, site->stack, depth, trimmed); step(&w, &name);)
+        (*path)[length++] = name;
+    return length;
+}

@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: MIT */
+#include "settle.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "diag.h"
+#include "settle_segment.h"
+
+#define CLOSED_END 256 /* bytes at the end of a tape; a chunk has one that is not zero there */
+
+struct settling {
+    const char *path;
+    char *tail_path;
+    int tape, tail; /* descriptors, for reading; -1: none */
+    struct stat tape_was, tail_was;
+    struct tape_file_header header;
+    char *problem;
+};
+
+static int open_regular(const char *path, struct stat *st) {
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
+    if (fd >= 0 && (fstat(fd, st) != 0 || !S_ISREG(st->st_mode))) {
+        close(fd);
+        fd = -1;
+    }
+    return fd;
+}
+
+static void note(struct settling *s, const char *what) {
+    if (s->problem == NULL)
+        s->problem = xasprintf("%s: %s: %s; tape and tail stay, and are read as one", s->path, what,
+                               strerror(errno));
+}
+
+/* ---- whose files they are ----------------------------------------------------------------- */
+
+static bool read_header(struct settling *s) {
+    uint8_t bytes[TAPE_FILE_HEADER_BYTES];
+    struct tape_in in = tape_in_of(bytes, sizeof bytes);
+    return tape_pread(s->tape, bytes, sizeof bytes, 0) &&
+           tape_get_file_header(&in, &s->header) == TAPE_OK;
+}
+
+/*
+ * The kernel grants a read lease only on a file that nobody has open, or mapped, for writing. A
+ * recorder has its tape mapped from its first event to its orderly end, also when its process can
+ * be seen under another number or not at all (name spaces, a vfork child that outlives it).
+ */
+static enum settle_result ask_lease(int fd) {
+    if (fcntl(fd, F_SETLEASE, F_RDLCK) == 0) {
+        fcntl(fd, F_SETLEASE, F_UNLCK);
+        return SETTLE_DONE;
+    }
+    return errno == EAGAIN ? SETTLE_RUNNING : SETTLE_LEFT;
+}
+
+/* Whether the tail is this tape's and nothing else. A region that was given back keeps its id. */
+static bool tail_is_own(const struct settling *s) {
+    uint64_t size = (uint64_t)s->tail_was.st_size;
+    bool own = false;
+    struct tape_region g;
+    for (uint64_t at = 0; at + sizeof g <= size;) {
+        if (!tape_pread(s->tail, &g, sizeof g, at))
+            return false;
+        bool same = memcmp(g.id, s->header.id, sizeof g.id) == 0;
+        if (g.magic == TAPE_REGION_MAGIC && !same)
+            return false;
+        own |= same;
+        bool skip = same && g.length >= sizeof g && g.length <= size - at;
+        at += skip ? tape_align(g.length, TAPE_REGION_ALIGN) : TAPE_REGION_ALIGN;
+    }
+    return own;
+}
+
+/* The usual recording, ended in order, is recognised by its last bytes. */
+static bool is_settled(const struct settling *s) {
+    uint8_t bytes[CLOSED_END];
+    uint64_t size = (uint64_t)s->tape_was.st_size;
+    if (s->tail >= 0 || !tape_pread(s->tape, bytes, sizeof bytes, size - sizeof bytes))
+        return false;
+    for (size_t i = 0; i < sizeof bytes; i++)
+        if (bytes[i] != 0)
+            return true;
+    return false;
+}
+
+/* The files that were opened here, without anything that cannot be read. */
+static bool is_sound(const struct settling *s, const struct tape_file *f) {
+    struct stat st;
+    if (fstat(f->fd, &st) != 0 || st.st_dev != s->tape_was.st_dev ||
+        st.st_ino != s->tape_was.st_ino || f->health.damaged_chunks != 0)
+        return false;
+    for (size_t i = 0; i < f->piece_count; i++)
+        if (f->piece[i].in_tail && f->piece[i].buffer->error != TAPE_OK)
+            return false;
+    return true;
+}
+
+/* ---- what the tape lacks ------------------------------------------------------------------ */
+
+/* False when a buffer does not go into a chunk. */
+static bool gather(struct settle_segment *segment, const struct tape_file *f, bool has_tail) {
+    for (size_t i = 0; i < f->piece_count; i++)
+        if (f->piece[i].in_tail && !settle_segment_add_events(segment, &f->piece[i]))
+            return false;
+    for (size_t i = 0; has_tail && i < f->stream_count; i++) {
+        const struct tape_stream *t = &f->stream[i];
+        uint64_t end = 0, lost = 0;
+        for (size_t k = t->first; k < t->first + t->count; k++) {
+            end = f->piece[k].end;
+            lost = f->piece[k].lost > lost ? f->piece[k].lost : lost;
+        }
+        if (t->end > end || t->lost > lost) /* told by an empty buffer */
+            settle_segment_add_end(segment, f->header.id, t->id, t->end, t->lost);
+    }
+    /* A tape without CLOSE, LATE and tail is one whose tail somebody has lost. */
+    if (has_tail && !f->process.closed && !f->late_found)
+        settle_segment_add_end(segment, f->header.id, f->stream_count > 0 ? f->stream[0].id : 1,
+                               f->stream_count > 0 ? f->stream[0].end : 0, 0);
+    return true;
+}
+
+/* ---- the tape's end ----------------------------------------------------------------------- */
+
+struct tape_end {
+    uint64_t segment, length; /* the last one with a chunk, as its header says */
+    uint64_t end;             /* behind its last chunk; 0: there is none */
+};
+
+/* Behind the last of the chunks from `at` on. */
+static uint64_t skip_chunks(int fd, uint64_t at, uint64_t end) {
+    uint8_t bytes[TAPE_CHUNK_HEADER_BYTES];
+    struct tape_chunk_header h;
+    while (at + sizeof bytes <= end && tape_pread(fd, bytes, sizeof bytes, at)) {
+        struct tape_in in = tape_in_of(bytes, sizeof bytes);
+        if (tape_get_chunk_header(&in, &h) != TAPE_OK)
+            break;
+        at += tape_chunk_span(h.stored_bytes);
+    }
+    return at < end ? at : end;
+}
+
+/* For a tape without damage: what is no segment or chunk is unused room. */
+static struct tape_end find_end(int fd, uint64_t size) {
+    struct tape_end last = {0};
+    for (uint64_t at = TAPE_FILE_HEADER_BYTES; at < size;) {
+        uint8_t bytes[TAPE_SEGMENT_HEADER_BYTES];
+        struct tape_segment_header h;
+        struct tape_in in = tape_in_of(bytes, sizeof bytes);
+        if (!tape_pread(fd, bytes, sizeof bytes, at) ||
+            tape_get_segment_header(&in, &h) != TAPE_OK || h.offset != at) {
+            at = tape_align(at + 1, TAPE_SEGMENT_ALIGN);
+            continue;
+        }
+        uint64_t chunks = at + sizeof bytes;
+        uint64_t end = h.length < size - at ? at + h.length : size;
+        uint64_t stop = skip_chunks(fd, chunks, end);
+        if (stop > chunks)
+            last = (struct tape_end){at, h.length, stop};
+        at = tape_align(stop > chunks ? stop : chunks, TAPE_SEGMENT_ALIGN);
+    }
+    return last;
+}
+
+static bool write_all(int fd, const uint8_t *bytes, uint64_t count, uint64_t at) {
+    while (count > 0) {
+        ssize_t n = pwrite(fd, bytes, count, (off_t)at);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return false;
+        bytes += n;
+        at += (uint64_t)n;
+        count -= (uint64_t)n;
+    }
+    return true;
+}
+
+/* First the header, then the file: a segment that reaches beyond the end would look torn. */
+static bool cut(int fd, const struct tape_end *last) {
+    uint8_t bytes[TAPE_SEGMENT_HEADER_BYTES];
+    const struct tape_segment_header h = {.offset = last->segment,
+                                          .length = last->end - last->segment};
+    tape_put_segment_header(bytes, &h);
+    return (last->length <= h.length || write_all(fd, bytes, sizeof bytes, last->segment)) &&
+           ftruncate(fd, (off_t)last->end) == 0;
+}
+
+/* Room first, then the segment, then the word that makes it count. */
+static bool append(int fd, struct settle_segment *segment, uint64_t end) {
+    uint64_t at = tape_align(end, TAPE_SEGMENT_ALIGN);
+    uint8_t magic[4];
+    settle_segment_place(segment, at);
+    tape_put_u32(magic, TAPE_CHUNK_MAGIC);
+    bool room = fallocate(fd, 0, (off_t)at, (off_t)segment->used) == 0;
+    if (!room && (errno == EOPNOTSUPP || errno == ENOSYS))
+        room = ftruncate(fd, (off_t)(at + segment->used)) == 0;
+    if (room && write_all(fd, segment->bytes, segment->used, at) &&
+        write_all(fd, magic, sizeof magic, at + SETTLE_COMMIT_AT))
+        return true;
+    int error = errno;
+    bool taken_back = ftruncate(fd, (off_t)end) == 0;
+    (void)taken_back; /* otherwise the segment stays, without a chunk */
+    errno = error;
+    return false;
+}
+
+/* ---- settling ----------------------------------------------------------------------------- */
+
+static bool later(const struct timespec *a, const struct timespec *b) {
+    return a->tv_sec != b->tv_sec ? a->tv_sec > b->tv_sec : a->tv_nsec > b->tv_nsec;
+}
+
+/* The last change is still the dead process's. */
+static void keep_time(const struct settling *s, int fd) {
+    struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, s->tape_was.st_mtim};
+    if (s->tail >= 0 && later(&s->tail_was.st_mtim, &times[1]))
+        times[1] = s->tail_was.st_mtim;
+    futimens(fd, times);
+}
+
+static bool remove_tail(struct settling *s) {
+    struct stat st;
+    if (lstat(s->tail_path, &st) != 0 || st.st_dev != s->tail_was.st_dev ||
+        st.st_ino != s->tail_was.st_ino)
+        return false;
+    if (unlink(s->tail_path) == 0)
+        return true;
+    note(s, "its tail cannot be removed");
+    return false;
+}
+
+/* The directory's permission is asked for first: a tape is not to grow for nothing. */
+static bool may_remove_tail(struct settling *s) {
+    const char *slash = strrchr(s->path, '/');
+    char *directory =
+        slash != NULL ? xasprintf("%.*s", (int)(slash - s->path) + 1, s->path) : xstrdup(".");
+    bool may = faccessat(AT_FDCWD, directory, W_OK | X_OK, AT_EACCESS) == 0;
+    free(directory);
+    if (!may)
+        note(s, "its tail cannot be removed");
+    return may;
+}
+
+static enum settle_result write_tape(struct settling *s, struct settle_segment *segment) {
+    uint64_t size = (uint64_t)s->tape_was.st_size;
+    struct tape_end last = find_end(s->tape, size);
+    struct stat now;
+    if (last.end == 0 || (s->tail >= 0 && !may_remove_tail(s)))
+        return SETTLE_LEFT;
+    if (ask_lease(s->tape) != SETTLE_DONE || fstat(s->tape, &now) != 0 ||
+        now.st_size != s->tape_was.st_size)
+        return SETTLE_LEFT;
+    if (last.end < size || segment->used > 0) {
+        int fd = open(s->path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+        bool done = fd >= 0 && fstat(fd, &now) == 0 && now.st_ino == s->tape_was.st_ino &&
+                    now.st_dev == s->tape_was.st_dev && (last.end >= size || cut(fd, &last)) &&
+                    (segment->used == 0 || append(fd, segment, last.end));
+        if (!done)
+            note(s, "cannot be completed");
+        if (fd >= 0) {
+            keep_time(s, fd);
+            close(fd);
+        }
+        if (!done)
+            return SETTLE_LEFT;
+    }
+    return s->tail < 0 || remove_tail(s) ? SETTLE_DONE : SETTLE_LEFT;
+}
+
+static enum settle_result settle(struct settling *s) {
+    struct tape_file *f = tape_file_open(s->path);
+    if (f == NULL)
+        return SETTLE_LEFT;
+    struct settle_segment segment = {0};
+    enum settle_result result = f->process.alive ? SETTLE_RUNNING : SETTLE_LEFT;
+    if (!f->process.alive && is_sound(s, f) && gather(&segment, f, s->tail >= 0))
+        result = write_tape(s, &segment);
+    settle_segment_free(&segment);
+    tape_file_close(f);
+    return result;
+}
+
+enum settle_result settle_tape(const char *path, char **problem) {
+    struct settling s = {.path = path, .tail_path = xasprintf("%s.tail", path), .tail = -1};
+    struct sigaction ignore = {.sa_handler = SIG_IGN}, io, fsize;
+    sigaction(SIGIO, &ignore, &io); /* somebody opens the tape while the lease is held */
+    sigaction(SIGXFSZ, &ignore, &fsize);
+    enum settle_result result = SETTLE_LEFT;
+    s.tape = open_regular(path, &s.tape_was);
+    if (s.tape >= 0 && read_header(&s) && flock(s.tape, LOCK_EX | LOCK_NB) == 0) {
+        s.tail = open_regular(s.tail_path, &s.tail_was);
+        if (is_settled(&s))
+            result = SETTLE_DONE;
+        else if ((result = ask_lease(s.tape)) == SETTLE_DONE)
+            result = s.tail < 0 || tail_is_own(&s) ? settle(&s) : SETTLE_LEFT;
+    }
+    if (s.tail >= 0)
+        close(s.tail);
+    if (s.tape >= 0)
+        close(s.tape);
+    sigaction(SIGXFSZ, &fsize, NULL);
+    sigaction(SIGIO, &io, NULL);
+    free(s.tail_path);
+    *problem = s.problem;
+    return result;
+}
