@@ -26,7 +26,7 @@
 
 enum { THREADS = 3 };
 
-static atomic_ulong done_in_threads;
+static atomic_ulong done_in_threads, started;
 static volatile sig_atomic_t trapped;
 
 static void on_trap(int number) {
@@ -35,6 +35,7 @@ static void on_trap(int number) {
 }
 
 static void *forever(void *pairs) {
+    atomic_fetch_add(&started, 1); /* what starting takes has been called */
     for (unsigned long n = (unsigned long)pairs / 100; n > 0; n--) {
         own_pairs(100);
         atomic_fetch_add(&done_in_threads, 100);
@@ -105,6 +106,8 @@ int main(int argc, char **argv) {
         for (int i = 0; i < THREADS; i++)
             pthread_create(&thread, NULL, forever, (void *)(pairs / 4));
     }
+    while (others != 0 && atomic_load(&started) < THREADS)
+        usleep(100);
     own_note(100 + pairs + others);
     confine(how);
     own_pairs(pairs / 2);

@@ -10,7 +10,7 @@ echo
     (exit 3) || echo "subshell: $?"
 )
 words=$(printf '%s\n' b a c | sort | paste -sd ,)
-echo "substituted: $words $(echo nested "$(seq -s + 3)")"
+echo "substituted: $words $(seq -s + "$(printf %s 3)")"
 while read -r a b; do echo "$b $a"; done < <(paste <(seq 3) <(seq 4 6))
 cat <<END | wc -c
 here $words
