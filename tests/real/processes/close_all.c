@@ -2,7 +2,8 @@
 /*
  * close_all HOW DIRECTORY: four threads write files of their own there, allocating all the while;
  * a fifth closes every descriptor but the standard ones, over and over: HOW is range
- * (close_range), loop (close from 3 to 63) or none. A thread that writes is left alone: what it has
+ * (close_range), loop (close from 3 to 63) or none. alone: one thread does all of it in turn, by
+ * close_range. A thread that writes is left alone: what it has
  * open is its own. Allocations go on at any moment.
  */
 #include <pthread.h>
@@ -21,11 +22,21 @@ static struct {
     const char *how, *directory;
 } test;
 
+static void close_them(void) {
+    if (strcmp(test.how, "range") == 0 || strcmp(test.how, "alone") == 0)
+        syscall(SYS_close_range, 3, ~0u, 0);
+    else if (strcmp(test.how, "loop") == 0)
+        for (int fd = 3; fd < 64; fd++)
+            close(fd);
+}
+
 static void *write_files(void *arg) {
     char name[4096], line[128];
     for (int i = 0; i < FILES; i++) {
         snprintf(name, sizeof name, "%s/%d.%d", test.directory, *(int *)arg, i);
         pthread_rwlock_rdlock(&test.writing);
+        if (strcmp(test.how, "alone") == 0)
+            close_them();
         int fd = open(name, O_RDWR | O_CREAT | O_TRUNC, 0666);
         for (int k = 0; k < 20; k++) {
             int n = snprintf(line, sizeof line, "%d of %d in %d\n", k, i, *(int *)arg);
@@ -39,14 +50,6 @@ static void *write_files(void *arg) {
         own_pairs(PAIRS);
     }
     return (void *)(unsigned long)(FILES * 21 * PAIRS);
-}
-
-static void close_them(void) {
-    if (strcmp(test.how, "range") == 0)
-        syscall(SYS_close_range, 3, ~0u, 0);
-    else if (strcmp(test.how, "loop") == 0)
-        for (int fd = 3; fd < 64; fd++)
-            close(fd);
 }
 
 static void *close_descriptors(void *unused) {
@@ -73,11 +76,20 @@ int main(int argc, char **argv) {
     pthread_rwlockattr_setkind_np(&kind, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
     pthread_rwlock_init(&test.writing, &kind);
     test.how = argv[1];
+    bool alone = strcmp(test.how, "alone") == 0;
     test.directory = argv[2];
     close_them();
     for (int i = 0; i < WRITERS; i++) {
         number[i] = i;
-        pthread_create(&writer[i], NULL, write_files, &number[i]);
+        if (alone)
+            pairs += (unsigned long)write_files(&number[i]);
+        else
+            pthread_create(&writer[i], NULL, write_files, &number[i]);
+    }
+    if (alone) {
+        own_note(pairs);
+        puts("done");
+        return 0;
     }
     pthread_create(&closer, NULL, close_descriptors, NULL);
     for (int i = 0; i < WRITERS; i++) {
