@@ -72,12 +72,13 @@ static int start(struct record *r) {
     int status = recording_run(&r->recording, tape_path, r, &result);
     if (status != EXIT_FINE)
         return status;
-    if (!r->quiet) {
-        char *tape = tape_path(r, result.pid);
-        signal(SIGPIPE, SIG_IGN); /* a lost stderr must not change the exit status */
+    char *tape = tape_path(r, result.pid);
+    signal(SIGPIPE, SIG_IGN); /* a lost stderr must not change the exit status */
+    if (r->quiet)
+        record_settle(tape, &r->before);
+    else
         record_summary(tape, r->recording.directory, r->recording.argv[0], &r->before);
-        free(tape);
-    }
+    free(tape);
     return launch_exit_status(result.wait_status);
 }
 

@@ -78,7 +78,7 @@ static void prepare(void *context) {
     else
         setenv("LD_PRELOAD", xasprintf("%s:%s", library, others), 1);
     setenv("HEAPTAPE_OUT", s->tape(s->context, getpid()), 1);
-    setenv("HEAPTAPE_LAUNCHER", "1", 1);
+    setenv("HEAPTAPE_LAUNCHER", xasprintf("%ld", (long)getppid()), 1);
 }
 
 int recording_run(const struct recording *r, recording_tape *tape, void *context,

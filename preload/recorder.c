@@ -61,9 +61,10 @@ struct recorder *recorder_get(void) {
     if (r == NULL)
         return NULL;
     if (!sys_zero_in_child(r, tape_align(sizeof *r, 4096))) {
-        /* Linux before 4.14: a forked child could not know that it is one. */
-        static const char text[] = "heaptape: not recording: this kernel has no MADV_WIPEONFORK\n";
-        if (!config.launcher)
+        /* A forked child could not know that it is one. */
+        static const char text[] = "heaptape: not recording: MADV_WIPEONFORK failed (it needs "
+                                   "Linux 4.14 and some memory)\n";
+        if (sys_ppid() != config.launcher)
             sys_write_stderr(text, sizeof text - 1);
         atomic_store(&r->state, RECORDER_OFF);
     }
@@ -292,7 +293,8 @@ static bool is_recorded(void) {
 /* ---- start -------------------------------------------------------------------------------- */
 
 static void complain(const struct recorder *r, int error) {
-    if (config.launcher)
+    /* The launcher misses the first tape of its child itself; the others only we can. */
+    if (sys_ppid() == config.launcher && strcmp(r->tape_path, base_path) == 0)
         return;
     char text[PATH_BYTES + 128];
     const char *end = text + sizeof text - 2;

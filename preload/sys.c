@@ -17,6 +17,9 @@
 
 #include "arch.h"
 
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ 22 /* Linux 5.14 */
+#endif
 #ifndef MADV_WIPEONFORK
 #define MADV_WIPEONFORK 18
 #endif
@@ -92,6 +95,10 @@ bool sys_absent_in_child(void *p, size_t bytes) {
     return TRY(SYS_madvise, p, bytes, MADV_DONTFORK, 0, 0, 0) == 0;
 }
 
+bool sys_readable(uint64_t from, size_t bytes) {
+    return CALL(SYS_madvise, from, bytes, MADV_POPULATE_READ, 0, 0, 0) == 0;
+}
+
 bool sys_zero_in_child(void *p, size_t bytes) {
     return TRY(SYS_madvise, p, bytes, MADV_WIPEONFORK, 0, 0, 0) == 0;
 }
@@ -106,9 +113,13 @@ static void close_file(long fd) {
 
 /* ---- work that needs a descriptor --------------------------------------------------------- */
 
-/* A program may have used up its descriptors. Then the work is done over again by a process that
- * shares our memory but not the table of descriptors (it closes one of its own copies), while
- * this thread waits. It sends no signal at its end and only a wait with __WALL sees it. */
+/*
+ * A process with several threads shares its table of descriptors among them: another thread may
+ * close the number that we have just been given and get it for a file of its own. And a program
+ * may have used up its descriptors. In both cases the work is done by a process that shares our
+ * memory but has a table of its own, a copy, while this thread waits. It sends no signal at its
+ * end, and only a wait with __WALL sees it.
+ */
 struct job {
     void (*run)(struct job *);
     long result; /* -EMFILE: no descriptor was free */
@@ -118,26 +129,37 @@ struct job {
 
 static void run_with_own_table(void *arg) {
     struct job *job = arg;
+    job->run(job);
+    if (job->result != -EMFILE)
+        return;
     CALL(SYS_close, 0, 0, 0, 0, 0, 0);
     job->run(job);
 }
 
-static long do_job(struct job *job) {
-    job->run(job);
-    if (__builtin_expect(job->result != -EMFILE, 1))
-        return job->result;
+/* False when there can be no such process. */
+static bool do_apart(struct job *job) {
     uint8_t *stack = sys_map(JOB_STACK_BYTES);
     if (stack == NULL)
-        return job->result;
+        return false;
     uint64_t signals;
     bool blocked = sys_block_signals(&signals);
-    long pid = arch_clone_call(job, run_with_own_table, stack + JOB_STACK_BYTES);
+    long pid = blocked ? arch_clone_call(job, run_with_own_table, stack + JOB_STACK_BYTES) : -EPERM;
     if (!failed(pid))
         while (CALL(SYS_wait4, pid, 0, __WALL, 0, 0, 0) == -EINTR) {
         }
     if (blocked)
         sys_restore_signals(&signals);
     sys_unmap(stack, JOB_STACK_BYTES);
+    return !failed(pid);
+}
+
+static long do_job(struct job *job) {
+    extern char __libc_single_threaded;
+    if (!__libc_single_threaded && do_apart(job))
+        return job->result;
+    job->run(job);
+    if (job->result == -EMFILE && __libc_single_threaded)
+        do_apart(job);
     return job->result;
 }
 

@@ -36,6 +36,10 @@ void sys_unmap(void *p, size_t bytes);
 bool sys_absent_in_child(void *p, size_t bytes);
 bool sys_zero_in_child(void *p, size_t bytes);
 
+/* Whether every page of the range (whole pages) can be read: they are there afterwards. False also
+ * where the kernel cannot tell. */
+bool sys_readable(uint64_t from, size_t bytes);
+
 /* Which file a path led to when it was made: the program may have renamed it since, and put one of
  * its own there, which is none of our business. */
 struct sys_file {
@@ -43,8 +47,8 @@ struct sys_file {
 };
 
 /*
- * The following work also when the program has used up its descriptors, and leave its table of
- * descriptors alone then.
+ * The following work also when the program has used up its descriptors. Where there are several
+ * threads they leave the program's table of descriptors alone.
  *
  * Creates a file that must not exist (mode 0666 less the umask), makes [offset, offset + bytes) of
  * it exist on disk, blocks allocated, and maps that shared. The file is open only while this runs.

@@ -10,8 +10,9 @@
 /* Frames without call frame information: a frame pointer is believed only this near (bytes). */
 #define GUESS_REACH 0x4000
 
-/* A stack whose extent cannot be asked for is believed to reach this far (bytes). */
-#define GUESS_STACK (UINT64_C(8) << 20)
+/* Of a thread's own stack: the most that is looked at, and how far ahead of sp (bytes). */
+#define OWN_STACK_MAX   (UINT64_C(64) << 20)
+#define OWN_STACK_AHEAD (UINT64_C(32) << 10)
 
 #define FIRST_CAP 256
 
@@ -66,38 +67,53 @@ void unwind_new_thread(struct unwind *u, uint32_t tid) {
     u->valid = false;
     u->tid = tid;
     memset(u->range, 0, sizeof u->range);
+    u->range_next = 0;
 }
 
-/* Where the kernel cannot be asked (a seccomp filter, a root without /proc): the main stack has
- * grown, or this is a thread that had no event before, whose stack ends at the thread's own data.
+/* Above sp on the calling thread's own stack: the end of the main thread's lies behind the
+ * program's name, that of any other thread's at the thread's own data. 0: sp is on no such stack.
  */
-static const struct unwind_range *guess_range(struct unwind *u, uint64_t sp) {
-    uint64_t main = getauxval(AT_RANDOM), self = (uint64_t)pthread_self();
-    uint64_t low = sp & ~UINT64_C(4095);
-    for (unsigned i = 0; i < UNWIND_RANGES; i++) {
-        struct unwind_range *r = &u->range[i];
-        if (sp < r->low && (r->high == self || main - r->low < r->high - r->low)) {
-            r->low = low;
-            return r;
-        }
-    }
-    if (sp >= self || self - sp > GUESS_STACK)
-        return NULL;
-    struct unwind_range *r = &u->range[u->range_next++ % UNWIND_RANGES];
-    *r = (struct unwind_range){low, self};
-    return r;
+static uint64_t own_stack_end(uint64_t sp) {
+    uint64_t main = (getauxval(AT_EXECFN) | 4095) + 1,
+             self = (uint64_t)pthread_self() & ~UINT64_C(7);
+    uint64_t to_main = main - sp, to_self = self - sp; /* huge when below sp */
+    uint64_t nearest = to_main < to_self ? to_main : to_self;
+    return nearest <= OWN_STACK_MAX ? sp + nearest : 0;
+}
+
+/*
+ * The part of the thread's own stack from sp on, found without a file: it is what can be read from
+ * there to the stack's end. Behind a seccomp filter the kernel cannot be asked, and is not.
+ * Frames further in come here again: a few pages more are taken in where they are stack as well.
+ */
+static struct unwind_range own_stack(uint64_t sp) {
+    uint64_t low = sp & ~UINT64_C(4095), high = own_stack_end(sp), page = high & ~UINT64_C(4095);
+    if (high == 0)
+        return (struct unwind_range){0};
+    if (sys_confined())
+        return (struct unwind_range){low, high};
+    uint64_t ahead = low - OWN_STACK_AHEAD;
+    if (sys_readable(ahead, page + (high != page ? 4096 : 0) - ahead))
+        return (struct unwind_range){ahead, high};
+    if (sys_readable(low, page + (high != page ? 4096 : 0) - low))
+        return (struct unwind_range){low, high};
+    return (struct unwind_range){0};
 }
 
 const struct unwind_range *unwind_find_range(struct unwind *u, uint64_t sp) {
     for (unsigned i = 0; i < UNWIND_RANGES; i++)
         if (sp - u->range[i].low < u->range[i].high - u->range[i].low)
             return &u->range[i];
-    uint64_t low, high;
-    if (!sys_find_mapping(sp, &low, &high, u->text, UNWIND_TEXT))
-        return guess_range(u, sp);
-    struct unwind_range *r = &u->range[u->range_next++ % UNWIND_RANGES];
-    *r = (struct unwind_range){low, high};
-    return r;
+    struct unwind_range found = own_stack(sp);
+    if (found.high == 0 && !sys_find_mapping(sp, &found.low, &found.high, u->text, UNWIND_TEXT))
+        return NULL;
+    unsigned slot = 0;
+    while (slot < UNWIND_RANGES && u->range[slot].high != found.high)
+        slot++;
+    if (slot == UNWIND_RANGES)
+        slot = u->range_next++ % UNWIND_RANGES;
+    u->range[slot] = found;
+    return &u->range[slot];
 }
 
 bool unwind_grow(struct unwind *u) {
