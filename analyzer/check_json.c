@@ -6,33 +6,23 @@
 #include <sys/wait.h>
 
 #include "diag.h"
+#include "json_put.h"
 #include "tree_print.h"
-
-static void put(struct json_object *o, const char *key, uint64_t value) {
-    json_object_object_add(o, key, json_object_new_uint64(value));
-}
-
-static struct json_object *text_of(const char *text) {
-    char *printable = names_printable(text, strlen(text));
-    struct json_object *o = json_object_new_string(printable);
-    free(printable);
-    return o;
-}
 
 static struct json_object *amount(uint64_t bytes, uint64_t blocks, uint64_t places) {
     struct json_object *o = json_object_new_object();
-    put(o, "bytes", bytes);
-    put(o, "blocks", blocks);
-    put(o, "places", places);
+    json_put(o, "bytes", bytes);
+    json_put(o, "blocks", blocks);
+    json_put(o, "places", places);
     return o;
 }
 
 static struct json_object *suppression_json(const struct suppression *s) {
     struct json_object *o = amount(s->bytes, s->blocks, s->sites);
-    json_object_object_add(o, "name", text_of(s->name));
+    json_object_object_add(o, "name", json_text(s->name));
     if (!s->built_in) {
-        json_object_object_add(o, "file", text_of(s->file));
-        put(o, "line", s->line);
+        json_object_object_add(o, "file", json_text(s->file));
+        json_put(o, "line", s->line);
     }
     json_object_object_add(o, "built_in", json_object_new_boolean(s->built_in));
     return o;
@@ -40,9 +30,9 @@ static struct json_object *suppression_json(const struct suppression *s) {
 
 static struct json_object *finding_json(const struct check *c, const struct check_finding *f) {
     struct json_object *o = json_object_new_object(), *stack = json_object_new_array();
-    put(o, "bytes", f->bytes);
-    put(o, "blocks", f->blocks);
-    put(o, "processes", f->processes);
+    json_put(o, "bytes", f->bytes);
+    json_put(o, "blocks", f->blocks);
+    json_put(o, "processes", f->processes);
     json_object_object_add(o, "function", json_object_new_string(f->op));
     for (uint32_t i = 0; i < f->length; i++)
         json_object_array_add(stack,
@@ -57,18 +47,18 @@ static struct json_object *process_json(const struct check_process *p) {
         [CHECK_UNSEEN] = "unseen",         [CHECK_RUNNING] = "still running",
         [CHECK_UNREADABLE] = "unreadable", [CHECK_OWN] = "heaptape itself, not checked"};
     struct json_object *o = json_object_new_object();
-    json_object_object_add(o, "tape", text_of(p->tape));
+    json_object_object_add(o, "tape", json_text(p->tape));
     if (p->program != NULL)
-        json_object_object_add(o, "program", text_of(p->program));
-    put(o, "pid", p->pid);
-    put(o, "ppid", p->ppid);
+        json_object_object_add(o, "program", json_text(p->program));
+    json_put(o, "pid", p->pid);
+    json_put(o, "ppid", p->ppid);
     json_object_object_add(o, "end", json_object_new_string(end[p->end]));
-    put(o, "events", p->events);
-    put(o, "allocations", p->allocations);
-    put(o, "lost", p->lost);
-    put(o, "damaged_chunks", p->damaged_chunks);
-    put(o, "damaged_bytes", p->damaged_bytes);
-    put(o, "truncated_stacks", p->truncated);
+    json_put(o, "events", p->events);
+    json_put(o, "allocations", p->allocations);
+    json_put(o, "lost", p->lost);
+    json_put(o, "damaged_chunks", p->damaged_chunks);
+    json_put(o, "damaged_bytes", p->damaged_bytes);
+    json_put(o, "truncated_stacks", p->truncated);
     return o;
 }
 
@@ -77,12 +67,12 @@ void check_print_json(FILE *out, const struct check *c, const struct check_style
     struct json_object *o = json_object_new_object(), *findings = json_object_new_array(),
                        *used = json_object_new_array(), *unused = json_object_new_array(),
                        *processes = json_object_new_array(), *problems = json_object_new_array();
-    json_object_object_add(o, "program", text_of(c->program));
+    json_object_object_add(o, "program", json_text(c->program));
     if (WIFSIGNALED(c->wait_status))
-        put(o, "program_signal", (uint64_t)WTERMSIG(c->wait_status));
+        json_put(o, "program_signal", (uint64_t)WTERMSIG(c->wait_status));
     else
-        put(o, "program_status", (uint64_t)WEXITSTATUS(c->wait_status));
-    put(o, "status", (uint64_t)status);
+        json_put(o, "program_status", (uint64_t)WEXITSTATUS(c->wait_status));
+    json_put(o, "status", (uint64_t)status);
     json_object_object_add(o, "clean",
                            json_object_new_boolean(c->found == 0 && c->problem_count == 0));
     json_object_object_add(o, "not_freed", amount(c->found_bytes, c->found_blocks, c->found));
@@ -105,10 +95,10 @@ void check_print_json(FILE *out, const struct check *c, const struct check_style
         json_object_array_add(processes, process_json(&c->process[i]));
     json_object_object_add(o, "processes", processes);
     for (size_t i = 0; i < c->problem_count; i++)
-        json_object_array_add(problems, text_of(c->problem[i]));
+        json_object_array_add(problems, json_text(c->problem[i]));
     json_object_object_add(o, "problems", problems);
     if (style->kept != NULL)
-        json_object_object_add(o, "recordings", text_of(style->kept));
+        json_object_object_add(o, "recordings", json_text(style->kept));
     fprintf(out, "%s\n",
             json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
                                                   JSON_C_TO_STRING_NOSLASHESCAPE));

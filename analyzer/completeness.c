@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "diag.h"
+#include "json_put.h"
 #include "units.h"
 
 #define COLUMNS 100
@@ -151,28 +152,24 @@ void completeness_print(FILE *out, struct tape_file *tape, const struct replay_c
         fprintf(out, "First damage: %s\n", h->first_damage);
 }
 
-static void put(struct json_object *o, const char *key, uint64_t value) {
-    json_object_object_add(o, key, json_object_new_uint64(value));
-}
-
 void completeness_put(struct json_object *o, const struct completeness *c, struct names *names) {
     json_object_object_add(o, "complete", json_object_new_boolean(completeness_whole(c)));
-    put(o, "events", c->events);
-    put(o, "lost", c->lost);
-    put(o, "damaged_chunks", c->damaged_chunks);
-    put(o, "damaged_bytes", c->damaged_bytes);
-    put(o, "unmatched_frees", c->unmatched_frees);
-    put(o, "inversions", c->inversions);
-    put(o, "overlaps", c->overlaps);
-    put(o, "truncated_stacks", c->truncated);
-    put(o, "processes_not_followed", c->unfollowed);
+    json_put(o, "events", c->events);
+    json_put(o, "lost", c->lost);
+    json_put(o, "damaged_chunks", c->damaged_chunks);
+    json_put(o, "damaged_bytes", c->damaged_bytes);
+    json_put(o, "unmatched_frees", c->unmatched_frees);
+    json_put(o, "inversions", c->inversions);
+    json_put(o, "overlaps", c->overlaps);
+    json_put(o, "truncated_stacks", c->truncated);
+    json_put(o, "processes_not_followed", c->unfollowed);
     if (names == NULL)
         return;
     struct names_modules m = names_modules(names);
-    put(o, "modules", m.used);
-    put(o, "modules_without_symbols", m.without_symbols);
-    put(o, "modules_missing", m.missing);
-    put(o, "modules_rebuilt", m.rebuilt);
+    json_put(o, "modules", m.used);
+    json_put(o, "modules_without_symbols", m.without_symbols);
+    json_put(o, "modules_missing", m.missing);
+    json_put(o, "modules_rebuilt", m.rebuilt);
 }
 
 struct json_object *completeness_json(struct tape_file *tape, const struct replay_counts *counts,
@@ -182,7 +179,7 @@ struct json_object *completeness_json(struct tape_file *tape, const struct repla
     struct completeness c = of_tape(tape, counts);
     struct json_object *o = json_object_new_object();
     completeness_put(o, &c, names);
-    put(o, "chunks", h->chunks);
+    json_put(o, "chunks", h->chunks);
     if (h->first_damage != NULL)
         json_object_object_add(o, "first_damage", json_object_new_string(h->first_damage));
     json_object_object_add(o, "closed", json_object_new_boolean(p->closed));

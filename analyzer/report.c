@@ -135,8 +135,14 @@ static void print_totals(FILE *out, const struct report *r, const struct screen 
     free(more);
     free(doubt);
     free(blocks);
-    more = xasprintf("by %s call%s, %s of them resizes", units_count(a, c->allocations),
-                     c->allocations == 1 ? "" : "s", units_count(b, c->reallocs));
+    report_calls(out, c);
+    report_inherited(out, c);
+}
+
+void report_calls(FILE *out, const struct replay_counts *c) {
+    char value[UNITS_ROOM], a[UNITS_ROOM], b[UNITS_ROOM];
+    char *more = xasprintf("by %s call%s, %s of them resizes", units_count(a, c->allocations),
+                           c->allocations == 1 ? "" : "s", units_count(b, c->reallocs));
     report_total(out, "allocated in all", units_bytes(value, c->allocated_bytes), more);
     free(more);
     more = xasprintf("(%s) freed before their thread allocated again",
@@ -145,7 +151,6 @@ static void print_totals(FILE *out, const struct report *r, const struct screen 
     free(more);
     if (c->failed != 0)
         report_total(out, "failed", units_count(value, c->failed), "calls that returned NULL");
-    report_inherited(out, c);
 }
 
 void report_inherited(FILE *out, const struct replay_counts *c) {

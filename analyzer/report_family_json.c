@@ -3,30 +3,10 @@
 #include <string.h>
 
 #include "diag.h"
+#include "json_put.h"
 #include "report_family.h"
 #include "report_parts.h"
 #include "tree_print.h"
-
-static void put(struct json_object *o, const char *key, uint64_t value) {
-    json_object_object_add(o, key, json_object_new_uint64(value));
-}
-
-static void put_bool(struct json_object *o, const char *key, bool value) {
-    json_object_object_add(o, key, json_object_new_boolean(value));
-}
-
-static void put_text(struct json_object *o, const char *key, const char *text) {
-    char *printable = names_printable(text, strlen(text));
-    json_object_object_add(o, key, json_object_new_string(printable));
-    free(printable);
-}
-
-static struct json_object *amounts(uint64_t bytes, uint64_t blocks) {
-    struct json_object *o = json_object_new_object();
-    put(o, "bytes", bytes);
-    put(o, "blocks", blocks);
-    return o;
-}
 
 /* index: by member, its place in the array of processes. */
 static struct json_object *member_json(const struct family *f, uint32_t at, const uint32_t *index) {
@@ -38,52 +18,53 @@ static struct json_object *member_json(const struct family *f, uint32_t at, cons
     const struct replay_counts *c = &m->counts;
     uint32_t parent = family_selected_parent(f, at);
     struct json_object *o = json_object_new_object(),
-                       *peak = amounts(c->peak_bytes, c->peak_blocks);
-    put_text(o, "path", m->path);
-    put(o, "bytes", m->bytes);
-    put(o, "pid", m->pid);
-    put(o, "ppid", m->ppid);
+                       *peak = json_amounts(c->peak_bytes, c->peak_blocks);
+    json_put_text(o, "path", m->path);
+    json_put(o, "bytes", m->bytes);
+    json_put(o, "pid", m->pid);
+    json_put(o, "ppid", m->ppid);
     json_object_object_add(o, "parent",
                            parent != FAMILY_NONE ? json_object_new_uint64(index[parent]) : NULL);
-    put_text(o, "tie", tie[m->tie]);
-    put_text(o, "exe", m->exe);
-    put_text(o, "command", m->command);
-    put_text(o, "ended", report_family_ending(m));
-    put(o, "started_ns", m->start);
-    put(o, "duration_ns", c->end_time);
-    put(o, "allocations", c->allocations);
-    put(o, "allocated_bytes", c->allocated_bytes);
-    put(o, "frees", c->frees);
-    put(peak, "time_ns", c->peak_time);
+    json_put_text(o, "tie", tie[m->tie]);
+    json_put_text(o, "exe", m->exe);
+    json_put_text(o, "command", m->command);
+    json_put_text(o, "ended", report_family_ending(m));
+    json_put(o, "started_ns", m->start);
+    json_put(o, "duration_ns", c->end_time);
+    json_put(o, "allocations", c->allocations);
+    json_put(o, "allocated_bytes", c->allocated_bytes);
+    json_put(o, "frees", c->frees);
+    json_put(peak, "time_ns", c->peak_time);
     json_object_object_add(o, "peak", peak);
-    json_object_object_add(o, "not_freed", amounts(c->live_bytes, c->live_blocks));
+    json_object_object_add(o, "not_freed", json_amounts(c->live_bytes, c->live_blocks));
     if (c->inherited_known)
         json_object_object_add(o, "inherited", report_inherited_json(c));
-    put_bool(o, "reliable", !m->failed && m->health.lost == 0 && m->health.damaged_chunks == 0);
-    put_bool(o, "complete", report_family_whole(m));
-    put(o, "events", m->health.events);
-    put(o, "lost", m->health.lost);
-    put(o, "damaged_chunks", m->health.damaged_chunks);
-    put(o, "unmatched_frees", c->unmatched_frees);
-    put_bool(o, "parent_missing", m->parent_missing);
+    json_put_bool(o, "reliable",
+                  !m->failed && m->health.lost == 0 && m->health.damaged_chunks == 0);
+    json_put_bool(o, "complete", report_family_whole(m));
+    json_put(o, "events", m->health.events);
+    json_put(o, "lost", m->health.lost);
+    json_put(o, "damaged_chunks", m->health.damaged_chunks);
+    json_put(o, "unmatched_frees", c->unmatched_frees);
+    json_put_bool(o, "parent_missing", m->parent_missing);
     return o;
 }
 
 static struct json_object *heap_json(const struct report_family *r, const uint32_t *index) {
     const struct replay_counts *c = &r->total;
     struct json_object *o = json_object_new_object(), *largest = json_object_new_object();
-    put(o, "allocations", c->allocations);
-    put(o, "allocated_bytes", c->allocated_bytes);
-    put(o, "frees", c->frees);
-    put(o, "reallocs", c->reallocs);
-    put(o, "failed", c->failed);
-    put(o, "temporary", c->temporary);
-    json_object_object_add(o, "not_freed", amounts(c->live_bytes, c->live_blocks));
-    put(largest, "bytes", r->family->member[r->largest].counts.peak_bytes);
-    put(largest, "process", index[r->largest]);
+    json_put(o, "allocations", c->allocations);
+    json_put(o, "allocated_bytes", c->allocated_bytes);
+    json_put(o, "frees", c->frees);
+    json_put(o, "reallocs", c->reallocs);
+    json_put(o, "failed", c->failed);
+    json_put(o, "temporary", c->temporary);
+    json_object_object_add(o, "not_freed", json_amounts(c->live_bytes, c->live_blocks));
+    json_put(largest, "bytes", r->family->member[r->largest].counts.peak_bytes);
+    json_put(largest, "process", index[r->largest]);
     json_object_object_add(o, "largest_peak", largest);
-    put(o, "sum_of_peaks_bytes", c->peak_bytes);
-    put_bool(o, "reliable", r->doubtful == 0);
+    json_put(o, "sum_of_peaks_bytes", c->peak_bytes);
+    json_put_bool(o, "reliable", r->doubtful == 0);
     return o;
 }
 
@@ -98,9 +79,9 @@ static struct json_object *ranking_json(const struct report_family *r, unsigned 
     size_t count = report_family_rank(r, info, &sites);
     for (size_t i = 0; i < count && (r->limit == 0 || i < r->limit); i++) {
         struct json_object *site = json_object_new_object(), *stack = json_object_new_array();
-        put(site, bytes ? "bytes" : "allocations", sites[i]->value[info->ranked]);
-        put(site, bytes ? "blocks" : "temporary", sites[i]->value[info->second]);
-        put(site, "processes", sites[i]->processes);
+        json_put(site, bytes ? "bytes" : "allocations", sites[i]->value[info->ranked]);
+        json_put(site, bytes ? "blocks" : "temporary", sites[i]->value[info->second]);
+        json_put(site, "processes", sites[i]->processes);
         uint32_t *path, length = joined_path(r->joined, sites[i], r->depth, true, &path);
         for (uint32_t k = 0; k < length; k++) {
             if (name[path[k]] == NULL)
@@ -110,7 +91,7 @@ static struct json_object *ranking_json(const struct report_family *r, unsigned 
         free(path);
         json_object_object_add(site, "stack", stack);
         if (sites[i]->cut)
-            put_bool(site, "cut", true);
+            json_put_bool(site, "cut", true);
         json_object_array_add(array, site);
     }
     free(sites);
@@ -138,18 +119,18 @@ void report_family_print_json(FILE *out, const struct report_family *r) {
     for (uint32_t i = 0; i < f->count; i++)
         if (f->member[i].selected)
             json_object_array_add(processes, member_json(f, i, index));
-    put(o, "recordings", r->recordings);
-    put(o, "processes_count", r->processes);
+    json_put(o, "recordings", r->recordings);
+    json_put(o, "processes_count", r->processes);
     json_object_object_add(o, "processes", processes);
     json_object_object_add(o, "heap", heap_json(r, index));
     json_object_object_add(o, "sites", sites_json(r));
     struct json_object *completeness = json_object_new_object();
     completeness_put(completeness, &r->completeness, joined_names(r->joined));
-    put_bool(completeness, "complete", report_family_status(r) == EXIT_FINE);
-    put(completeness, "unreadable", f->unreadable);
-    put(completeness, "still_running", r->alive);
-    put(completeness, "not_closed", r->unclosed);
-    put(completeness, "parents_missing", r->parents_missing);
+    json_put_bool(completeness, "complete", report_family_status(r) == EXIT_FINE);
+    json_put(completeness, "unreadable", f->unreadable);
+    json_put(completeness, "still_running", r->alive);
+    json_put(completeness, "not_closed", r->unclosed);
+    json_put(completeness, "parents_missing", r->parents_missing);
     json_object_object_add(o, "completeness", completeness);
     fprintf(out, "%s\n",
             json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |

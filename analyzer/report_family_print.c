@@ -211,7 +211,7 @@ static void print_inherited(FILE *out, const struct replay_counts *c) {
 static void print_totals(FILE *out, const struct report_family *r, const struct screen *screen) {
     const struct replay_counts *c = &r->total;
     const struct family_member *largest = &r->family->member[r->largest];
-    char value[UNITS_ROOM], a[UNITS_ROOM], b[UNITS_ROOM];
+    char value[UNITS_ROOM], a[UNITS_ROOM];
     fprintf(out, "\n%sHeap, all processes%s\n", screen_bold(screen), screen_plain(screen));
     char *doubt = r->doubtful != 0
                       ? xasprintf(" (not reliable: events of %s recording%s lost)",
@@ -232,16 +232,7 @@ static void print_totals(FILE *out, const struct report_family *r, const struct 
     free(more);
     free(blocks);
     free(doubt);
-    more = xasprintf("by %s call%s, %s of them resizes", units_count(a, c->allocations),
-                     c->allocations == 1 ? "" : "s", units_count(b, c->reallocs));
-    report_total(out, "allocated in all", units_bytes(value, c->allocated_bytes), more);
-    free(more);
-    more = xasprintf("(%s) freed before their thread allocated again",
-                     units_percent(a, c->temporary, c->allocations));
-    report_total(out, "temporary", units_count(value, c->temporary), more);
-    free(more);
-    if (c->failed != 0)
-        report_total(out, "failed", units_count(value, c->failed), "calls that returned NULL");
+    report_calls(out, c);
     print_inherited(out, c);
 }
 

@@ -6,68 +6,53 @@
 
 #include "completeness.h"
 #include "diag.h"
+#include "json_put.h"
 #include "report_parts.h"
 #include "tree_print.h"
-
-static void put(struct json_object *o, const char *key, uint64_t value) {
-    json_object_object_add(o, key, json_object_new_uint64(value));
-}
-
-static struct json_object *text_of(const char *text) {
-    char *printable = names_printable(text, strlen(text));
-    struct json_object *o = json_object_new_string(printable);
-    free(printable);
-    return o;
-}
-
-static void put_text(struct json_object *o, const char *key, const char *text) {
-    if (text != NULL)
-        json_object_object_add(o, key, text_of(text));
-}
 
 static void put_list(struct json_object *o, const char *key, const char **list) {
     struct json_object *array = json_object_new_array();
     for (size_t i = 0; list != NULL && list[i] != NULL; i++)
-        json_object_array_add(array, text_of(list[i]));
+        json_object_array_add(array, json_text(list[i]));
     json_object_object_add(o, key, array);
 }
 
 static struct json_object *process_json(const struct tape_process *p) {
     struct json_object *o = json_object_new_object();
     put_list(o, "argv", p->argv);
-    put_text(o, "exe", p->exe);
-    put_text(o, "cwd", p->cwd);
-    put(o, "pid", p->pid);
-    put(o, "ppid", p->ppid);
-    put_text(o, "host", p->host);
-    put_text(o, "kernel", p->kernel);
-    put_text(o, "arch", p->arch);
+    json_put_text(o, "exe", p->exe);
+    json_put_text(o, "cwd", p->cwd);
+    json_put(o, "pid", p->pid);
+    json_put(o, "ppid", p->ppid);
+    json_put_text(o, "host", p->host);
+    json_put_text(o, "kernel", p->kernel);
+    json_put_text(o, "arch", p->arch);
     put_list(o, "environment", p->env);
-    put_text(o, "recorder", p->recorder);
-    put_text(o, "unwinder", p->unwinder);
-    put_text(o, "parent", p->parent);
-    put(o, "started_ns", p->start_real);
-    put_text(o, "ended", report_ending(p));
+    json_put_text(o, "recorder", p->recorder);
+    json_put_text(o, "unwinder", p->unwinder);
+    json_put_text(o, "parent", p->parent);
+    json_put(o, "started_ns", p->start_real);
+    json_put_text(o, "ended", report_ending(p));
     return o;
 }
 
 static struct json_object *heap_json(const struct replay_counts *c) {
     struct json_object *o = json_object_new_object();
-    put(o, "duration_ns", c->end_time);
-    put(o, "allocations", c->allocations);
-    put(o, "allocated_bytes", c->allocated_bytes);
-    put(o, "frees", c->frees);
-    put(o, "reallocs", c->reallocs);
-    put(o, "failed", c->failed);
-    put(o, "temporary", c->temporary);
+    json_put(o, "duration_ns", c->end_time);
+    json_put(o, "allocations", c->allocations);
+    json_put(o, "allocated_bytes", c->allocated_bytes);
+    json_put(o, "frees", c->frees);
+    json_put(o, "reallocs", c->reallocs);
+    json_put(o, "failed", c->failed);
+    json_put(o, "temporary", c->temporary);
     struct json_object *peak = json_object_new_object();
-    put(peak, "bytes", c->peak_bytes);
-    put(peak, "blocks", c->peak_blocks);
-    put(peak, "time_ns", c->peak_time);
+    json_put(peak, "bytes", c->peak_bytes);
+    json_put(peak, "blocks", c->peak_blocks);
+    json_put(peak, "time_ns", c->peak_time);
     json_object_object_add(o, "peak", peak);
     struct json_object *live = json_object_new_object();
-    put(live, "bytes", c->live_bytes);
-    put(live, "blocks", c->live_blocks);
+    json_put(live, "bytes", c->live_bytes);
+    json_put(live, "blocks", c->live_blocks);
     json_object_object_add(o, "not_freed", live);
     if (c->inherited_known)
         json_object_object_add(o, "inherited", report_inherited_json(c));
@@ -76,12 +61,12 @@ static struct json_object *heap_json(const struct replay_counts *c) {
 
 struct json_object *report_inherited_json(const struct replay_counts *c) {
     struct json_object *o = json_object_new_object();
-    put(o, "bytes", c->inherited_bytes);
-    put(o, "blocks", c->inherited_blocks);
-    put(o, "freed_bytes", c->inherited_freed_bytes);
-    put(o, "freed_blocks", c->inherited_freed_blocks);
-    put(o, "left_bytes", c->inherited_bytes - c->inherited_freed_bytes);
-    put(o, "left_blocks", c->inherited_blocks - c->inherited_freed_blocks);
+    json_put(o, "bytes", c->inherited_bytes);
+    json_put(o, "blocks", c->inherited_blocks);
+    json_put(o, "freed_bytes", c->inherited_freed_bytes);
+    json_put(o, "freed_blocks", c->inherited_freed_blocks);
+    json_put(o, "left_bytes", c->inherited_bytes - c->inherited_freed_bytes);
+    json_put(o, "left_blocks", c->inherited_blocks - c->inherited_freed_blocks);
     return o;
 }
 
@@ -93,15 +78,15 @@ static void put_samples(struct json_object *o, const struct profile *p) {
         if (top == NULL || s->rss_bytes > top->rss_bytes)
             top = s;
         struct json_object *sample = json_object_new_object();
-        put(sample, "time_ns", s->time);
-        put(sample, "heap_bytes", s->heap_bytes);
-        put(sample, "rss_bytes", s->rss_bytes);
+        json_put(sample, "time_ns", s->time);
+        json_put(sample, "heap_bytes", s->heap_bytes);
+        json_put(sample, "rss_bytes", s->rss_bytes);
         json_object_array_add(samples, sample);
     }
-    put(rss, "samples", p->sample_count);
+    json_put(rss, "samples", p->sample_count);
     if (top != NULL) {
-        put(rss, "peak_bytes", top->rss_bytes);
-        put(rss, "peak_time_ns", top->time);
+        json_put(rss, "peak_bytes", top->rss_bytes);
+        json_put(rss, "peak_time_ns", top->time);
     }
     json_object_object_add(o, "rss", rss);
     json_object_object_add(o, "samples", samples);
@@ -111,8 +96,8 @@ static void put_marks(struct json_object *o, const struct profile *p) {
     struct json_object *marks = json_object_new_array();
     for (size_t i = 0; i < p->mark_count; i++) {
         struct json_object *mark = json_object_new_object();
-        put(mark, "time_ns", p->marks[i].time);
-        put_text(mark, "text", p->marks[i].text);
+        json_put(mark, "time_ns", p->marks[i].time);
+        json_put_text(mark, "text", p->marks[i].text);
         json_object_array_add(marks, mark);
     }
     json_object_object_add(o, "marks", marks);
@@ -139,8 +124,8 @@ static struct json_object *ranking_json(const struct report *r, unsigned which,
     for (uint32_t i = 0; i < ranking->count; i++) {
         const struct ranked_site *s = &ranking->site[i];
         struct json_object *site = json_object_new_object(), *stack = json_object_new_array();
-        put(site, bytes ? "bytes" : "allocations", s->ranked);
-        put(site, bytes ? "blocks" : "temporary", s->second);
+        json_put(site, bytes ? "bytes" : "allocations", s->ranked);
+        json_put(site, bytes ? "blocks" : "temporary", s->second);
         uint32_t *path, length = ranking_path(ranking, s, &path);
         for (uint32_t k = 0; k < length; k++)
             json_object_array_add(stack, share_name(shared, r->names, path[k]));
@@ -156,8 +141,8 @@ static struct json_object *ranking_json(const struct report *r, unsigned which,
 void report_print_json(FILE *out, const struct report *r) {
     const struct replay_counts *counts = replay_counts(r->profile->replay);
     struct json_object *o = json_object_new_object(), *recording = json_object_new_object();
-    put_text(recording, "path", tape_file_path(r->tape));
-    put(recording, "bytes", tape_file_bytes(r->tape));
+    json_put_text(recording, "path", tape_file_path(r->tape));
+    json_put(recording, "bytes", tape_file_bytes(r->tape));
     json_object_object_add(o, "recording", recording);
     json_object_object_add(o, "process", process_json(tape_file_process(r->tape)));
     struct json_object *heap = heap_json(counts);

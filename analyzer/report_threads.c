@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "diag.h"
+#include "json_put.h"
 #include "report_parts.h"
 #include "units.h"
 
@@ -201,35 +202,25 @@ void report_threads(FILE *out, const struct profile *p, const struct screen *scr
 
 /* ---- JSON --------------------------------------------------------------------------------- */
 
-static void put(struct json_object *o, const char *key, uint64_t value) {
-    json_object_object_add(o, key, json_object_new_uint64(value));
-}
-
-static void put_name(struct json_object *o, const char *name) {
-    char *text = names_printable(name, strlen(name));
-    json_object_object_add(o, "name", json_object_new_string(text));
-    free(text);
-}
-
 static struct json_object *line_json(const struct line *l, bool single) {
     struct json_object *o = json_object_new_object();
-    put(o, single ? "tid" : "threads", single ? l->tid : l->threads);
-    put_name(o, l->name);
-    put(o, "allocations", l->allocations);
-    put(o, "allocated_bytes", l->bytes);
-    put(o, "frees", l->frees);
-    put(o, "not_freed_blocks", l->live.blocks);
-    put(o, "not_freed_bytes", l->live.bytes);
+    json_put(o, single ? "tid" : "threads", single ? l->tid : l->threads);
+    json_put_text(o, "name", l->name);
+    json_put(o, "allocations", l->allocations);
+    json_put(o, "allocated_bytes", l->bytes);
+    json_put(o, "frees", l->frees);
+    json_put(o, "not_freed_blocks", l->live.blocks);
+    json_put(o, "not_freed_bytes", l->live.bytes);
     return o;
 }
 
 static void add_cell(struct json_object *cells, uint32_t of, struct json_object *by,
                      const struct thread_cell *c) {
     struct json_object *o = json_object_new_object();
-    put(o, "allocated_by", of);
+    json_put(o, "allocated_by", of);
     json_object_object_add(o, "freed_by", by);
-    put(o, "blocks", c->blocks);
-    put(o, "bytes", c->bytes);
+    json_put(o, "blocks", c->blocks);
+    json_put(o, "bytes", c->bytes);
     json_object_array_add(cells, o);
 }
 
@@ -239,13 +230,13 @@ static struct json_object *table_json(const struct thread_table *t) {
     for (uint32_t i = 0; i < t->count; i++) {
         const struct thread_row *r = &t->row[i];
         struct json_object *row = json_object_new_object();
-        put(row, "threads", r->threads);
+        json_put(row, "threads", r->threads);
         if (r->threads == 1)
-            put(row, "tid", r->tid);
+            json_put(row, "tid", r->tid);
         if (r->name != NULL)
-            put_name(row, r->name);
-        put(row, "not_freed_blocks", r->live.blocks);
-        put(row, "not_freed_bytes", r->live.bytes);
+            json_put_text(row, "name", r->name);
+        json_put(row, "not_freed_blocks", r->live.blocks);
+        json_put(row, "not_freed_bytes", r->live.bytes);
         json_object_array_add(rows, row);
         for (uint32_t k = 0; k < t->count; k++)
             if (r->freed[k].blocks != 0)
@@ -265,7 +256,7 @@ void report_threads_json(struct json_object *o, const struct profile *p) {
         json_object_array_add(single, line_json(&l.line[i], true));
     for (uint32_t i = l.single; i < l.count && i < l.single + JSON_THREADS; i++)
         json_object_array_add(folded, line_json(&l.line[i], false));
-    put(o, "thread_count", l.threads);
+    json_put(o, "thread_count", l.threads);
     json_object_object_add(o, "threads", single);
     json_object_object_add(o, "threads_folded", folded);
     free(l.line);

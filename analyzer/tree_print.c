@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "diag.h"
+#include "json_put.h"
 #include "units.h"
 
 #define SHARE_WIDTH 6 /* "100.0%" */
@@ -268,24 +269,15 @@ void tree_print_places(FILE *out, struct tree_place *place, size_t count, uint64
 
 /* ---- JSON --------------------------------------------------------------------------------- */
 
-static void put(struct json_object *o, const char *key, uint64_t value) {
-    json_object_object_add(o, key, json_object_new_uint64(value));
-}
-
-static void put_text(struct json_object *o, const char *key, const char *text) {
-    if (text != NULL)
-        json_object_object_add(o, key, json_object_new_string(text));
-}
-
 struct json_object *tree_json_name(const struct name *n) {
     struct json_object *o = json_object_new_object();
-    put_text(o, "label", n->label);
-    put_text(o, "function", n->function);
-    put_text(o, "file", n->file);
+    json_put_text(o, "label", n->label);
+    json_put_text(o, "function", n->function);
+    json_put_text(o, "file", n->file);
     if (n->line != 0)
-        put(o, "line", n->line);
-    put_text(o, "module", n->module);
-    put(o, "offset", n->offset);
+        json_put(o, "line", n->line);
+    json_put_text(o, "module", n->module);
+    json_put(o, "offset", n->offset);
     return o;
 }
 
@@ -300,17 +292,17 @@ struct json_object *tree_json(const struct tree *t, const struct tree_print *how
             continue;
         made[i] =
             i == 0 ? json_object_new_object() : tree_json_name(names_get(how->names, n->name));
-        put(made[i], "bytes", n->bytes);
-        put(made[i], "blocks", n->blocks);
+        json_put(made[i], "bytes", n->bytes);
+        json_put(made[i], "blocks", n->blocks);
         if (n->own_blocks != 0) {
-            put(made[i], "own_bytes", n->own_bytes);
-            put(made[i], "own_blocks", n->own_blocks);
+            json_put(made[i], "own_bytes", n->own_bytes);
+            json_put(made[i], "own_blocks", n->own_blocks);
         }
         if (n->below != 0) {
             struct json_object *below = json_object_new_object();
-            put(below, "places", n->below);
-            put(below, "bytes", n->below_bytes);
-            put(below, "blocks", n->below_blocks);
+            json_put(below, "places", n->below);
+            json_put(below, "bytes", n->below_bytes);
+            json_put(below, "blocks", n->below_blocks);
             json_object_object_add(made[i], "below", below);
         }
         if (n->cut)
@@ -334,10 +326,10 @@ struct json_object *tree_json_places(struct tree_place *place, size_t count, uin
     struct json_object *out = json_object_new_array();
     for (size_t i = 0; i < shown; i++) {
         struct json_object *o = tree_json_name(names_get(how->names, place[i].name));
-        put(o, "own_bytes", place[i].own_bytes);
-        put(o, "own_blocks", place[i].own_blocks);
-        put(o, "bytes", place[i].bytes);
-        put(o, "blocks", place[i].blocks);
+        json_put(o, "own_bytes", place[i].own_bytes);
+        json_put(o, "own_blocks", place[i].own_blocks);
+        json_put(o, "bytes", place[i].bytes);
+        json_put(o, "blocks", place[i].blocks);
         json_object_array_add(out, o);
     }
     return out;

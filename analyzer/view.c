@@ -7,6 +7,7 @@
 
 #include "completeness.h"
 #include "diag.h"
+#include "json_put.h"
 #include "option_value.h"
 #include "tree_print.h"
 #include "units.h"
@@ -142,17 +143,6 @@ static void print_title(const struct view *v, const struct loaded *l, const stru
     fputc('\n', stdout);
 }
 
-static void put(struct json_object *o, const char *key, uint64_t value) {
-    json_object_object_add(o, key, json_object_new_uint64(value));
-}
-
-static struct json_object *amounts(uint64_t bytes, uint64_t blocks) {
-    struct json_object *o = json_object_new_object();
-    put(o, "bytes", bytes);
-    put(o, "blocks", blocks);
-    return o;
-}
-
 static void print_json(const struct view *v, const struct loaded *l, const struct settings *s,
                        const struct profile_range *range, const char *key,
                        struct json_object *content) {
@@ -160,22 +150,22 @@ static void print_json(const struct view *v, const struct loaded *l, const struc
     struct json_object *o = json_object_new_object();
     json_object_object_add(o, "view", json_object_new_string(v->json_name));
     if (s->from != NULL) {
-        put(o, "from_ns", within(l, range->from));
-        put(o, "to_ns", within(l, range->to));
+        json_put(o, "from_ns", within(l, range->from));
+        json_put(o, "to_ns", within(l, range->to));
     } else {
-        put(o, "at_ns",
-            s->at != NULL                   ? within(l, range->until)
-            : v->bytes == METRIC_PEAK_BYTES ? counts->peak_time
-                                            : counts->end_time);
+        json_put(o, "at_ns",
+                 s->at != NULL                   ? within(l, range->until)
+                 : v->bytes == METRIC_PEAK_BYTES ? counts->peak_time
+                                                 : counts->end_time);
     }
-    json_object_object_add(o, "total", amounts(l->total_bytes, l->total_blocks));
+    json_object_object_add(o, "total", json_amounts(l->total_bytes, l->total_blocks));
     char *doubt = completeness_doubt(tape_file_health(l->tape));
     json_object_object_add(o, "reliable", json_object_new_boolean(doubt == NULL));
     free(doubt);
     if (s->filter != NULL) {
         char *glob = names_printable(s->filter, strlen(s->filter));
         json_object_object_add(o, "filter", json_object_new_string(glob));
-        json_object_object_add(o, "matching", amounts(l->shown_bytes, l->shown_blocks));
+        json_object_object_add(o, "matching", json_amounts(l->shown_bytes, l->shown_blocks));
         free(glob);
     }
     json_object_object_add(o, "direction",

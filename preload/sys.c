@@ -219,16 +219,23 @@ static long open_own(const char *path, const struct sys_file *file) {
 
 struct file_job {
     struct job job;
+    long (*act)(struct file_job *, long fd);
     const char *path;
     const struct sys_file *own; /* the file that must lie there */
     struct sys_file *made;      /* set when the file is made */
     uint64_t offset;
     size_t bytes;
+    uint32_t user;
     void *mapped;
 };
 
 static struct file_job *file_job(struct job *job) {
     return (struct file_job *)(void *)job;
+}
+
+static long do_file_job(struct file_job *f, void (*run)(struct job *)) {
+    f->job.run = run;
+    return do_job(&f->job);
 }
 
 static void create_and_map(struct job *job) {
@@ -249,72 +256,62 @@ static void create_and_map(struct job *job) {
 
 void *sys_create_and_map(const char *path, uint64_t offset, size_t bytes, struct sys_file *file,
                          int *error) {
-    struct file_job f = {{create_and_map, 0}, path, NULL, file, offset, bytes, NULL};
-    *error = (int)do_job(&f.job);
+    struct file_job f = {.path = path, .made = file, .offset = offset, .bytes = bytes};
+    *error = (int)do_file_job(&f, create_and_map);
     return f.mapped;
 }
 
-static void map_file(struct job *job) {
+/* What is done with a file that was made, on a descriptor that `act` closes. */
+static void on_own_file(struct job *job) {
     struct file_job *f = file_job(job);
     long fd = open_own(f->path, f->own);
-    job->result = fd;
-    if (failed(fd))
-        return;
+    job->result = failed(fd) ? fd : f->act(f, fd);
+}
+
+static long map_own(struct file_job *f, long fd) {
     int error;
     f->mapped = map_open_file(fd, f->offset, f->bytes, &error);
-    job->result = error;
+    return error;
+}
+
+static long truncate_own(struct file_job *f, long fd) {
+    long result = TRY(SYS_ftruncate, fd, f->bytes, 0, 0, 0, 0);
+    close_file(fd);
+    return result;
+}
+
+static long unlink_own(struct file_job *f, long fd) {
+    close_file(fd);
+    return TRY(SYS_unlinkat, AT_FDCWD, f->path, 0, 0, 0, 0);
+}
+
+static long give_own(struct file_job *f, long fd) {
+    long result = CALL(SYS_fchown, fd, f->user, -1, 0, 0, 0);
+    close_file(fd);
+    return result;
 }
 
 void *sys_map_file(const char *path, const struct sys_file *file, uint64_t offset, size_t bytes,
                    int *error) {
-    struct file_job f = {{map_file, 0}, path, file, NULL, offset, bytes, NULL};
-    *error = (int)do_job(&f.job);
+    struct file_job f = {
+        .act = map_own, .path = path, .own = file, .offset = offset, .bytes = bytes};
+    *error = (int)do_file_job(&f, on_own_file);
     return f.mapped;
 }
 
-static void truncate_file(struct job *job) {
-    struct file_job *f = file_job(job);
-    long fd = open_own(f->path, f->own);
-    job->result = fd;
-    if (failed(fd))
-        return;
-    job->result = TRY(SYS_ftruncate, fd, f->bytes, 0, 0, 0, 0);
-    close_file(fd);
-}
-
 int sys_truncate(const char *path, const struct sys_file *file, uint64_t bytes) {
-    struct file_job f = {{truncate_file, 0}, path, file, NULL, 0, bytes, NULL};
-    return (int)do_job(&f.job);
-}
-
-static void unlink_file(struct job *job) {
-    struct file_job *f = file_job(job);
-    long fd = open_own(f->path, f->own);
-    job->result = fd;
-    if (failed(fd))
-        return;
-    close_file(fd);
-    job->result = TRY(SYS_unlinkat, AT_FDCWD, f->path, 0, 0, 0, 0);
+    struct file_job f = {.act = truncate_own, .path = path, .own = file, .bytes = bytes};
+    return (int)do_file_job(&f, on_own_file);
 }
 
 int sys_unlink(const char *path, const struct sys_file *file) {
-    struct file_job f = {{unlink_file, 0}, path, file, NULL, 0, 0, NULL};
-    return (int)do_job(&f.job);
-}
-
-static void give_file(struct job *job) {
-    struct file_job *f = file_job(job);
-    long fd = open_own(f->path, f->own);
-    job->result = fd;
-    if (failed(fd))
-        return;
-    job->result = CALL(SYS_fchown, fd, f->bytes, -1, 0, 0, 0);
-    close_file(fd);
+    struct file_job f = {.act = unlink_own, .path = path, .own = file};
+    return (int)do_file_job(&f, on_own_file);
 }
 
 int sys_give(const char *path, const struct sys_file *file, uint32_t user) {
-    struct file_job f = {{give_file, 0}, path, file, NULL, 0, user, NULL};
-    return (int)do_job(&f.job);
+    struct file_job f = {.act = give_own, .path = path, .own = file, .user = user};
+    return (int)do_file_job(&f, on_own_file);
 }
 
 bool sys_exists(const char *path) {
