@@ -5,6 +5,8 @@ VERSION := 0.1.0
 PREFIX ?= /usr/local
 DESTDIR ?=
 B ?= build
+# One name for one folder, however it was given: the dependency files know targets by name.
+override B := $(patsubst $(CURDIR)/%,%,$(abspath $(B)))
 
 ifeq ($(origin CC),default)
 CC := gcc
