@@ -98,10 +98,8 @@ static void provide(void) {
     struct recorder *r = atomic_load(&recorder);
     if (s == NULL || s->busy != 0 || atomic_load(&r->state) != RECORDER_ON)
         return;
-    s->busy = 1;
-    stream_call(s, make_reserve, r);
+    stream_call_idle(s, make_reserve, r);
     unwind_find_range(&s->unwind, (uint64_t)__builtin_frame_address(0)); /* /proc may go as well */
-    s->busy = 0;
 }
 
 /* ---- filters ------------------------------------------------------------------------------ */
@@ -207,9 +205,7 @@ static void on_own_stack(void (*fn)(void *), void *arg) {
     if (r == NULL || s->magic != STREAM_MAGIC || s->busy != 0 || sys_confined() || is_borrowed() ||
         atomic_load(&r->state) != RECORDER_ON)
         return;
-    s->busy = 1;
-    stream_call(s, fn, arg);
-    s->busy = 0;
+    stream_call_idle(s, fn, arg);
 }
 
 static struct change begin_change(uid_t to, bool for_good) {
@@ -285,6 +281,9 @@ long confine_syscall(const long a[7]) {
     case SYS_prctl:
         if (a[1] == PR_SET_SECCOMP)
             level = level_of(a[2] == SECCOMP_MODE_STRICT);
+        else if (a[1] == PR_SET_TSC && a[2] == PR_TSC_SIGSEGV && atomic_load(&recorder) != NULL &&
+                 !is_borrowed())
+            recorder_forbid_clock(atomic_load(&recorder));
         break;
     case SYS_setuid:
         begin_change((uid_t)a[1], false);

@@ -20,7 +20,6 @@ struct recorder *_Atomic recorder;
 /* What a forked child knows of its parent's tape; survives the fork, unlike struct recorder. */
 static struct {
     bool known;
-    _Atomic uint64_t fork_stamp; /* of a fork() under way; 0 none */
     uint8_t id[TAPE_ID_BYTES];
     char path[PATH_BYTES];
     _Atomic uint32_t *unfollowed; /* in a page shared with the children, who count in it */
@@ -40,11 +39,41 @@ void recorder_refuse(struct recorder *r) {
 static char base_path[PATH_BYTES];
 static bool base_is_default;
 
+/* Forks under way, by the thread that makes them: in the child it is the only one left. */
+static struct {
+    _Atomic uintptr_t thread; /* 0: free */
+    _Atomic uint64_t stamp;
+} forks[16];
+
+static void note_fork(uintptr_t thread, uint64_t stamp) {
+    for (unsigned i = 0; i < sizeof forks / sizeof *forks; i++) {
+        uintptr_t none = 0;
+        if (atomic_compare_exchange_strong(&forks[i].thread, &none, thread)) {
+            atomic_store(&forks[i].stamp, stamp);
+            return;
+        }
+    }
+}
+
+/* The instant of this thread's fork, 0 when unknown, which is forgotten. */
+static uint64_t take_fork(uintptr_t thread) {
+    for (unsigned i = 0; i < sizeof forks / sizeof *forks; i++)
+        if (atomic_load(&forks[i].thread) == thread) {
+            uint64_t stamp = atomic_load(&forks[i].stamp);
+            atomic_store(&forks[i].thread, 0);
+            return stamp;
+        }
+    return 0;
+}
+
 void recorder_forks(bool about_to) {
     struct recorder *r = atomic_load(&recorder);
     if (r == NULL || atomic_load(&r->state) != RECORDER_ON)
         return;
-    atomic_store(&lineage.fork_stamp, about_to ? recorder_stamp(r) : 0);
+    if (about_to)
+        note_fork((uintptr_t)pthread_self(), recorder_stamp(r));
+    else
+        take_fork((uintptr_t)pthread_self());
     /* What the parent does behind the fork must not bear a stamp from before it, as the events of
      * the only stream otherwise would for as long as the coarse clock stands still. */
     struct stream *s = atomic_load(&r->streams);
@@ -312,17 +341,23 @@ static void complain(const struct recorder *r, int error) {
 }
 
 enum recorder_state recorder_start(struct recorder *r) {
-    uint64_t stamp = arch_ticks();
+    bool forbidden = sys_ticks_forbidden(); /* by the process that forked or executed this one */
+    uint64_t stamp = forbidden ? 0 : arch_ticks();
     r->start_mono = sys_clock(CLOCK_MONOTONIC);
     r->start_real = sys_clock(CLOCK_REALTIME);
     if (module_program_path[0] == 0)
         sys_readlink("/proc/self/exe", module_program_path, sizeof module_program_path);
     r->pid = sys_pid();
     r->page_size = getauxval(AT_PAGESZ);
-    r->clock =
-        config.clock_monotonic || !arch_ticks_invariant() ? TAPE_CLOCK_MONOTONIC : TAPE_CLOCK_TSC;
+    r->clock = config.clock_monotonic || forbidden || !arch_ticks_invariant() ? TAPE_CLOCK_MONOTONIC
+                                                                              : TAPE_CLOCK_TSC;
     r->shift = r->clock == TAPE_CLOCK_TSC ? TAPE_SHIFT : TAPE_SHIFT - 1;
     r->start_stamp = r->clock == TAPE_CLOCK_TSC ? stamp : r->start_mono;
+    if (forbidden) { /* nor may the kernel's clock page be used, which reads the same counter */
+        atomic_store(&r->count, r->start_stamp);
+        atomic_store(&r->clockless, true);
+        atomic_store(&r->several_streams, true);
+    }
     r->worker_count = sys_cpus();
     if (r->worker_count > WORKERS_MAX)
         r->worker_count = WORKERS_MAX;
@@ -340,7 +375,8 @@ enum recorder_state recorder_start(struct recorder *r) {
         recorder_refuse(r);
         return RECORDER_OFF;
     }
-    uint64_t fork_stamp = atomic_exchange(&lineage.fork_stamp, 0);
+    uint64_t fork_stamp = take_fork((uintptr_t)pthread_self());
+    memset((void *)forks, 0, sizeof forks); /* of the parent's other threads */
     if (!put_first_chunk(r, fork_stamp != 0 ? fork_stamp : r->start_stamp)) {
         sys_unlink(r->tape_path, &r->tape_file);
         complain(r, -ENOSPC);

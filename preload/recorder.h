@@ -27,8 +27,9 @@ enum recorder_state {
     RECORDER_NEW = 0, /* nothing made yet, or a forked child */
     RECORDER_STARTING,
     RECORDER_ON,
-    RECORDER_LATE, /* ended in order; what comes behind goes into LATE chunks */
-    RECORDER_OFF   /* cannot record */
+    RECORDER_ENDING, /* being put away: a thread that comes now waits for what becomes of it */
+    RECORDER_LATE,   /* ended in order; what comes behind goes into LATE chunks */
+    RECORDER_OFF     /* cannot record */
 };
 
 /*

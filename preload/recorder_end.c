@@ -174,19 +174,24 @@ static void end_here(void *arg) {
     struct recorder *r = e->r;
     uint32_t tid = e->self->owner;
     bool others = sys_confined(); /* then the files cannot be put in order either */
+    /* A thread takes a stream first and looks at the state then; here it is the other way round. So
+     * either it waits, or its stream is seen. */
+    if (!others)
+        atomic_store(&r->state, RECORDER_ENDING);
     struct unwind_stats stats = {0};
     if (!sys_confined())
         stream_sample(e->self);
     struct worker *w = worker_claim(r);
-    if (w == NULL)
-        return; /* other threads are writing: tape and tail stay as they are, and complete */
+    if (w == NULL) {
+        /* Other threads are writing: tape and tail stay as they are, and complete. */
+        atomic_store(&r->state, RECORDER_ON);
+        return;
+    }
     for (struct stream *s = r->streams; s != NULL; s = s->next) {
         bool own = is_own(e->self, s);
         if (own || stream_claim(s, tid)) {
             others |= !stream_flush(s, w); /* what the tape cannot take stays in the tail */
             add_stats(&stats, &s->unwind.stats);
-            if (!own)
-                __atomic_store_n(&s->owner, 0, __ATOMIC_RELEASE);
         } else {
             others = true;
         }
@@ -199,17 +204,19 @@ static void end_here(void *arg) {
     }
     if (closed && !others) {
         for (struct stream *s = r->streams; s != NULL; s = s->next)
-            if (is_own(e->self, s) || stream_claim(s, tid)) {
+            if (s->owner == tid) /* not one that was made since, and waits */
                 stream_drop_buffers(s);
-                if (!is_own(e->self, s))
-                    __atomic_store_n(&s->owner, 0, __ATOMIC_RELEASE);
-            }
         put_away(r);
         for (uint32_t i = 0; i < r->worker_count; i++)
             worker_release(&r->worker[i]);
     } else {
         worker_release(w);
     }
+    unsigned ending = RECORDER_ENDING;
+    atomic_compare_exchange_strong(&r->state, &ending, RECORDER_ON);
+    for (struct stream *s = r->streams; s != NULL; s = s->next)
+        if (s->owner == tid && !is_own(e->self, s))
+            __atomic_store_n(&s->owner, 0, __ATOMIC_RELEASE);
     if (config.unwind_by == UNWINDER_VERIFY)
         verify_report(&stats);
 }
@@ -225,9 +232,7 @@ void recorder_end(const char *reason) {
     if (s == NULL || s->busy != 0)
         return; /* ended by a signal handler inside a hook: the tail has everything */
     struct ending e = {r, s, reason};
-    s->busy = 1;
-    stream_call(s, end_here, &e);
-    s->busy = 0;
+    stream_call_idle(s, end_here, &e);
 }
 
 /* ---- start and end of the process --------------------------------------------------------- */

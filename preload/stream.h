@@ -92,6 +92,10 @@ void stream_call(struct stream *s, void (*fn)(void *), void *arg);
 /* Records a SAMPLE (resident bytes, clock). On the stream's own stack. */
 void stream_sample(struct stream *s);
 
+/* The same for work on the calling thread's idle stream, which is busy meanwhile: a signal handler
+ * that allocates comes before or behind it. */
+void stream_call_idle(struct stream *s, void (*fn)(void *), void *arg);
+
 /* Writes what the stream holds to the tape. On the stack of the caller's stream; the stream must
  * be the caller's or claimed. False when the tape has no room: the rest waits in the tail. */
 bool stream_flush(struct stream *s, struct worker *w);

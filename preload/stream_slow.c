@@ -48,6 +48,16 @@ void stream_call(struct stream *s, void (*fn)(void *), void *arg) {
     __atomic_store_n(&s->calling, false, __ATOMIC_RELEASE);
 }
 
+void stream_call_idle(struct stream *s, void (*fn)(void *), void *arg) {
+    uint64_t signals;
+    bool blocked = sys_block_signals(&signals);
+    s->busy = 1;
+    stream_call(s, fn, arg);
+    s->busy = 0;
+    if (blocked)
+        sys_restore_signals(&signals);
+}
+
 /* ---- buffers ------------------------------------------------------------------------------ */
 
 static bool buffer_fits(const struct stream *s, const struct tape_region *g, uint32_t frames) {
@@ -418,7 +428,8 @@ static void start_stream(void *arg) {
     /* One of the recorder's three waits (the others: map_tail, rotate), once in a process: another
      * thread is creating the file, with signals blocked and no lock held. */
     unsigned state = atomic_load(&r->state);
-    for (int i = 0; state == RECORDER_STARTING && i < START_YIELDS; i++) {
+    for (int i = 0; (state == RECORDER_STARTING || state == RECORDER_ENDING) && i < START_YIELDS;
+         i++) {
         sys_yield();
         state = atomic_load(&r->state);
     }
@@ -483,9 +494,7 @@ void stream_renamed(void) {
     struct stream *s = stream_self;
     if (s->magic != STREAM_MAGIC || s->busy != 0)
         return;
-    s->busy = 1;
-    stream_call(s, note_name, s);
-    s->busy = 0;
+    stream_call_idle(s, note_name, s);
 }
 
 void stream_release(struct stream *s) {

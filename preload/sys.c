@@ -475,6 +475,11 @@ uint64_t sys_clock(int clock) {
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
+bool sys_ticks_forbidden(void) {
+    int how = 0;
+    return CALL(SYS_prctl, PR_GET_TSC, &how, 0, 0, 0, 0) == 0 && how == PR_TSC_SIGSEGV;
+}
+
 void sys_random(void *to, size_t bytes) {
     long n = CALL(SYS_getrandom, to, bytes, 1 /* GRND_NONBLOCK */, 0, 0, 0);
     if (n == (long)bytes)

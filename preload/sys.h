@@ -84,7 +84,8 @@ uint32_t sys_pid(void);
 uint32_t sys_ppid(void);
 uint32_t sys_tid(void);
 void sys_thread_name(char name[16]);
-uint64_t sys_clock(int clock); /* ns of CLOCK_MONOTONIC, CLOCK_REALTIME; by system call */
+uint64_t sys_clock(int clock);  /* ns of CLOCK_MONOTONIC, CLOCK_REALTIME; by system call */
+bool sys_ticks_forbidden(void); /* PR_SET_TSC: reading the time-stamp counter is SIGSEGV */
 void sys_random(void *to, size_t bytes);
 unsigned sys_cpus(void); /* cores this process may run on, at least 1 */
 
