@@ -126,3 +126,17 @@ same_end() {
     ./ends show tally >shown
     expect_match shown '^late 1$'
 }
+
+@test "threads that begin at the very end: what they completed is there" {
+    gcc -std=c17 -D_GNU_SOURCE -O1 -fno-builtin -pthread -o relay "$programs/relay.c"
+    for _ in 1 2 3 4 5 6 7 8 9 10; do
+        rm -f x.tape*
+        HEAPTAPE_OUT=$PWD/x.tape LD_PRELOAD=$build/libheaptape.so ./relay >out
+        read -r child completed status <out
+        [ "$status" -eq 0 ]
+        recorded=$("$heaptape" dump --no-stacks "x.tape.$child" | grep -c ' malloc .*size=4242')
+        echo "completed $completed, recorded $recorded"
+        # The last call may have been recorded and not counted.
+        [ "$recorded" -ge "$completed" ] && [ "$recorded" -le $((completed + 1)) ]
+    done
+}

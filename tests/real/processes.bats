@@ -132,3 +132,15 @@ load recorded
         [ "$(find tapes -name 'x*' ! -name '*.tail' | wc -l)" -ge 4 ]
     done
 }
+
+@test "several threads fork at once: every child frees what it inherited" {
+    compile processes/storm
+    mkdir tapes
+    capture "$heaptape" record -q -o tapes/x.tape ./storm
+    expect_status 0
+    [ ! -s out ]
+    capture "$heaptape" report --json -n 0 tapes
+    expect_status 0
+    [ "$(json out completeness.unmatched_frees)" -eq 0 ]
+    [ "$(json out completeness.events)" -ge $((600 * 50 * 3)) ]
+}
