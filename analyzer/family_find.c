@@ -47,6 +47,16 @@ static bool ends_with(const char *text, const char *end) {
     return n >= m && strcmp(text + n - m, end) == 0;
 }
 
+/* FILE.tail beside the tape FILE, with which it is read: NAME* in a shell names both. */
+static bool is_tail(const char *path) {
+    if (!ends_with(path, ".tail"))
+        return false;
+    char *tape = xasprintf("%.*s", (int)(strlen(path) - 5), path);
+    bool found = begins_like_tape(tape, NULL);
+    free(tape);
+    return found;
+}
+
 /* ---- a directory -------------------------------------------------------------------------- */
 
 static bool in_directory(const char *directory, struct family_files *files) {
@@ -128,7 +138,7 @@ bool family_find(const char *operand, struct family_files *files) {
         found = in_directory(operand, files);
     else if (!there && *operand != '\0' && operand[strspn(operand, "0123456789")] == '\0')
         found = of_process(operand, files);
-    else
+    else if (!is_tail(operand))
         add_path(files, xstrdup(operand));
     if (!found)
         family_files_free(files);

@@ -25,6 +25,7 @@
 
 #define RESERVE_BYTES (UINT64_C(32) << 20) /* some ten million events */
 #define CONTROLS      256                  /* threads that may start behind a filter */
+#define TURN_PAUSES   100000000            /* seconds: far more than installing a filter takes */
 #define QUIET_YIELDS  1000000              /* far more than a flush takes */
 
 /* ---- the reserve -------------------------------------------------------------------------- */
@@ -104,9 +105,17 @@ static void provide(void) {
 
 /* ---- filters ------------------------------------------------------------------------------ */
 
+/* One attempt at a time and in turn, so that one that fails does not undo another's that
+ * succeeded. The turn of a thread that died in between is passed over. */
+static atomic_uint tickets, turn;
+
 /* Sets the level and waits until every call of another thread that began before has ended: a
  * filter may be for all threads. Returns the level before. */
 static unsigned confine(unsigned level) {
+    unsigned ticket = atomic_fetch_add(&tickets, 1);
+    for (int i = 0; (int)(atomic_load(&turn) - ticket) < 0 && i < TURN_PAUSES; i++)
+        arch_pause();
+    atomic_store(&turn, ticket);
     if (is_borrowed())
         return level;
     provide();
@@ -115,15 +124,19 @@ static unsigned confine(unsigned level) {
     if (r == NULL)
         return before;
     for (struct stream *s = atomic_load(&r->streams); s != NULL; s = s->next)
-        for (int i = 0; __atomic_load_n(&s->calling, __ATOMIC_SEQ_CST) && i < QUIET_YIELDS; i++)
+        for (int i = 0; __atomic_load_n(&s->calling, __ATOMIC_SEQ_CST) && i < QUIET_YIELDS; i++) {
             arch_pause();
+            if (before == SYS_FREE) /* nothing forbids it yet */
+                arch_syscall(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
+        }
     return before;
 }
 
-/* The filter has not been installed after all when `result` is an error. */
+/* No filter has been installed when `result` is an error; a positive one may be a descriptor. */
 static long filtered(long result, unsigned level, unsigned before) {
     if (result < 0 && level != before)
         sys_confine(before);
+    atomic_fetch_add(&turn, 1);
     return result;
 }
 

@@ -72,7 +72,7 @@ struct recorder {
     atomic_uint reserve_state; /* 0: none, 1: being made, 2: made or given up */
     uint8_t *reserve;          /* a part of the tape, mapped for when files are out of reach */
     uint64_t reserve_at, reserve_bytes; /* its offset in the file, and what it had at first */
-    _Atomic uint64_t reserve_left;      /* bytes, 0 also when there is none; taken from the end */
+    _Atomic uint64_t reserve_left;      /* bytes, 0 also when there is none */
     uint8_t *controls;                  /* pages for streams that are made behind a filter */
     _Atomic uint32_t controls_left;
     uint32_t worker_count;

@@ -280,11 +280,6 @@ static long truncate_own(struct file_job *f, long fd) {
     return result;
 }
 
-static long unlink_own(struct file_job *f, long fd) {
-    close_file(fd);
-    return TRY(SYS_unlinkat, AT_FDCWD, f->path, 0, 0, 0, 0);
-}
-
 static long give_own(struct file_job *f, long fd) {
     long result = CALL(SYS_fchown, fd, f->user, -1, 0, 0, 0);
     close_file(fd);
@@ -305,8 +300,13 @@ int sys_truncate(const char *path, const struct sys_file *file, uint64_t bytes) 
 }
 
 int sys_unlink(const char *path, const struct sys_file *file) {
-    struct file_job f = {.act = unlink_own, .path = path, .own = file};
-    return (int)do_file_job(&f, on_own_file);
+    struct stat st;
+    int result = (int)CALL(SYS_newfstatat, AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW, 0, 0);
+    if (result != 0)
+        return result;
+    if (st.st_dev != file->device || st.st_ino != file->inode)
+        return -ESTALE;
+    return (int)TRY(SYS_unlinkat, AT_FDCWD, path, 0, 0, 0, 0);
 }
 
 int sys_give(const char *path, const struct sys_file *file, uint32_t user) {

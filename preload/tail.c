@@ -115,10 +115,8 @@ struct tape_region *region_new(struct recorder *r, uint32_t stream, uint64_t fir
     uint64_t at = atomic_fetch_add(&r->tail_end, bytes);
     int error;
     struct tape_region *g = map_tail(r, at, bytes, &error);
-    if (g == NULL && r->reserve != NULL)
+    if (g == NULL) /* where no file can be made, the tape may still be there, or the reserve */
         return late_region(r, stream, first, bytes, records, frames, addresses);
-    if (g == NULL)
-        return NULL;
     sys_absent_in_child(g, bytes);
     lay_out(g, r, stream, first, bytes, records, frames, addresses);
     return g;

@@ -103,8 +103,9 @@ static uint8_t *take_reserve(struct recorder *r, uint64_t bytes, uint64_t *at) {
         if (left < bytes)
             return NULL;
     } while (!atomic_compare_exchange_weak(&r->reserve_left, &left, left - bytes));
-    *at = r->reserve_at + left - bytes;
-    return r->reserve + left - bytes;
+    uint64_t used = r->reserve_bytes - left; /* from the front, so that the rest can be cut off */
+    *at = r->reserve_at + used;
+    return r->reserve + used;
 }
 
 uint8_t *tape_extend(struct recorder *r, uint64_t bytes, uint64_t *at) {
