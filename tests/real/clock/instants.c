@@ -48,10 +48,13 @@ static uint64_t instant(void) {
     return at;
 }
 
-/* Takes the stamp that a coarse clock would give to the call that follows. */
+/* Takes the stamp that a coarse clock would give to the call that follows, which is 10 us later. */
 static void short_block(void) {
     void *volatile p = malloc(100);
     free(p);
+    uint64_t start = now(CLOCK_MONOTONIC);
+    while (now(CLOCK_MONOTONIC) < start + 10000)
+        continue;
 }
 
 static void *other_thread(void *unused) {
