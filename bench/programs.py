@@ -2,18 +2,23 @@
 """The programs that are measured. Each is deterministic and prints to standard output."""
 import os
 import shutil
+import socket
 import subprocess
+import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 class Program:
     """name; argv; environment on top of the caller's; file for standard input; how many times it
-    is run per measurement (for programs too short to be timed alone); micro: not a real program."""
+    is run per measurement (for programs too short to be timed alone); client: the shell command
+    that uses a program that serves, which is then ended by a signal; tenth: of a pattern, the same
+    with a tenth of its calls, so that start-up and exit can be subtracted (None: a real program,
+    whose user pays for them)."""
 
-    def __init__(self, name, argv, env=None, stdin=os.devnull, repeat=1, micro=False):
+    def __init__(self, name, argv, env=None, stdin=os.devnull, repeat=1, client=None, tenth=None):
         self.name, self.argv, self.env = name, argv, env or {}
-        self.stdin, self.repeat, self.micro = stdin, repeat, micro
+        self.stdin, self.repeat, self.client, self.tenth = stdin, repeat, client, tenth
 
 
 def compile_source(build, source, *options):
@@ -50,14 +55,50 @@ def git_repository(build):
         return repo
 
 
+def free_port():
+    """A port of the loopback interface that nobody listens on."""
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return str(s.getsockname()[1])
+
+
+def redis(build, quick):
+    """redis-server under redis-benchmark, on a port of its own; it keeps nothing on disk."""
+    port = free_port()
+    server = ["redis-server", "--bind", "127.0.0.1", "--port", port, "--save", "", "--appendonly",
+              "no", "--dir", build]
+    commands = "set,get,incr,lpush,rpush,lpop,rpop,sadd,hset,zadd"
+    client = (f"n=0; until redis-cli -p {port} ping >{build}/redis.out 2>&1; do n=$((n + 1)); "
+              f"[ $n -lt 1000 ] || exit 1; sleep 0.01; done; redis-benchmark -p {port} -q -c 16 -P 8 "
+              f"-d 100 -r 10000 -n {10_000 if quick else 40_000} -t {commands} >{build}/redis.out")
+    return Program("redis-server", server, client=client)
+
+
+def micro_programs(build, quick):
+    """Patterns with known depth: the tools' cost a call and nothing else."""
+    micro = compile_source(build, "micro.c", "-fno-builtin", "-fno-optimize-sibling-calls",
+                           "-pthread")
+    new = compile_source(build, "micro_new.cc", "-fno-optimize-sibling-calls")
+    count = 200_000 if quick else 1_000_000
+
+    def pattern(name, program, *words):
+        """None among the words stands for the number of calls."""
+        return Program(name, [program, *(word or str(count) for word in words)],
+                       tenth=Program(name, [program, *(word or str(count // 10) for word in words)]))
+
+    programs = [pattern(f"pairs {depth} deep, {threads} thr",
+                        micro, "pairs", str(depth), None, str(threads))
+                for threads in (1, 2, 8) for depth in (5, 20, 60, 200)]
+    programs += [pattern(f"cross-thread, {threads} thr", micro, "cross", "20", None, str(threads))
+                 for threads in (2, 8)]
+    programs.append(pattern("realloc loop", micro, "realloc", "20", None))
+    programs.append(pattern("operator new", new, "20", None))
+    return programs
+
+
 def all_programs(build, quick):
     """The micro patterns, then the real programs that this machine can run."""
-    micro = compile_source(build, "micro.c", "-fno-builtin", "-fno-optimize-sibling-calls")
-    count = 300_000 if quick else 2_000_000
-    programs = [Program(f"pairs, depth {depth}", [micro, "pairs", str(depth), str(count)],
-                        micro=True)
-                for depth in (5, 20, 60)]
-
+    programs = micro_programs(build, quick)
     programs.append(Program("sqlite3", ["sqlite3", ":memory:"],
                             stdin=os.path.join(HERE, "sqlite.sql")))
     python = "/usr/bin/python3"
@@ -82,6 +123,13 @@ def all_programs(build, quick):
             subprocess.run(["rustc", "-O", "-g", "-o", words, os.path.join(HERE, "words.rs")],
                            check=True)
         programs.append(Program("rust", [words]))
-    programs.append(Program("c++ exceptions", [compile_source(build, "exceptions.cc", "-pthread")]))
+    else:
+        print("no Rust program: rustc is not installed", file=sys.stderr)
+    if shutil.which("redis-server") and shutil.which("redis-benchmark"):
+        programs.append(redis(build, quick))
+    else:
+        print("no redis: redis-server or redis-benchmark is not installed", file=sys.stderr)
+    # Exceptions on four threads.
+    programs.append(Program("c++ threads", [compile_source(build, "exceptions.cc", "-pthread")]))
     programs.append(Program("true", ["/bin/true"], repeat=20 if quick else 100))
     return programs

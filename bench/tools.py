@@ -17,15 +17,24 @@ class Run:
     def __init__(self, wall, cpu, rss):
         self.wall, self.cpu, self.rss = wall, cpu, rss
 
+    def without_start(self, tenth):
+        """What the calls took, from the difference to a run with a tenth of them. (A run without
+        any would not do: heaptrack's preload waits for its interpreter once the pipe is full.)"""
+        return Run((self.wall - tenth.wall) / 0.9, (self.cpu - tenth.cpu) / 0.9, self.rss)
+
 
 class Tool:
     """name; command in front of the program; preloaded library; environment; a shell command that
-    reads the pipe `fifo` meanwhile; the file it writes (removed before each run)."""
+    reads the pipe `fifo` meanwhile; the file it writes (removed before each run); the programs it
+    is used on (None: all); in how many rounds at most."""
 
     def __init__(self, name, prefix=(), preload=None, env=None, reader="", output=None,
-                 leave_out=()):
+                 only=None, rounds=None):
         self.name, self.prefix, self.preload, self.env = name, list(prefix), preload, env or {}
-        self.reader, self.output, self.leave_out = reader, output, leave_out
+        self.reader, self.output, self.only, self.rounds = reader, output, only, rounds
+
+    def wanted(self, program):
+        return self.only is None or program.name in self.only
 
     def clean(self):
         folder, base = os.path.split(self.output or "")
@@ -51,7 +60,8 @@ def find_heaptrack(build):
                 reader=f"{parts[1]} | {compressor} >{out}", output=out)
 
 
-def all_tools(build, library, null, massif):
+def all_tools(build, library, null, massif_on):
+    """The bare program first. massif_on: names of programs, for a tool that is 20 times slower."""
     tape = os.path.join(build, "bench.tape")
     tools = [Tool("bare"), Tool("null", preload=null),
              Tool("heaptape", preload=library,
@@ -59,11 +69,11 @@ def all_tools(build, library, null, massif):
     heaptrack = find_heaptrack(build)
     if heaptrack:
         tools.append(heaptrack)
-    if massif and shutil.which("valgrind"):
+    if massif_on and shutil.which("valgrind"):
         out = os.path.join(build, "massif.out")
         tools.append(Tool("massif", prefix=["valgrind", "-q", "--tool=massif",
                                             f"--massif-out-file={out}"], output=out,
-                          leave_out=("true",)))
+                          only=massif_on, rounds=3))
     return tools
 
 
@@ -77,6 +87,8 @@ def measure(build, tool, program):
     env.pop("LD_PRELOAD", None)
     if tool.preload:
         env["BENCH_PRELOAD"] = tool.preload
+    if program.client:
+        env["BENCH_CLIENT"] = program.client
     with open(program.stdin, "rb") as stdin:
         subprocess.run([os.path.join(build, "measure"), report, str(program.repeat), fifo,
                         tool.reader, *tool.prefix, *program.argv], env=env, stdin=stdin,
@@ -91,14 +103,20 @@ def measure(build, tool, program):
 
 def read_tape(heaptape, tape):
     """What heaptape says about its own recording, bytes on disk, and how long a replay of all
-    events takes: `info` decodes, merges and follows every block, and looks up no symbol."""
-    seconds = []
-    for _ in range(3):
+    events takes and how much memory: `info` decodes, merges and follows every block, and looks up
+    no symbol."""
+    seconds, peak = [], 0
+    for _ in range(5):
         start = time.monotonic()
-        text = subprocess.run([heaptape, "info", "--json", tape], check=True,
-                              stdout=subprocess.PIPE).stdout
+        with subprocess.Popen([heaptape, "info", "--json", tape], stdout=subprocess.PIPE) as reader:
+            text = reader.stdout.read()
+            _, status, used = os.wait4(reader.pid, 0)
+            reader.returncode = os.waitstatus_to_exitcode(status)
         seconds.append(time.monotonic() - start)
+        peak = max(peak, used.ru_maxrss)
+        if reader.returncode != 0:
+            raise Failed(f"{tape} is damaged or incomplete")
     info = json.loads(text)
     return {"allocations": sum(thread["allocations"] for thread in info["threads"]),
             "events": info["completeness"]["events"], "tape_bytes": info["bytes"],
-            "replay_seconds": min(seconds)}
+            "replay_seconds": sorted(seconds), "replay_rss": peak}

@@ -64,3 +64,35 @@ verify() {
     rustc -O -o words "$top/bench/words.rs"
     verify 100000 ./words
 }
+
+# Two halves of one program, compiled with different options, at every level; each of its runs makes
+# more than 100,000 captures.
+verify_generated() {
+    local language=$1 file=$2 seed=$3 compiler level
+    shift 3
+    python3 "$top/tests/real/verify/generate.py" "$language" "$seed" 400 >"$file"
+    for compiler in "$@"; do
+        command -v "$compiler" >/dev/null || continue
+        for level in '-O0' '-O1 -fstack-protector-all' '-O2 -fstack-clash-protection' -O3 '-Os -mno-red-zone'; do
+            echo "$compiler $level"
+            # shellcheck disable=SC2086 # options
+            {
+                "$compiler" $level -w -DPART=0 -fomit-frame-pointer -c -o part0.o "$file" &
+                "$compiler" $level -w -DPART=1 -fno-omit-frame-pointer -c -o part1.o "$file"
+                wait $!
+            } || return 1
+            "$compiler" -o generated part0.o part1.o || return 1
+            ./generated 120000 >bare || return 1
+            verify 100000 ./generated 120000 || return 1
+            expect_same bare out || return 1
+        done
+    done
+}
+
+@test "random call graphs in C: every optimization level, each kind of frame, longjmp, signals" {
+    verify_generated c generated.c 1 gcc clang
+}
+
+@test "random call graphs in C++: the same with exceptions" {
+    verify_generated c++ generated.cc 2 g++ clang++
+}
