@@ -115,8 +115,8 @@ bench: ## cost of recording beside heaptrack and the bare program; BENCH='--quic
 	$(MAKE) -s all
 	B=$(B) bench/run $(BENCH)
 
-.PHONY: instructions
-instructions: ## instructions of a recorded malloc and free, function by function
+.PHONY: callgrind
+callgrind: ## instructions of a recorded malloc and free, function by function
 	scripts/deps build bench
 	$(MAKE) -s all
 	B=$(B) bench/instructions
