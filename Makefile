@@ -117,6 +117,12 @@ bench: ## cost of recording beside heaptrack and the bare program; BENCH='--quic
 	$(MAKE) -s all
 	B=$(B) bench/run $(BENCH)
 
+.PHONY: callgrind
+callgrind: ## instructions of a recorded malloc and free, function by function
+	scripts/deps build bench
+	$(MAKE) -s all
+	B=$(B) bench/instructions
+
 .PHONY: demo
 demo: ## install what is missing, build, record sqlite3 and print the report
 	scripts/deps build demo

@@ -74,10 +74,14 @@ def redis(build, quick):
     return Program("redis-server", server, client=client)
 
 
+def compile_micro(build):
+    return compile_source(build, "micro.c", "-fno-builtin", "-fno-optimize-sibling-calls",
+                          "-pthread")
+
+
 def micro_programs(build, quick):
     """Patterns with known depth: the tools' cost a call and nothing else."""
-    micro = compile_source(build, "micro.c", "-fno-builtin", "-fno-optimize-sibling-calls",
-                           "-pthread")
+    micro = compile_micro(build)
     new = compile_source(build, "micro_new.cc", "-fno-optimize-sibling-calls")
     count = 200_000 if quick else 1_000_000
 
