@@ -53,12 +53,7 @@ static struct json_object *member_json(const struct family *f, uint32_t at, cons
 static struct json_object *heap_json(const struct report_family *r, const uint32_t *index) {
     const struct replay_counts *c = &r->total;
     struct json_object *o = json_object_new_object(), *largest = json_object_new_object();
-    json_put(o, "allocations", c->allocations);
-    json_put(o, "allocated_bytes", c->allocated_bytes);
-    json_put(o, "frees", c->frees);
-    json_put(o, "reallocs", c->reallocs);
-    json_put(o, "failed", c->failed);
-    json_put(o, "temporary", c->temporary);
+    report_calls_json(o, c);
     json_object_object_add(o, "not_freed", json_amounts(c->live_bytes, c->live_blocks));
     json_put(largest, "bytes", r->family->member[r->largest].counts.peak_bytes);
     json_put(largest, "process", index[r->largest]);

@@ -36,24 +36,25 @@ static struct json_object *process_json(const struct tape_process *p) {
     return o;
 }
 
-static struct json_object *heap_json(const struct replay_counts *c) {
-    struct json_object *o = json_object_new_object();
-    json_put(o, "duration_ns", c->end_time);
+void report_calls_json(struct json_object *o, const struct replay_counts *c) {
     json_put(o, "allocations", c->allocations);
     json_put(o, "allocated_bytes", c->allocated_bytes);
     json_put(o, "frees", c->frees);
     json_put(o, "reallocs", c->reallocs);
     json_put(o, "failed", c->failed);
     json_put(o, "temporary", c->temporary);
+}
+
+static struct json_object *heap_json(const struct replay_counts *c) {
+    struct json_object *o = json_object_new_object();
+    json_put(o, "duration_ns", c->end_time);
+    report_calls_json(o, c);
     struct json_object *peak = json_object_new_object();
     json_put(peak, "bytes", c->peak_bytes);
     json_put(peak, "blocks", c->peak_blocks);
     json_put(peak, "time_ns", c->peak_time);
     json_object_object_add(o, "peak", peak);
-    struct json_object *live = json_object_new_object();
-    json_put(live, "bytes", c->live_bytes);
-    json_put(live, "blocks", c->live_blocks);
-    json_object_object_add(o, "not_freed", live);
+    json_object_object_add(o, "not_freed", json_amounts(c->live_bytes, c->live_blocks));
     if (c->inherited_known)
         json_object_object_add(o, "inherited", report_inherited_json(c));
     return o;

@@ -15,8 +15,9 @@ void report_total(FILE *out, const char *what, const char *value, const char *mo
 /* "in 1,024 blocks"; the caller frees. */
 char *report_in_blocks(uint64_t blocks);
 
-/* The lines about calls: allocated in all, temporary, failed. */
+/* The lines about calls: allocated in all, temporary, failed; and the numbers of all calls. */
 void report_calls(FILE *out, const struct replay_counts *);
+void report_calls_json(struct json_object *, const struct replay_counts *);
 
 /* The columns in front of a site's stack are printed already and took `used` columns: the frames,
  * innermost first, one a line; `cut`: there are further ones. */

@@ -9,13 +9,10 @@
  */
 #include <linux/seccomp.h>
 #include <stdarg.h>
-#include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "config.h"
 #include "real.h"
 #include "recorder.h"
 #include "stream.h"
@@ -155,6 +152,13 @@ static unsigned begin_filter(unsigned level) {
     return before;
 }
 
+/* Whether by name or by number: PR_SET_TSC makes every later rdtsc SIGSEGV. */
+static void note_prctl(unsigned long option, unsigned long how) {
+    struct recorder *r = atomic_load(&recorder);
+    if (option == PR_SET_TSC && how == PR_TSC_SIGSEGV && r != NULL && !is_borrowed())
+        recorder_forbid_clock(r);
+}
+
 EXPORT int prctl(int option, ...) {
     va_list list;
     va_start(list, option);
@@ -163,9 +167,7 @@ EXPORT int prctl(int option, ...) {
     va_end(list);
     if (real.prctl == NULL)
         real_resolve();
-    struct recorder *r = atomic_load(&recorder);
-    if (option == PR_SET_TSC && a == PR_TSC_SIGSEGV && r != NULL && !is_borrowed())
-        recorder_forbid_clock(r);
+    note_prctl((unsigned long)option, a);
     if (option != PR_SET_SECCOMP) {
         int result = real.prctl(option, a, b, c, d);
         if (option == PR_SET_NAME)
@@ -294,9 +296,7 @@ long confine_syscall(const long a[7]) {
     case SYS_prctl:
         if (a[1] == PR_SET_SECCOMP)
             level = level_of(a[2] == SECCOMP_MODE_STRICT);
-        else if (a[1] == PR_SET_TSC && a[2] == PR_TSC_SIGSEGV && atomic_load(&recorder) != NULL &&
-                 !is_borrowed())
-            recorder_forbid_clock(atomic_load(&recorder));
+        note_prctl((unsigned long)a[1], (unsigned long)a[2]);
         break;
     case SYS_setuid:
         begin_change((uid_t)a[1], false);

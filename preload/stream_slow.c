@@ -188,9 +188,8 @@ static void say_thread(struct stream *s) {
     stream_put_blob(&blob);
 }
 
-/* A thread may take a new name at any time: looked for when
- * libc is asked for it, when a buffer is full, and at the thread's end. Not
- * within a resize, which a THREAD event would break off. */
+/* A thread may take a new name at any time: looked for when libc is asked for it, when a buffer is
+ * full, and at the thread's end. Not within a resize, which a THREAD event would break off. */
 static void note_name(void *arg) {
     struct stream *s = arg;
     char name[sizeof s->name];

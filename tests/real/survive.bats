@@ -38,3 +38,31 @@ compile() {
         [ "$(json report.json heap.failed)" -ge 100000 ]
     done
 }
+
+@test "a program without a readable clock: itself, its child, its thread" {
+    gcc -std=c17 -D_GNU_SOURCE -O1 -pthread -o no_clock "$top/tests/real/survive/no_clock.c"
+    for how in call number fork thread; do
+        rm -f x.tape*
+        capture "$heaptape" record -q -o x.tape -- ./no_clock $how
+        expect_status 0
+        capture "$heaptape" report --json -n 0 x.tape*
+        expect_status 0
+        [ "$("$heaptape" dump --no-stacks "$(find . -name 'x.tape*' -printf '%s %p\n' | sort -n | tail -n 1 | cut -d ' ' -f 2)" | grep -c ' malloc .*size=77')" -eq 20000 ]
+    done
+}
+
+@test "attempts at filters that fail do not undo one that succeeds" {
+    gcc -std=c17 -D_GNU_SOURCE -O1 -pthread -o probe "$top/tests/real/survive/probe.c"
+    for _ in 1 2 3 4 5 6 7 8 9 10; do
+        capture "$heaptape" record -q -f -o x.tape -- ./probe
+        expect_status 0
+        [ "$("$heaptape" dump --no-stacks x.tape | grep -c ' malloc .*size=77')" -eq 100000 ]
+    done
+}
+
+@test "a handler that allocates while the recorder notes a name" {
+    gcc -std=c17 -D_GNU_SOURCE -O1 -pthread -o renamed "$top/tests/real/survive/renamed.c"
+    capture "$heaptape" record -q -o x.tape -- ./renamed
+    expect_status 0
+    [ "$("$heaptape" dump --no-stacks x.tape | grep -c ' malloc .*size=4242')" -eq "$(cat out)" ]
+}
