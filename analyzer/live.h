@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The live blocks by address: open addressing, no tombstones, grows with the blocks alive.
- * Address 0 is no block. Pointers into the map are valid until the next insertion or removal.
+ * The live blocks by address: grows with the blocks alive, never with the number of events.
+ *
+ * Blocks lie in a pool whose places are used again, newest first, so that short-lived ones stay in
+ * the cache. A table of 8 bytes a slot, open addressing without tombstones, leads to them: the high
+ * half of a slot is that of the address's hash, so that a look at a block is needed only when it is
+ * the one, and a slot's home is known without it. Address 0 is no block. Not thread-safe.
  */
 #ifndef LIVE_H
 #define LIVE_H
@@ -11,47 +15,46 @@
 #include "replay.h"
 
 struct live {
-    struct block *slot; /* address 0: empty */
-    size_t mask, count;
-    unsigned shift; /* of the hash */
+    uint64_t *slot; /* hash in the upper 32 bits, number of the block in the pool + 1; 0: empty */
+    struct block *pool;
+    size_t mask, count;  /* of the slots; blocks */
+    uint32_t room, used; /* of the pool */
+    uint32_t spare;      /* a place to be used again, number + 1; its `chain` leads to the next */
+    unsigned shift;      /* from the hash to its home */
 };
 
+/* Zeroed memory is an empty map that has no memory and takes no blocks. */
 void live_init(struct live *);
 void live_free(struct live *);
-void live_grow(struct live *);
-void live_remove(struct live *, struct block *);
 
-static inline size_t live_home(const struct live *l, uint64_t address) {
-    return (size_t)((address >> 3) * UINT64_C(0x9e3779b97f4a7c15) >> l->shift);
+/* The block at the address; valid until blocks are added or removed. NULL: there is none. */
+struct block *live_find(const struct live *, uint64_t address);
+
+/* Takes the block away. Its content is valid until the next live_add. NULL: there is none. */
+const struct block *live_take(struct live *, uint64_t address);
+
+/* The block at the address, made when there is none: then *is_new, and the caller fills it. */
+struct block *live_add(struct live *, uint64_t address, bool *is_new);
+
+/* The block of slot i, for walking through all of 0 … mask; NULL: the slot is empty. */
+static inline const struct block *live_at(const struct live *l, size_t i) {
+    return l->slot[i] != 0 ? &l->pool[(uint32_t)l->slot[i] - 1] : NULL;
 }
 
-/* Hides the latency of a live_find or live_add to come. */
+static inline uint32_t live_hash(uint64_t address) {
+    return (uint32_t)((address >> 3) * UINT64_C(0x9e3779b97f4a7c15) >> 32);
+}
+
+/* Both hide the latency of what comes: of the slot, then of the block that it leads to. */
 static inline void live_prefetch(const struct live *l, uint64_t address) {
-    const char *p = (const char *)&l->slot[live_home(l, address)];
-    __builtin_prefetch(p, 1);
-    __builtin_prefetch(p + sizeof *l->slot - 1, 1);
+    __builtin_prefetch(&l->slot[live_hash(address) >> l->shift], 1);
 }
 
-/* The block at the address, or NULL. */
-static inline struct block *live_find(const struct live *l, uint64_t address) {
-    size_t i = live_home(l, address);
-    while (l->slot[i].address != address) {
-        if (l->slot[i].address == 0)
-            return NULL;
-        i = (i + 1) & l->mask;
-    }
-    return &l->slot[i];
-}
-
-/* The place for a block whose address is not in the map; the caller stores it there at once. */
-static inline struct block *live_add(struct live *l, uint64_t address) {
-    if (l->count >= l->mask / 2)
-        live_grow(l);
-    size_t i = live_home(l, address);
-    while (l->slot[i].address != 0)
-        i = (i + 1) & l->mask;
-    l->count++;
-    return &l->slot[i];
+static inline void live_prefetch_block(const struct live *l, uint64_t address) {
+    uint32_t hash = live_hash(address);
+    uint64_t slot = l->slot[hash >> l->shift];
+    if (slot >> 32 == hash && slot != 0)
+        __builtin_prefetch(&l->pool[(uint32_t)slot - 1], 1);
 }
 
 #endif

@@ -5,28 +5,44 @@
 
 #include "diag.h"
 #include "tape/blobs.h"
+#include "tape_ahead.h"
 
-#define BATCH 128
+#define BATCH 128 /* events whose stacks are found in one go */
 
-/* One stream: the piece being read and its next events, decoded. */
+/* Frames that were pushed upon a stack before in this piece: mostly the same ones are pushed again,
+ * and need not be looked up one by one. */
+struct path {
+    uint32_t from, count; /* stack; frames, 0: none */
+    uint32_t at; /* where the frames lie in the buffer, and what they led to in `reached` */
+};
+#define PATHS      512 /* a power of two */
+#define SHORT_PATH 3   /* fewer frames are as quickly looked up */
+
+/* One stream: the piece being read and its next events. */
 struct cursor {
     uint64_t key; /* of the next event, or of the next piece's first */
     uint32_t index;
     const struct tape_stream *stream;
     size_t pieces_done;
-    struct tape_reader reader;
-    uint64_t skip; /* events of the piece that an earlier one had */
+    struct tape_buffer *buffer; /* the piece being read; NULL: none is open */
+    bool open;                  /* its events go on behind the batch */
+    uint32_t record, frame_at;  /* in the buffer: the next event for the batch, and its frames */
     uint64_t stamp;
     uint32_t *frame; /* dictionary index → frame number + 1; 0: not asked for yet */
     uint32_t frame_room;
     uint32_t *stack; /* [d]: number of the stack's outermost d frames */
     uint32_t depth, stack_room;
-    uint32_t at, count; /* in the batch */
-    struct merge_event batch[BATCH];
+    uint32_t *reached; /* by place in the buffer's frames: the stack behind it */
+    uint32_t reached_room;
+    struct path path[PATHS];
+    uint32_t at, end;      /* in the buffer: the batch's events that are yet to be delivered */
+    uint32_t first;        /* the batch's first */
+    uint32_t batch[BATCH]; /* what merge_run.stack says of each */
 };
 
 struct merge {
     struct tape_file *tape;
+    struct tape_ahead *ahead;
     struct stacks *stacks;
     unsigned grain;
     struct cursor **heap; /* smallest key, then index, first */
@@ -52,46 +68,73 @@ static void grow_stack(struct cursor *c, uint64_t depth) {
     c->stack[0] = 0;
 }
 
-static uint32_t frame_of(struct merge *m, struct cursor *c, uint32_t index) {
-    if (c->frame[index] == 0)
-        c->frame[index] =
-            stacks_intern_frame(m->stacks, c->reader.address[index], c->reader.generation) + 1;
-    return c->frame[index] - 1;
+static uint32_t new_frame(struct merge *m, struct cursor *c, uint32_t index) {
+    return c->frame[index] =
+               stacks_intern_frame(m->stacks, c->buffer->address[index], c->buffer->generation) + 1;
+}
+
+/* Pushes the frames at `from` of the buffer upon a stack, which is to[-1]. */
+static void push_frames(struct merge *m, struct cursor *c, uint32_t from, uint32_t count,
+                        uint32_t *to) {
+    const uint32_t *index = c->buffer->frame + from;
+    uint32_t stack = to[-1];
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t frame = c->frame[index[i]];
+        if (frame == 0)
+            frame = new_frame(m, c, index[i]);
+        to[i] = stack = stacks_push(m->stacks, stack, frame - 1);
+    }
+}
+
+/* The same for more than a few, by the path that they took before. */
+static void push_path(struct merge *m, struct cursor *c, uint32_t from, uint32_t count,
+                      uint32_t *to) {
+    const uint32_t *index = c->buffer->frame + from;
+    size_t bytes = count * sizeof *to;
+    uint32_t hash = to[-1] * UINT32_C(0x9e3779b1) ^ index[0] * UINT32_C(0x85ebca6b) ^
+                    index[count - 1] * UINT32_C(0xc2b2ae35) ^ count;
+    struct path *p = &c->path[hash >> 16 & (PATHS - 1)];
+    if (p->count == count && p->from == to[-1] &&
+        memcmp(c->buffer->frame + p->at, index, bytes) == 0) {
+        memcpy(to, c->reached + p->at, bytes);
+        return;
+    }
+    push_frames(m, c, from, count, to);
+    *p = (struct path){to[-1], count, from};
+    memcpy(c->reached + from, to, bytes);
 }
 
 /* The stack behind an event's change. */
 static inline enum tape_error change_stack(struct merge *m, struct cursor *c,
-                                           const struct tape_event *e) {
-    if (e->pop > c->depth)
+                                           const struct tape_record *r) {
+    uint32_t pop = r->pop_align & TAPE_POP_MAX;
+    if (pop > c->depth)
         return TAPE_E_STACK;
-    uint32_t depth = c->depth - e->pop;
-    if ((uint64_t)depth + e->push >= c->stack_room)
-        grow_stack(c, (uint64_t)depth + e->push);
-    for (uint32_t i = 0; i < e->push; i++) {
-        uint32_t index = tape_reader_frame(&c->reader);
-        if (c->reader.in.error != TAPE_OK)
-            return c->reader.in.error;
-        c->stack[depth + 1] = stacks_push(m->stacks, c->stack[depth], frame_of(m, c, index));
-        depth++;
-    }
-    c->depth = depth;
+    uint32_t depth = c->depth - pop;
+    if ((uint64_t)depth + r->push >= c->stack_room)
+        grow_stack(c, (uint64_t)depth + r->push);
+    (r->push < SHORT_PATH ? push_frames : push_path)(m, c, c->frame_at, r->push,
+                                                     c->stack + depth + 1);
+    c->depth = depth + r->push;
     return TAPE_OK;
 }
 
-static enum tape_error read_module(struct merge *m, const struct tape_event *e) {
-    struct tape_in in = tape_in_of(e->blob, e->size);
-    if (e->op == TAPE_OP_MODULE_UNLOAD) {
+static enum tape_error read_module(struct merge *m, const struct tape_record *r,
+                                   const uint32_t *bytes) {
+    uint64_t start = tape_record_address(r);
+    struct tape_in in = tape_in_of(bytes, (size_t)r->size);
+    if (tape_record_op(r) == TAPE_OP_MODULE_UNLOAD) {
         uint64_t generation = tape_get_varint(&in, UINT64_MAX);
         if (in.error == TAPE_OK)
-            stacks_unload_module(m->stacks, e->address, generation);
+            stacks_unload_module(m->stacks, start, generation);
         return in.error;
     }
     struct tape_module found;
     if (tape_get_module(&in, &found) != TAPE_OK)
         return in.error;
-    if (found.end < e->address)
+    if (found.end < start)
         return TAPE_E_LIMIT;
-    struct module module = {.start = e->address,
+    struct module module = {.start = start,
                             .end = found.end,
                             .bias = found.bias,
                             .generation = found.generation,
@@ -108,72 +151,92 @@ static enum tape_error read_module(struct merge *m, const struct tape_event *e) 
 
 /* ---- one stream --------------------------------------------------------------------------- */
 
-static bool open_piece(struct merge *m, struct cursor *c) {
-    struct tape_piece *p = &m->tape->piece[c->stream->first + c->pieces_done];
-    if (!tape_reader_open(&c->reader, m->tape, p))
-        return false;
-    if (c->reader.address_count > c->frame_room) {
-        c->frame_room = c->reader.address_count + c->reader.address_count / 2;
+static void open_piece(struct merge *m, struct cursor *c) {
+    size_t index = c->stream->first + c->pieces_done;
+    struct tape_piece *p = &m->tape->piece[index];
+    struct tape_buffer *b = c->buffer =
+        p->buffer != NULL ? p->buffer : tape_ahead_take(m->ahead, index);
+    if (b->addresses > c->frame_room) {
+        c->frame_room = b->addresses + b->addresses / 2;
         free(c->frame);
         c->frame = xmalloc(c->frame_room * sizeof *c->frame);
     }
-    if (c->reader.address_count > 0)
-        memset(c->frame, 0, c->reader.address_count * sizeof *c->frame);
-    c->skip = p->skip;
+    if (b->addresses > 0)
+        memset(c->frame, 0, b->addresses * sizeof *c->frame);
+    if (b->frames > c->reached_room) {
+        c->reached_room = b->frames + b->frames / 2;
+        free(c->reached);
+        c->reached = xmalloc(c->reached_room * sizeof *c->reached);
+    }
+    memset(c->path, 0, sizeof c->path);
+    c->open = true;
+    c->record = c->frame_at = c->at = c->end = 0;
     c->depth = 0;
-    return true;
+}
+
+/* The batch is done, and with it the piece: its memory goes to another. */
+static void leave_piece(struct merge *m, struct cursor *c) {
+    const struct tape_piece *p = &m->tape->piece[c->stream->first + c->pieces_done];
+    if (p->buffer == NULL)
+        tape_ahead_give_back(m->ahead, c->buffer);
+    c->buffer = NULL;
+    c->pieces_done++;
 }
 
 /* What an event means for the stream itself; the rest is the replay's business. */
-static inline enum tape_error take_event(struct merge *m, struct cursor *c, struct merge_event *e) {
-    e->stack = 0;
-    if (tape_op_has_stack(e->event.op)) {
-        enum tape_error error = change_stack(m, c, &e->event);
-        e->stack = error == TAPE_OK ? c->stack[c->depth] : 0;
-        return error;
+static inline enum tape_error take_event(struct merge *m, struct cursor *c,
+                                         const struct tape_record *r, uint32_t *said) {
+    unsigned op = tape_record_op(r);
+    enum tape_error error = TAPE_OK;
+    if (tape_op_has_stack(op)) {
+        error = change_stack(m, c, r);
+        *said = c->stack[c->depth];
+    } else {
+        *said = c->frame_at;
+        if (op == TAPE_OP_THREAD)
+            c->depth = 0;
+        else if (op == TAPE_OP_MODULE_LOAD || op == TAPE_OP_MODULE_UNLOAD)
+            error = read_module(m, r, c->buffer->frame + c->frame_at);
     }
-    if (e->event.op == TAPE_OP_THREAD)
-        c->depth = 0;
-    else if (e->event.op == TAPE_OP_MODULE_LOAD || e->event.op == TAPE_OP_MODULE_UNLOAD)
-        return read_module(m, &e->event);
-    return TAPE_OK;
+    c->frame_at += r->push;
+    return error;
 }
 
-/* Decodes the next events of the open piece; closes it at its end or where it breaks off. */
+/* The next events of the open piece; its end, or where it breaks off. */
 static void fill(struct merge *m, struct cursor *c) {
-    c->at = c->count = 0;
-    while (c->count < BATCH) {
-        struct merge_event *e = &c->batch[c->count];
-        enum tape_error error = TAPE_OK;
-        bool more = tape_reader_next(&c->reader, &e->event);
-        if (more)
-            error = take_event(m, c, e);
-        else
-            error = tape_reader_error(&c->reader);
-        if (!more || error != TAPE_OK) {
-            /* The blobs of this batch lie in the reader's memory, which stays. */
-            tape_reader_close(&c->reader, m->tape, error);
-            c->pieces_done++;
-            return;
-        }
-        c->reader.delivered++;
-        if (e->event.stamp < c->stamp)
-            e->event.stamp = c->stamp;
-        c->stamp = e->event.stamp;
-        if (c->skip > 0)
-            c->skip--;
-        else
-            c->count++;
+    struct tape_piece *p = &m->tape->piece[c->stream->first + c->pieces_done];
+    struct tape_buffer *b = c->buffer;
+    enum tape_error error = TAPE_OK;
+    c->at = c->end = c->first = c->record;
+    while (c->end - c->first < BATCH && c->record < b->records) {
+        struct tape_record *r = &b->record[c->record];
+        error = take_event(m, c, r, &c->batch[c->end - c->first]);
+        if (error != TAPE_OK)
+            break;
+        if (r->stamp < c->stamp)
+            r->stamp = c->stamp;
+        c->stamp = r->stamp;
+        c->end = ++c->record;
+        if (c->record <= p->skip)
+            c->at = c->first = c->end;
     }
+    if (error == TAPE_OK && c->record == b->records)
+        error = b->error;
+    if (error != TAPE_OK)
+        tape_note_damage(m->tape, p, c->record, error);
+    if (error != TAPE_OK || c->record == b->records)
+        c->open = false;
 }
 
 /* Finds the stream's next event or piece; false when there is none. */
 static bool advance(struct merge *m, struct cursor *c) {
-    while (c->at == c->count) {
-        if (c->reader.piece != NULL) {
+    while (c->at == c->end) {
+        if (c->open) {
             fill(m, c);
             continue;
         }
+        if (c->buffer != NULL)
+            leave_piece(m, c);
         if (c->pieces_done == c->stream->count)
             return false;
         const struct tape_piece *p = &m->tape->piece[c->stream->first + c->pieces_done];
@@ -182,10 +245,9 @@ static bool advance(struct merge *m, struct cursor *c) {
             c->key = key;
             return true;
         }
-        if (!open_piece(m, c))
-            c->pieces_done++;
+        open_piece(m, c);
     }
-    c->key = merge_key(m, c->batch[c->at].event.stamp);
+    c->key = merge_key(m, c->buffer->record[c->at].stamp);
     return true;
 }
 
@@ -216,6 +278,7 @@ struct merge *merge_new(struct tape_file *tape, struct stacks *stacks) {
     m->tape = tape;
     m->stacks = stacks;
     m->grain = tape_file_clock(tape)->grain;
+    m->ahead = tape_ahead_new(tape);
     m->cursor_count = (uint32_t)tape->stream_count;
     m->cursor = xcalloc(m->cursor_count, sizeof *m->cursor);
     m->heap = xcalloc(m->cursor_count, sizeof *m->heap);
@@ -233,11 +296,13 @@ struct merge *merge_new(struct tape_file *tape, struct stacks *stacks) {
     return m;
 }
 
-static void free_cursor(struct cursor *c) {
+static void free_cursor(struct merge *m, struct cursor *c) {
     if (c == NULL)
         return;
-    tape_reader_free(&c->reader);
+    if (c->buffer != NULL)
+        leave_piece(m, c);
     free(c->frame);
+    free(c->reached);
     free(c->stack);
     free(c);
 }
@@ -246,7 +311,8 @@ void merge_free(struct merge *m) {
     if (m == NULL)
         return;
     for (uint32_t i = 0; i < m->cursor_count; i++)
-        free_cursor(m->cursor[i]);
+        free_cursor(m, m->cursor[i]);
+    tape_ahead_free(m->ahead);
     free(m->cursor);
     free(m->heap);
     free(m);
@@ -266,12 +332,12 @@ static uint32_t run_length(const struct merge *m, const struct cursor *c,
                            const struct cursor *next) {
     uint32_t i = c->at;
     if (next == NULL)
-        return c->count - i;
-    if (i < c->count) /* the first one is what made the stream the first */
+        return c->end - i;
+    if (i < c->end) /* the first one is what made the stream the first */
         i++;
     uint64_t key;
-    while (i < c->count && ((key = merge_key(m, c->batch[i].event.stamp)) < next->key ||
-                            (key == next->key && c->index < next->index)))
+    while (i < c->end && ((key = merge_key(m, c->buffer->record[i].stamp)) < next->key ||
+                          (key == next->key && c->index < next->index)))
         i++;
     return i - c->at;
 }
@@ -281,7 +347,7 @@ bool merge_next(struct merge *m, struct merge_run *run) {
         struct cursor *c = m->heap[0];
         if (!advance(m, c)) {
             m->cursor[c->index] = NULL; /* 100,000 short threads must not add up */
-            free_cursor(c);
+            free_cursor(m, c);
             m->heap[0] = m->heap[--m->heap_count];
             if (m->heap_count > 0)
                 sift_down(m, 0);
@@ -292,7 +358,13 @@ bool merge_next(struct merge *m, struct merge_run *run) {
         uint32_t n = run_length(m, c, runner_up(m));
         if (n == 0) /* its next piece is yet to be opened */
             continue;
-        *run = (struct merge_run){&c->batch[c->at], n, c->index, c->stream->id};
+        *run = (struct merge_run){.record = &c->buffer->record[c->at],
+                                  .stack = &c->batch[c->at - c->first],
+                                  .frame = c->buffer->frame,
+                                  .count = n,
+                                  .ahead = c->at == c->first ? c->end - c->at : 0,
+                                  .index = c->index,
+                                  .stream = c->stream->id};
         c->at += n;
         return true;
     }

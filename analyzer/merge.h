@@ -14,15 +14,14 @@
 
 struct merge;
 
-struct merge_event {
-    struct tape_event event; /* its blob is valid until the next merge_next */
-    uint32_t stack;          /* of events with one, otherwise 0 */
-};
-
 /* Consecutive events of one stream that come before those of all others. */
 struct merge_run {
-    const struct merge_event *event;
+    const struct tape_record *record;
+    const uint32_t *stack; /* by event: its stack, or where the bytes of a BLOB begin in frame */
+    const uint32_t *frame;
     uint32_t count;
+    uint32_t ahead;  /* events from the first on that have just been decoded; 0: the run goes on
+                        with ones that were announced before */
     uint32_t index;  /* of the stream: below merge_stream_count */
     uint32_t stream; /* its id on the tape */
 };

@@ -10,7 +10,6 @@
 #include "merge.h"
 
 #define OBSERVERS_MAX 4
-#define AHEAD         8 /* events whose map slots are fetched in advance */
 
 struct stream_state {
     uint32_t thread;
@@ -145,7 +144,8 @@ static uint32_t find_thread(struct replay *r, uint64_t tid, const void *name, si
 /* ---- inherited blocks ---------------------------------------------------------------------- */
 
 static void add_inherited(struct replay *r, uint64_t address, uint64_t size) {
-    *live_add(&r->inherited, address) = (struct block){.address = address, .size = size};
+    bool is_new;
+    *live_add(&r->inherited, address, &is_new) = (struct block){.address = address, .size = size};
 }
 
 void replay_inherit(struct replay *r, const struct inherited *given) {
@@ -168,10 +168,11 @@ struct inherited *replay_snapshot(const struct replay *r) {
     s->count = 0;
     const struct live *all[] = {&r->live, &r->inherited};
     for (size_t k = 0; k < sizeof all / sizeof *all; k++)
-        for (size_t i = 0; all[k]->count != 0 && i <= all[k]->mask; i++)
-            if (all[k]->slot[i].address != 0)
-                s->block[s->count++] =
-                    (struct inherited_block){all[k]->slot[i].address, all[k]->slot[i].size};
+        for (size_t i = 0; all[k]->count != 0 && i <= all[k]->mask; i++) {
+            const struct block *b = live_at(all[k], i);
+            if (b != NULL)
+                s->block[s->count++] = (struct inherited_block){b->address, b->size};
+        }
     for (uint32_t i = 0; i < r->stream_count; i++)
         if (r->stream[i].in_flight || r->stream[i].inherited)
             s->block[s->count++] =
@@ -187,11 +188,10 @@ static void end_inherited(struct replay *r, uint64_t size) {
 /* A release of an address that no block of the process's own has; false when none is inherited. */
 static bool release_inherited(struct replay *r, struct stream_state *s, uint64_t address,
                               bool from) {
-    struct block *b = live_find(&r->inherited, address);
+    const struct block *b = live_take(&r->inherited, address);
     if (b == NULL)
         return false;
     s->block = *b;
-    live_remove(&r->inherited, b);
     if (from)
         s->unmatched = s->inherited = true;
     else
@@ -210,11 +210,9 @@ static void settle_inherited(struct replay *r, struct stream_state *s, bool ende
 
 /* An address that is given to a new block: its inherited owner is gone, though nobody said so. */
 static void vacate_inherited(struct replay *r, uint64_t address) {
-    struct block *b = live_find(&r->inherited, address);
-    if (b == NULL)
-        return;
-    end_inherited(r, b->size);
-    live_remove(&r->inherited, b);
+    const struct block *b = live_take(&r->inherited, address);
+    if (b != NULL)
+        end_inherited(r, b->size);
 }
 
 /* ---- blocks -------------------------------------------------------------------------------- */
@@ -254,9 +252,11 @@ static void settle_early(struct replay *r, const struct block *b, const struct e
 /* A block that was in flight is live again as it was. Should its address have a new owner, its own
  * end was lost. */
 static void put_back(struct replay *r, struct stream_state *s) {
+    bool is_new;
     s->in_flight = false;
-    if (live_find(&r->live, s->block.address) == NULL) {
-        *live_add(&r->live, s->block.address) = s->block;
+    struct block *b = live_add(&r->live, s->block.address, &is_new);
+    if (is_new) {
+        *b = s->block;
         return;
     }
     r->counts.overlaps++;
@@ -265,111 +265,109 @@ static void put_back(struct replay *r, struct stream_state *s) {
 
 /* The address is given to a new block: whoever had it has given it back, though that may not have
  * been met yet. */
-static void vacate(struct replay *r, uint64_t address, uint32_t stream) {
-    struct block *old = live_find(&r->live, address);
-    if (old == NULL)
-        return;
+static void vacate(struct replay *r, const struct block *old, uint32_t stream) {
     struct block ended = *old;
-    live_remove(&r->live, old);
     r->counts.inversions++;
-    give_up(r, inversions_owe(&r->inversions, address, stream));
+    give_up(r, inversions_owe(&r->inversions, ended.address, stream));
     end_block(r, &ended, UINT32_MAX, false);
 }
 
-static void add_block(struct replay *r, const struct merge_event *e, uint32_t stream) {
+static void add_block(struct replay *r, const struct tape_event *e, uint32_t stack,
+                      uint32_t stream) {
     struct replay_counts *c = &r->counts;
-    struct block b = {.address = e->event.address,
-                      .size = e->event.size,
-                      .born = r->now,
-                      .sequence = c->allocations,
-                      .stack = e->stack,
-                      .thread = r->stream[stream].thread,
-                      .op = e->event.op,
-                      .align_log2 = e->event.align_log2};
     struct early early;
+    struct block single, *b = &single;
     bool gone = r->inversions.early_count != 0 &&
-                inversions_take(&r->inversions, b.address, stream, &early);
+                inversions_take(&r->inversions, e->address, stream, &early);
     if (!gone) { /* otherwise the address may have its next owner already */
-        vacate(r, b.address, stream);
+        bool is_new;
+        b = live_add(&r->live, e->address, &is_new);
+        if (!is_new)
+            vacate(r, b, stream);
         if (r->inherited.count != 0)
-            vacate_inherited(r, b.address);
-        *live_add(&r->live, b.address) = b;
+            vacate_inherited(r, e->address);
     }
+    uint32_t thread = r->stream[stream].thread;
+    *b = (struct block){.address = e->address,
+                        .size = e->size,
+                        .born = r->now,
+                        .sequence = c->allocations,
+                        .stack = stack,
+                        .thread = thread,
+                        .op = e->op,
+                        .align_log2 = e->align_log2};
     c->allocations++;
-    c->allocated_bytes += b.size;
-    c->live_bytes += b.size;
+    c->allocated_bytes += e->size;
+    c->live_bytes += e->size;
     c->live_blocks++;
-    struct thread_state *t = &r->thread[b.thread];
+    struct thread_state *t = &r->thread[thread];
     t->known.allocations++;
-    t->known.allocated_bytes += b.size;
+    t->known.allocated_bytes += e->size;
     t->newest = c->allocations;
     if (c->live_bytes > c->peak_bytes) {
         c->peak_bytes = c->live_bytes;
         c->peak_blocks = c->live_blocks;
         c->peak_time = r->now;
     }
-    TELL(r, on_alloc, &b);
+    TELL(r, on_alloc, b);
     if (gone)
-        settle_early(r, &b, &early);
+        settle_early(r, b, &early);
 }
 
 /* A call that allocates: its block, its failure, or the end of a resize. */
-static void take_result(struct replay *r, uint32_t stream, const struct merge_event *e) {
+static void take_result(struct replay *r, uint32_t stream, const struct tape_event *e,
+                        uint32_t stack) {
     struct stream_state *s = &r->stream[stream];
-    bool resize = tape_op_class(e->event.op) == TAPE_CLASS_REALLOC;
+    bool resize = tape_op_class(e->op) == TAPE_CLASS_REALLOC;
     bool had_block = resize && s->in_flight, announced = had_block || (resize && s->unmatched);
     if (resize && s->inherited)
-        settle_inherited(r, s, e->event.address != 0 || e->event.size == 0);
-    if (e->event.address != 0) {
+        settle_inherited(r, s, e->address != 0 || e->size == 0);
+    if (e->address != 0) {
         if (had_block)
             end_block(r, &s->block, s->thread, true);
         r->counts.reallocs += announced;
-        add_block(r, e, stream);
-    } else if (announced && e->event.size == 0) {
+        add_block(r, e, stack, stream);
+    } else if (announced && e->size == 0) {
         if (had_block)
             end_block(r, &s->block, s->thread, false);
     } else {
         if (had_block)
             put_back(r, s);
         r->counts.failed++;
-        TELL(r, on_failed, e->event.op, e->event.size, e->stack, r->now);
+        TELL(r, on_failed, e->op, e->size, stack, r->now);
     }
     if (resize)
         s->in_flight = s->unmatched = false;
 }
 
-static void take_release(struct replay *r, uint32_t stream, const struct merge_event *e) {
+static void take_release(struct replay *r, uint32_t stream, uint64_t address, bool from) {
     struct stream_state *s = &r->stream[stream];
-    bool from = e->event.op == TAPE_OP_REALLOC_FROM;
     if (from && s->in_flight)
         put_back(r, s); /* a resize without a result: it was left by longjmp */
     if (from && s->inherited)
         settle_inherited(r, s, false);
-    if (r->inversions.owed_count != 0 &&
-        inversions_settle(&r->inversions, e->event.address, stream)) {
+    if (r->inversions.owed_count != 0 && inversions_settle(&r->inversions, address, stream)) {
         r->thread[s->thread].known.frees++;
         s->unmatched |= from;
         return;
     }
-    struct block *b = live_find(&r->live, e->event.address);
+    const struct block *b = live_take(&r->live, address);
     if (b == NULL) {
-        if (r->inherited.count != 0 && release_inherited(r, s, e->event.address, from))
+        if (r->inherited.count != 0 && release_inherited(r, s, address, from))
             return;
         r->counts.unmatched_frees++;
         s->unmatched |= from;
         if (r->stream_count > 1)
-            inversions_note(&r->inversions, e->event.address, stream, s->thread, from);
+            inversions_note(&r->inversions, address, stream, s->thread, from);
         return;
     }
-    struct block ended = *b;
-    live_remove(&r->live, b);
     if (r->stream_count > 1)
-        inversions_recent(&r->inversions, ended.address, stream);
+        inversions_recent(&r->inversions, address, stream);
     if (from) {
         s->in_flight = true;
-        s->block = ended;
+        s->block = *b;
     } else {
-        end_block(r, &ended, s->thread, false);
+        end_block(r, b, s->thread, false);
     }
 }
 
@@ -392,39 +390,48 @@ static void take_thread(struct replay *r, struct stream_state *s, const struct t
     s->thread = find_thread(r, e->address, e->blob, e->size);
 }
 
-/* stream: index; id: its number on the tape. */
-static void take_event(struct replay *r, uint32_t stream, const struct merge_event *e,
-                       uint32_t id) {
-    struct stream_state *s = &r->stream[stream];
-    enum tape_class class = tape_op_class(e->event.op);
-    if (e->event.op == TAPE_OP_THREAD)
-        take_thread(r, s, &e->event);
-    else if (s->thread == UINT32_MAX && class != TAPE_CLASS_SAMPLE && class != TAPE_CLASS_BLOB)
+/* Event i of the run. */
+static inline void take_event(struct replay *r, const struct merge_run *run, uint32_t i) {
+    const struct tape_record *record = &run->record[i];
+    struct stream_state *s = &r->stream[run->index];
+    struct tape_event e = {.stamp = record->stamp,
+                           .address = tape_record_address(record),
+                           .size = record->size,
+                           .op = (uint8_t)tape_record_op(record)};
+    enum tape_class class = tape_op_class(e.op);
+    uint32_t stack = run->stack[i];
+    bool release = class == TAPE_CLASS_FREE || class == TAPE_CLASS_FROM;
+    if (class == TAPE_CLASS_BLOB) {
+        e.blob = (const uint8_t *)(run->frame + stack);
+        if (e.op == TAPE_OP_THREAD)
+            take_thread(r, s, &e);
+    } else if (class != TAPE_CLASS_SAMPLE && s->thread == UINT32_MAX) {
         s->thread = find_thread(r, 0, "?", 1); /* its announcement is lost */
+    }
+    if (class != TAPE_CLASS_ALLOC && class != TAPE_CLASS_REALLOC)
+        stack = 0;
+    else if (tape_op_has_align(e.op))
+        e.align_log2 = (uint8_t)(record->pop_align >> TAPE_POP_BITS);
     r->counts.events++;
     if (r->watched)
-        TELL(r, on_event, &e->event, r->now, id, s->thread, e->stack);
-    if (class == TAPE_CLASS_FREE || class == TAPE_CLASS_FROM)
-        take_release(r, stream, e);
+        TELL(r, on_event, &e, r->now, run->stream, s->thread, stack);
+    if (release)
+        take_release(r, run->index, e.address, class == TAPE_CLASS_FROM);
     else if (class == TAPE_CLASS_ALLOC || class == TAPE_CLASS_REALLOC)
-        take_result(r, stream, e);
+        take_result(r, run->index, &e, stack);
     else if (class == TAPE_CLASS_SAMPLE)
-        TELL(r, on_sample, e->event.address, r->now);
-    else if (e->event.op == TAPE_OP_MARK)
-        tell_mark(r, &e->event, s->thread);
+        TELL(r, on_sample, e.address, r->now);
+    else if (e.op == TAPE_OP_MARK)
+        tell_mark(r, &e, s->thread);
 }
 
-static void prefetch(const struct replay *r, const struct merge_event *e) {
-    switch (tape_op_class(e->event.op)) {
-    case TAPE_CLASS_ALLOC:
-    case TAPE_CLASS_REALLOC:
-    case TAPE_CLASS_FREE:
-    case TAPE_CLASS_FROM:
-        live_prefetch(&r->live, e->event.address);
-        break;
-    default:
-        break;
-    }
+/* Events that have just been decoded: what their addresses lead to in the map is fetched for all of
+ * them at once, first the slots, then the blocks. */
+static void prefetch(const struct replay *r, const struct merge_run *run) {
+    for (uint32_t i = 0; i < run->ahead; i++)
+        live_prefetch(&r->live, tape_record_address(&run->record[i]));
+    for (uint32_t i = 0; i < run->ahead; i++)
+        live_prefetch_block(&r->live, tape_record_address(&run->record[i]));
 }
 
 /* Stops at what lies before `stamp`; false when the run is over. */
@@ -446,34 +453,33 @@ void replay_stop_at(struct replay *r, const struct replay_stops *stops) {
 /* Takes the events of a run; false when one lies behind `until`, or behind the last stop. */
 static bool take_run(struct replay *r, const struct merge *m, const struct merge_run *run,
                      uint64_t until) {
-    for (uint32_t i = 0; i < run->count && i < AHEAD; i++)
-        prefetch(r, &run->event[i]);
+    prefetch(r, run);
     for (uint32_t i = 0; i < run->count; i++) {
-        const struct merge_event *e = &run->event[i];
-        if (i + AHEAD < run->count)
-            prefetch(r, e + AHEAD);
-        if (e->event.stamp != r->stamp) {
-            uint64_t now = clock_ns(r->clock, e->event.stamp);
+        uint64_t stamp = run->record[i].stamp;
+        if (stamp != r->stamp) {
+            uint64_t now = clock_ns(r->clock, stamp);
             if (now > until)
                 return false;
-            if (e->event.stamp > r->next_stop && !reach_stops(r, e->event.stamp))
+            if (stamp > r->next_stop && !reach_stops(r, stamp))
                 return false;
             if (now > r->now)
                 r->now = now;
-            r->stamp = e->event.stamp;
-            r->inversions.key = merge_key(m, e->event.stamp);
+            r->stamp = stamp;
+            r->inversions.key = merge_key(m, stamp);
             if (r->inversions.owed_count != 0)
                 give_up(r, inversions_overdue(&r->inversions, false));
         }
-        take_event(r, run->index, e, run->stream);
+        take_event(r, run, i);
     }
     return true;
 }
 
 static void tell_live(struct replay *r) {
-    for (size_t i = 0; i <= r->live.mask; i++)
-        if (r->live.slot[i].address != 0)
-            TELL(r, on_live, &r->live.slot[i]);
+    for (size_t i = 0; i <= r->live.mask; i++) {
+        const struct block *b = live_at(&r->live, i);
+        if (b != NULL)
+            TELL(r, on_live, b);
+    }
     for (uint32_t i = 0; i < r->stream_count; i++)
         if (r->stream[i].in_flight)
             TELL(r, on_live, &r->stream[i].block);

@@ -36,6 +36,16 @@ struct block {
     uint32_t thread; /* index into replay_thread */
     uint8_t op;      /* entry that made it: enum tape_op */
     uint8_t align_log2;
+    uint32_t chain; /* live.c's own */
+};
+
+/* An event as observers get it. */
+struct tape_event {
+    uint64_t stamp;   /* ticks */
+    uint64_t address; /* by class: block, resident bytes, thread id, module start */
+    uint64_t size;    /* by class: bytes asked for, CLOCK_MONOTONIC ns, length of the blob */
+    uint8_t op, align_log2;
+    const uint8_t *blob; /* valid during the call */
 };
 
 struct replay;

@@ -5,12 +5,22 @@
 
 #include "diag.h"
 #include "modules.h"
+#include "pages.h"
 
 #define UNRESOLVED (UINT32_MAX - 1)
 
 struct node {
     uint32_t caller, frame, depth;
-    uint32_t last; /* the stack pushed upon it last: most often the next one again */
+};
+
+/* What was pushed upon a stack last: most often it is the next one again. */
+struct last {
+    uint32_t frame, stack; /* stack 0: nothing yet */
+};
+
+/* A stack by caller and frame; id 0: an empty slot. */
+struct slot {
+    uint32_t caller, frame, id;
 };
 
 /* A return address in a generation, and its frame. Several generations share one frame while the
@@ -21,10 +31,10 @@ struct key {
 };
 
 struct stacks {
-    struct node *node;
-    uint32_t count, room;
-    uint32_t *table; /* stack ids by caller and frame; 0: an empty slot */
-    uint32_t table_mask;
+    struct node *node; /* these three in pages: by id, by id, open addressing */
+    struct last *last;
+    struct slot *table;
+    uint32_t count, room; /* room: a power of two, and half the slots */
     struct frame *frame;
     uint64_t *frame_generation;
     uint32_t frame_count, frame_room;
@@ -38,11 +48,10 @@ struct stacks {
 struct stacks *stacks_new(void) {
     struct stacks *s = xcalloc(1, sizeof *s);
     s->room = FIRST_ROOM;
-    s->node = xmalloc(s->room * sizeof *s->node);
-    s->node[0] = (struct node){0};
+    s->node = pages_new(s->room * sizeof *s->node);
+    s->last = pages_new(s->room * sizeof *s->last);
+    s->table = pages_new(2 * s->room * sizeof *s->table);
     s->count = 1;
-    s->table_mask = 2 * FIRST_ROOM - 1;
-    s->table = xcalloc(s->table_mask + 1, sizeof *s->table);
     s->key_mask = FIRST_ROOM - 1;
     s->key = xcalloc(s->key_mask + 1, sizeof *s->key);
     return s;
@@ -52,8 +61,9 @@ void stacks_free(struct stacks *s) {
     if (s == NULL)
         return;
     modules_free(&s->modules);
-    free(s->node);
-    free(s->table);
+    pages_free(s->node, s->room * sizeof *s->node);
+    pages_free(s->last, s->room * sizeof *s->last);
+    pages_free(s->table, 2 * (size_t)s->room * sizeof *s->table);
     free(s->frame);
     free(s->frame_generation);
     free(s->key);
@@ -156,8 +166,12 @@ uint32_t stacks_frame_count(const struct stacks *s) {
 
 /* ---- stacks ------------------------------------------------------------------------------- */
 
-static uint32_t slot(const struct stacks *s, uint32_t caller, uint32_t frame) {
-    return (uint32_t)mix((uint64_t)caller << 32 | frame) & s->table_mask;
+/* The slot of a stack, or the empty one where it belongs. */
+static struct slot *find_slot(const struct stacks *s, uint32_t caller, uint32_t frame) {
+    uint32_t mask = 2 * s->room - 1, i = (uint32_t)mix((uint64_t)caller << 32 | frame) & mask;
+    while (s->table[i].id != 0 && (s->table[i].caller != caller || s->table[i].frame != frame))
+        i = (i + 1) & mask;
+    return &s->table[i];
 }
 
 static void grow_nodes(struct stacks *s) {
@@ -165,38 +179,34 @@ static void grow_nodes(struct stacks *s) {
         diag("more than %u different call stacks: this heaptape cannot hold them", s->room);
         exit(EXIT_FINDING);
     }
+    size_t old = s->room;
     s->room *= 2;
-    s->node = xrealloc(s->node, s->room * sizeof *s->node);
-    free(s->table);
-    s->table_mask = 2 * s->room - 1;
-    s->table = xcalloc((uint64_t)s->table_mask + 1, sizeof *s->table);
+    s->node = pages_grow(s->node, old * sizeof *s->node, s->room * sizeof *s->node);
+    s->last = pages_grow(s->last, old * sizeof *s->last, s->room * sizeof *s->last);
+    pages_free(s->table, 2 * old * sizeof *s->table);
+    s->table = pages_new(2 * (size_t)s->room * sizeof *s->table);
     for (uint32_t id = 1; id < s->count; id++) {
-        uint32_t i = slot(s, s->node[id].caller, s->node[id].frame);
-        while (s->table[i] != 0)
-            i = (i + 1) & s->table_mask;
-        s->table[i] = id;
+        const struct node *n = &s->node[id];
+        *find_slot(s, n->caller, n->frame) = (struct slot){n->caller, n->frame, id};
     }
 }
 
 uint32_t stacks_push(struct stacks *s, uint32_t caller, uint32_t frame) {
-    uint32_t guess = s->node[caller].last;
-    if (guess != 0 && s->node[guess].frame == frame)
-        return guess;
-    uint32_t i = slot(s, caller, frame), id;
-    while ((id = s->table[i]) != 0) {
-        if (s->node[id].caller == caller && s->node[id].frame == frame)
-            return s->node[caller].last = id;
-        i = (i + 1) & s->table_mask;
+    struct last *last = &s->last[caller];
+    if (last->frame == frame && last->stack != 0)
+        return last->stack;
+    struct slot *slot = find_slot(s, caller, frame);
+    if (slot->id == 0) {
+        if (s->count == s->room) {
+            grow_nodes(s);
+            slot = find_slot(s, caller, frame);
+        }
+        uint32_t id = s->count++;
+        s->node[id] = (struct node){caller, frame, s->node[caller].depth + 1};
+        *slot = (struct slot){caller, frame, id};
     }
-    if (s->count == s->room) {
-        grow_nodes(s);
-        for (i = slot(s, caller, frame); s->table[i] != 0;)
-            i = (i + 1) & s->table_mask;
-    }
-    id = s->count++;
-    s->node[id] = (struct node){caller, frame, s->node[caller].depth + 1, 0};
-    s->table[i] = id;
-    return s->node[caller].last = id;
+    s->last[caller] = (struct last){frame, slot->id};
+    return slot->id;
 }
 
 uint32_t stacks_caller(const struct stacks *s, uint32_t stack) {

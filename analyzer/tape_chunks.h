@@ -5,7 +5,8 @@
  *   tape_tail.c     copies the buffers of the tail (first, so that nothing falls in between)
  *   tape_scan.c     finds segments and chunks, also behind damage
  *   tape_streams.c  puts pieces in order, drops what is there twice, counts what is missing
- *   tape_reader.c   decodes one piece, when somebody asks for it
+ *   tape_decoder.c  decodes one piece
+ *   tape_ahead.c    decodes the pieces before somebody asks for them
  *   tape_process.c  reads INFO and CLOSE
  *
  * The tape may grow or shrink while it is read: everything is read by pread within the size seen
@@ -18,14 +19,17 @@
 #include "tape/tail.h"
 #include "tape_file.h"
 
-/* A tail buffer's content, copied while its process may still have been writing. */
+/* Events as arrays: a tail buffer's content, copied while its process may still have been writing,
+ * or a chunk, decoded. */
 struct tape_buffer {
     uint64_t generation;
     uint32_t records, frames, addresses; /* numbers of the following, all consistent */
     enum tape_error error;               /* why there are fewer records than events, or TAPE_OK */
+    unsigned shift;                      /* of a chunk: its stamps are multiples of 2^shift */
     struct tape_record *record;
-    uint32_t *frame;
+    uint32_t *frame; /* room: a chunk may use less of it */
     uint64_t *address;
+    size_t record_room, frame_room, address_room; /* bytes, where the memory is used again */
 };
 
 /* Consecutive events of one stream: a chunk or a buffer. */
@@ -80,9 +84,6 @@ struct tape_file {
     struct tape_health health;
     struct clock clock;
     bool clock_ready;
-    void *zstd;      /* ZSTD_DCtx, made when needed */
-    uint8_t *stored; /* compressed payload of the moment */
-    size_t stored_room;
 };
 
 /* Reads exactly n bytes; false when the file is too short or cannot be read. */
@@ -117,50 +118,21 @@ const struct clock *tape_file_clock(struct tape_file *);
 
 /* ---- one piece ---------------------------------------------------------------------------- */
 
-struct tape_reader {
-    const struct tape_piece *piece; /* NULL: closed */
-    uint64_t generation;
-    uint64_t *address; /* dictionary of return addresses, owned unless it is the buffer's */
-    uint32_t address_count;
-    uint32_t address_room;
-    uint64_t *address_memory;
-    uint8_t *raw; /* decompressed payload */
-    size_t raw_room;
-    uint64_t delivered; /* events */
-    /* of a chunk */
-    struct tape_events_in in;
-    /* of a buffer */
-    uint32_t record, frame;
-    uint64_t stamp;
-    enum tape_error error;
+/* Decodes chunks, one after the other. Zeroed memory is a new one. Nothing of it belongs to a tape:
+ * each thread may have one of its own. */
+struct tape_decoder {
+    void *zstd; /* ZSTD_DCtx, made when needed */
+    uint8_t *stored, *raw;
+    size_t stored_room, raw_room;
 };
 
-/* Opens a piece; on damage notes it (once per piece), leaves the reader closed, returns false. */
-bool tape_reader_open(struct tape_reader *, struct tape_file *, struct tape_piece *);
-/* Ends a piece. `error`, when not TAPE_OK, is what its events broke off with: noted once. */
-void tape_reader_close(struct tape_reader *, struct tape_file *, enum tape_error error);
-/* Frees the memory of a closed reader. */
-void tape_reader_free(struct tape_reader *);
+/* Decodes a chunk of the file `fd` into b, whose memory is used again. When b->error is not TAPE_OK
+ * only b->records of its events are good, perhaps none. */
+void tape_decode_piece(struct tape_decoder *, int fd, const struct tape_piece *,
+                       struct tape_buffer *b);
+void tape_decoder_free(struct tape_decoder *);
 
-bool tape_reader_next_record(struct tape_reader *, struct tape_event *);
-
-/* The next event; false at the end (error TAPE_OK) or on damage (see tape_reader_error). */
-static inline bool tape_reader_next(struct tape_reader *r, struct tape_event *e) {
-    if (r->piece->buffer != NULL)
-        return tape_reader_next_record(r, e);
-    return tape_next_event(&r->in, e);
-}
-
-/* The next frame of the event read last, an index into address[]: to be called e.push times for
- * an event with a stack. */
-static inline uint32_t tape_reader_frame(struct tape_reader *r) {
-    if (r->piece->buffer != NULL)
-        return r->piece->buffer->frame[r->frame++];
-    return tape_next_frame(&r->in);
-}
-
-static inline enum tape_error tape_reader_error(const struct tape_reader *r) {
-    return r->error != TAPE_OK ? r->error : r->in.error;
-}
+/* Takes note, once for each piece, that it breaks off behind `good` events. */
+void tape_note_damage(struct tape_file *, struct tape_piece *, uint64_t good, enum tape_error);
 
 #endif

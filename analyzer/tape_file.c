@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zstd.h>
 
 #include "diag.h"
 #include "tape_chunks.h"
@@ -190,12 +189,10 @@ void tape_file_close(struct tape_file *f) {
         tape_buffer_free(f->piece[i].buffer);
     for (size_t i = 0; i < f->text_count; i++)
         free(f->text[i]);
-    ZSTD_freeDCtx(f->zstd);
     free(f->text);
     free(f->stream_end);
     free(f->piece);
     free(f->stream);
-    free(f->stored);
     free(f->health.first_damage);
     free(f->path);
     free(f->tail_path);
@@ -224,26 +221,21 @@ const struct tape_health *tape_file_health(const struct tape_file *f) {
 
 /* ---- clock -------------------------------------------------------------------------------- */
 
-/* The last SAMPLE of a piece. */
-static bool find_sample(struct tape_file *f, struct tape_piece *p, struct clock_pair *pair) {
-    struct tape_reader r = {0};
-    struct tape_event e;
-    bool found = false;
-    if (!tape_reader_open(&r, f, p)) {
-        tape_reader_free(&r);
-        return false;
+/* The last SAMPLE of a piece. Damage is noted when the events themselves are read. */
+static bool find_sample(const struct tape_file *f, struct tape_decoder *d, struct tape_buffer *room,
+                        const struct tape_piece *p, struct clock_pair *pair) {
+    const struct tape_buffer *b = p->buffer;
+    if (b == NULL) {
+        tape_decode_piece(d, f->fd, p, room);
+        b = room;
     }
-    while (tape_reader_next(&r, &e)) {
-        for (uint32_t i = 0; tape_op_has_stack(e.op) && i < e.push; i++)
-            tape_reader_frame(&r);
-        if (e.op == TAPE_OP_SAMPLE) {
-            *pair = (struct clock_pair){e.stamp, e.size};
-            found = true;
-        }
+    for (uint32_t i = b->records; i-- > 0;) {
+        if (tape_record_op(&b->record[i]) != TAPE_OP_SAMPLE)
+            continue;
+        *pair = (struct clock_pair){b->record[i].stamp, b->record[i].size};
+        return true;
     }
-    tape_reader_close(&r, f, TAPE_OK); /* damage is noted when the events themselves are read */
-    tape_reader_free(&r);
-    return found;
+    return false;
 }
 
 static int by_last_stamp(const void *a, const void *b) {
@@ -259,25 +251,28 @@ static struct clock_pair last_sample(struct tape_file *f) {
     for (size_t i = 0; i < f->piece_count; i++)
         last[i] = &f->piece[i];
     qsort(last, f->piece_count, sizeof *last, by_last_stamp);
+    struct tape_decoder decoder = {0};
+    struct tape_buffer *room = xcalloc(1, sizeof *room);
     for (size_t i = 0; i < f->piece_count && i < LOOK_PIECES; i++)
-        if (find_sample(f, last[i], &pair))
+        if (find_sample(f, &decoder, room, last[i], &pair))
             break;
+    tape_buffer_free(room);
+    tape_decoder_free(&decoder);
     free(last);
     return pair;
 }
 
 /* The recorder's chunks have all the same grain; chunks that were buffers of a dead process tell
  * every tick apart, and say nothing of the others. */
-static unsigned find_grain(struct tape_file *f) {
-    struct tape_reader r = {0};
-    unsigned grain = 0;
-    for (size_t i = 0; i < f->piece_count && grain == 0; i++) {
-        if (f->piece[i].buffer != NULL || !tape_reader_open(&r, f, &f->piece[i]))
-            continue;
-        grain = r.in.shift;
-        tape_reader_close(&r, f, TAPE_OK);
-    }
-    tape_reader_free(&r);
+static unsigned find_grain(const struct tape_file *f) {
+    struct tape_decoder decoder = {0};
+    struct tape_buffer *room = xcalloc(1, sizeof *room);
+    for (size_t i = 0; i < f->piece_count && room->shift == 0; i++)
+        if (f->piece[i].buffer == NULL)
+            tape_decode_piece(&decoder, f->fd, &f->piece[i], room);
+    unsigned grain = room->shift;
+    tape_buffer_free(room);
+    tape_decoder_free(&decoder);
     return grain;
 }
 

@@ -193,6 +193,64 @@ static inline uint64_t tape_get_varint(struct tape_in *in, uint64_t limit) {
     return v;
 }
 
+/* ---- reading many ------------------------------------------------------------------------- */
+
+/* The varint in the low bytes of x, which ends within these eight: its value, and its length. */
+static inline uint64_t tape_varint_of(uint64_t x, unsigned *bytes) {
+    const uint64_t stop = ~x & UINT64_C(0x8080808080808080); /* the lowest bit set ends it */
+    *bytes = ((unsigned)__builtin_ctzll(stop) + 1) / 8;
+    x &= (stop ^ (stop - 1)) & UINT64_C(0x7f7f7f7f7f7f7f7f);
+    x = (x & UINT64_C(0x007f007f007f007f)) | (x & UINT64_C(0x7f007f007f007f00)) >> 1;
+    x = (x & UINT64_C(0x00003fff00003fff)) | (x & UINT64_C(0x3fff00003fff0000)) >> 2;
+    return (x & UINT64_C(0x000000000fffffff)) | (x & UINT64_C(0x0fffffff00000000)) >> 4;
+}
+
+static inline uint64_t tape_load_u64(const uint8_t *p) {
+    uint64_t x;
+    memcpy(&x, p, sizeof x);
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    x = __builtin_bswap64(x);
+#endif
+    return x;
+}
+
+/*
+ * Up to n varints of at most `limit` (at least 127) each; returns how many could be read. When
+ * these are fewer than n, the input's error says why. No branch for each value where all are short,
+ * a predictable one where lengths change. One function for each width of what they become.
+ */
+#define TAPE_GET_VARINTS(name, type)                                                               \
+    static inline size_t name(struct tape_in *in, type *out, size_t n, uint64_t limit) {           \
+        const uint64_t more = UINT64_C(0x8080808080808080);                                        \
+        const uint8_t *p = in->p;                                                                  \
+        size_t i = 0;                                                                              \
+        while (i < n && in->end - p >= 8) {                                                        \
+            uint64_t x = tape_load_u64(p);                                                         \
+            if ((x & more) == 0 && n - i >= 8) {                                                   \
+                for (int k = 0; k < 8; k++)                                                        \
+                    out[i + (size_t)k] = p[k];                                                     \
+                i += 8;                                                                            \
+                p += 8;                                                                            \
+                continue;                                                                          \
+            }                                                                                      \
+            unsigned bytes;                                                                        \
+            uint64_t v;                                                                            \
+            if ((~x & more) == 0 || (v = tape_varint_of(x, &bytes)) > limit)                       \
+                break; /* nine or ten bytes, or too much: slowly */                                \
+            out[i++] = (type)v;                                                                    \
+            p += bytes;                                                                            \
+        }                                                                                          \
+        for (in->p = p; i < n; i++) {                                                              \
+            out[i] = (type)tape_get_varint(in, limit);                                             \
+            if (in->error != TAPE_OK)                                                              \
+                break;                                                                             \
+        }                                                                                          \
+        return i;                                                                                  \
+    }
+TAPE_GET_VARINTS(tape_get_varints, uint64_t)
+TAPE_GET_VARINTS(tape_get_varints_u32, uint32_t)
+#undef TAPE_GET_VARINTS
+
 /* ---- checksum ----------------------------------------------------------------------------- */
 
 /* CRC-32C (Castagnoli, reflected polynomial 0x82f63b78), initial value and final xor all ones. */

@@ -46,8 +46,7 @@ static inline uint64_t tape_pack_delta(uint64_t now, uint64_t before) {
 }
 
 static inline uint64_t tape_unpack_delta(uint64_t v, uint64_t before) {
-    int64_t d = tape_unzigzag(v >> 1);
-    return before + (uint64_t)((v & 1) != 0 ? d : d * 16);
+    return before + ((uint64_t)tape_unzigzag(v >> 1) << ((v & 1) != 0 ? 0 : 4));
 }
 
 /* ---- encoding ----------------------------------------------------------------------------- */
@@ -175,45 +174,33 @@ static inline struct tape_encoded tape_encode_events(const struct tape_record *r
 
 /* ---- decoding ----------------------------------------------------------------------------- */
 
-/* One decoded event. Frames of events with a stack are fetched by tape_next_frame. */
-struct tape_event {
-    uint64_t stamp;   /* ticks, a multiple of 2^shift except for the chunk's first */
-    uint64_t address; /* by class: block, resident bytes, thread id, module start */
-    uint64_t size;    /* by class: bytes asked for, CLOCK_MONOTONIC ns, length of the blob */
-    uint32_t pop, push;
-    uint8_t op, align_log2;
-    const uint8_t *blob;
-};
-
+/*
+ * A payload is decoded in two steps: tape_decode_head says how much room its arrays need, then
+ * tape_decode_body fills them. They are those of a region: records, frames (indices into the
+ * return addresses; the bytes of BLOB events lie between them) and return addresses.
+ */
 struct tape_events_in {
     struct tape_in column[TAPE_COLUMNS];
     uint64_t generation;
+    uint32_t events;    /* records */
     uint32_t addresses; /* entries of the dictionary */
     uint32_t frames;    /* pushed frames of all events together */
-    uint32_t left;      /* events not yet read */
+    uint32_t words;     /* room that the frames array needs: frames and the words of blobs */
     unsigned shift;
-    uint64_t tick, alloc, freed, return_address;
-    uint64_t first_stamp, last_stamp;
-    bool started;
-    enum tape_error error; /* sticky */
+    uint64_t first_stamp;
 };
 
-/*
- * Opens a decompressed payload of `events` events. The dictionary is read next, by calling
- * tape_next_address exactly in->addresses times, then the events, by tape_next_event.
- */
-static inline enum tape_error tape_decode_events(struct tape_events_in *in, const void *payload,
-                                                 size_t bytes, uint32_t events,
-                                                 uint64_t first_stamp, uint64_t last_stamp) {
-    *in = (struct tape_events_in){.left = events,
-                                  .first_stamp = first_stamp,
-                                  .last_stamp = last_stamp};
+/* Opens a decompressed payload of `events` events. `payload` must stay until it is decoded. */
+static inline enum tape_error tape_decode_head(struct tape_events_in *in, const void *payload,
+                                               size_t bytes, uint32_t events,
+                                               uint64_t first_stamp) {
+    *in = (struct tape_events_in){.events = events, .first_stamp = first_stamp};
     struct tape_in head = tape_in_of(payload, bytes);
     if (tape_get_u8(&head) > TAPE_EVENTS_VERSION)
-        return in->error = TAPE_E_VERSION;
+        return TAPE_E_VERSION;
     in->shift = tape_get_u8(&head);
     if (in->shift > 32 || events > TAPE_EVENTS_MAX)
-        return in->error = TAPE_E_LIMIT;
+        return TAPE_E_LIMIT;
     in->generation = tape_get_varint(&head, UINT64_MAX);
     in->addresses = (uint32_t)tape_get_varint(&head, TAPE_FRAMES_MAX);
     in->frames = (uint32_t)tape_get_varint(&head, TAPE_FRAMES_MAX);
@@ -225,100 +212,217 @@ static inline enum tape_error tape_decode_events(struct tape_events_in *in, cons
         if (p != NULL)
             in->column[c] = tape_in_of(p, (size_t)length[c]);
     }
+    if (head.error != TAPE_OK)
+        return head.error;
     /* Every dictionary entry and frame takes at least a byte: no allocation larger than the input
-     * can be asked for. */
-    if (head.error == TAPE_OK &&
-        (tape_in_left(&head) != 0 || in->addresses > length[TAPE_COL_ADDRESSES] ||
-         in->frames > length[TAPE_COL_FRAMES] || events != length[TAPE_COL_OP]))
-        head.error = TAPE_E_COLUMN;
-    in->tick = first_stamp >> (in->shift & 63);
-    return in->error = head.error;
+     * can be asked for. A blob's length takes one of its column, so its words are fewer than the
+     * bytes there. */
+    if (tape_in_left(&head) != 0 || in->addresses > length[TAPE_COL_ADDRESSES] ||
+        in->frames > length[TAPE_COL_FRAMES] || events != length[TAPE_COL_OP])
+        return TAPE_E_COLUMN;
+    in->words = in->frames + (uint32_t)length[TAPE_COL_OTHER];
+    return TAPE_OK;
 }
 
-static inline uint64_t tape_next_address(struct tape_events_in *in) {
-    struct tape_in *c = &in->column[TAPE_COL_ADDRESSES];
-    in->return_address += (uint64_t)tape_unzigzag(tape_get_varint(c, UINT64_MAX));
-    if (c->error != TAPE_OK)
-        in->error = c->error;
-    return in->return_address;
+/* Events are decoded in blocks whose columns fit the first cache. */
+#define TAPE_DECODE_BLOCK 256
+
+/* What decoding has got to. */
+struct tape_decode_state {
+    uint64_t tick, alloc, freed; /* of the event before */
+    uint32_t frames;             /* pushed so far */
+    uint32_t *frame;             /* where the next ones go */
+    uint32_t owed;               /* frames pushed that are not decoded yet */
+    bool broken; /* frames are damaged: the block's events cannot be told from them */
+};
+
+/* The columns of a block's events, as far as they can be read. */
+struct tape_decode_block {
+    uint64_t stamp[TAPE_DECODE_BLOCK], alloc[TAPE_DECODE_BLOCK], freed[TAPE_DECODE_BLOCK];
+    uint64_t size[TAPE_DECODE_BLOCK];
+    uint32_t pop[TAPE_DECODE_BLOCK], push[TAPE_DECODE_BLOCK];
+    size_t stamps, allocs, frees;
+};
+
+/* How many of these events allocate, in the low half, and release, in the high half. */
+static inline uint32_t tape_count_ops(const uint8_t *op, size_t n) {
+    uint32_t sum = 0;
+    for (size_t i = 0; i < n; i++) {
+        enum tape_class class = tape_op_class(op[i]);
+        sum += (class == TAPE_CLASS_ALLOC || class == TAPE_CLASS_REALLOC) +
+               ((uint32_t)(class == TAPE_CLASS_FREE || class == TAPE_CLASS_FROM) << 16);
+    }
+    return sum;
 }
 
-/* The next frame of the event read last, as an index into the dictionary: call it event.push
- * times for an event with a stack, before the next tape_next_event. */
-static inline uint32_t tape_next_frame(struct tape_events_in *in) {
+static inline void tape_decode_columns(struct tape_events_in *in, struct tape_decode_state *s,
+                                       const uint8_t *op, size_t n, struct tape_decode_block *b) {
+    struct tape_in *c = in->column;
+    uint32_t ops = tape_count_ops(op, n);
+    b->stamps = tape_get_varints(&c[TAPE_COL_TIME], b->stamp, n, UINT64_MAX);
+    b->frees = tape_get_varints(&c[TAPE_COL_FREE], b->freed, ops >> 16, UINT64_MAX);
+    b->allocs = tape_get_varints(&c[TAPE_COL_ALLOC], b->alloc, ops & 0xffff, UINT64_MAX);
+    b->allocs = tape_get_varints(&c[TAPE_COL_SIZE], b->size, b->allocs, UINT64_MAX);
+    b->allocs = tape_get_varints_u32(&c[TAPE_COL_POP], b->pop, b->allocs, TAPE_POP_MAX);
+    b->allocs = tape_get_varints_u32(&c[TAPE_COL_PUSH], b->push, b->allocs, TAPE_FRAMES_MAX);
+    uint64_t tick = s->tick, first = in->first_stamp, at = s->freed;
+    for (size_t i = 0; i < b->stamps; i++) {
+        tick += b->stamp[i];
+        uint64_t stamp = tick << in->shift;
+        b->stamp[i] = stamp < first ? first : stamp;
+    }
+    s->tick = tick;
+    for (size_t i = 0; i < b->frees; i++)
+        b->freed[i] = at = tape_unpack_delta(b->freed[i], at);
+    s->freed = at;
+    at = s->alloc;
+    uint32_t room = in->frames - s->frames;
+    for (size_t i = 0; i < b->allocs; i++) {
+        b->alloc[i] = at = tape_unpack_delta(b->alloc[i], at);
+        if (b->push[i] > room)
+            b->allocs = i; /* pushes more than the chunk has */
+        room -= b->push[i];
+    }
+    s->alloc = at;
+}
+
+/* The frames that events so far have pushed: all of them must be in the dictionary. */
+static inline enum tape_error tape_decode_frames(struct tape_events_in *in,
+                                                 struct tape_decode_state *s) {
     struct tape_in *c = &in->column[TAPE_COL_FRAMES];
-    uint32_t index = (uint32_t)tape_get_varint(c, UINT32_MAX);
-    if (c->error != TAPE_OK)
-        in->error = c->error;
-    else if (index >= in->addresses)
-        in->error = TAPE_E_FRAME;
-    return in->error == TAPE_OK ? index : 0;
+    size_t n = tape_get_varints_u32(c, s->frame, s->owed, UINT32_MAX);
+    uint32_t most = 0;
+    for (size_t i = 0; i < n; i++)
+        most = s->frame[i] > most ? s->frame[i] : most;
+    s->broken = n < s->owed || (n > 0 && most >= in->addresses);
+    s->frame += n;
+    s->owed = 0;
+    if (!s->broken)
+        return TAPE_OK;
+    return c->error != TAPE_OK ? c->error : TAPE_E_FRAME;
 }
 
-/* The next event; false at the end of the chunk or on an error (in->error). */
-static inline bool tape_next_event(struct tape_events_in *in, struct tape_event *e) {
-    if (in->error != TAPE_OK)
-        return false;
-    if (in->left == 0) { /* nothing may be left over */
-        for (int c = 0; c < TAPE_COLUMNS; c++)
-            if (tape_in_left(&in->column[c]) != 0)
-                in->error = TAPE_E_COLUMN;
-        return false;
-    }
-    struct tape_in *column = in->column;
-    in->left--;
-    e->op = tape_get_u8(&column[TAPE_COL_OP]);
-    in->tick += tape_get_varint(&column[TAPE_COL_TIME], UINT64_MAX);
-    e->stamp = in->started ? in->tick << in->shift : in->first_stamp;
-    if (e->stamp < in->first_stamp)
-        e->stamp = in->first_stamp;
-    in->started = true;
-    e->address = e->size = 0;
-    e->pop = e->push = 0;
-    e->align_log2 = 0;
-    e->blob = NULL;
-    struct tape_in *used = &column[TAPE_COL_FREE];
-    switch (tape_op_class(e->op)) {
-    case TAPE_CLASS_ALLOC:
-    case TAPE_CLASS_REALLOC:
-        used = &column[TAPE_COL_ALLOC];
-        in->alloc = tape_unpack_delta(tape_get_varint(used, UINT64_MAX), in->alloc);
-        e->address = in->alloc;
-        e->size = tape_get_varint(&column[TAPE_COL_SIZE], UINT64_MAX);
-        if (tape_op_has_align(e->op))
-            e->align_log2 = tape_get_u8(&column[TAPE_COL_ALIGN]);
-        e->pop = (uint32_t)tape_get_varint(&column[TAPE_COL_POP], TAPE_POP_MAX);
-        e->push = (uint32_t)tape_get_varint(&column[TAPE_COL_PUSH], in->frames);
-        in->frames -= e->push;
-        if (column[TAPE_COL_SIZE].error != TAPE_OK || column[TAPE_COL_ALIGN].error != TAPE_OK ||
-            column[TAPE_COL_POP].error != TAPE_OK || column[TAPE_COL_PUSH].error != TAPE_OK)
-            in->error = TAPE_E_COLUMN;
-        break;
-    case TAPE_CLASS_FREE:
-    case TAPE_CLASS_FROM:
-        in->freed = tape_unpack_delta(tape_get_varint(used, UINT64_MAX), in->freed);
-        e->address = in->freed;
-        break;
+static inline enum tape_error tape_decode_blob(struct tape_events_in *in,
+                                               struct tape_decode_state *s, unsigned op,
+                                               struct tape_record *r) {
+    struct tape_in *c = &in->column[TAPE_COL_OTHER];
+    enum tape_error error = tape_decode_frames(in, s); /* they lie in front of the bytes */
+    r->addr_op = tape_addr_op(tape_get_varint(c, UINT64_MAX), op);
+    r->size = tape_get_varint(c, TAPE_CHUNK_MAX);
+    const uint8_t *bytes = tape_get_bytes(c, r->size);
+    if (error != TAPE_OK || c->error != TAPE_OK)
+        return error != TAPE_OK ? error : c->error;
+    r->push = (uint32_t)(r->size + 3) / 4;
+    if (r->push > 0)
+        s->frame[r->push - 1] = 0;
+    tape_put_bytes((uint8_t *)s->frame, bytes, (size_t)r->size);
+    s->frame += r->push;
+    return TAPE_OK;
+}
+
+/* An event of another class than the common two. */
+static inline enum tape_error tape_decode_rare(struct tape_events_in *in,
+                                               struct tape_decode_state *s, unsigned op,
+                                               struct tape_record *r) {
+    struct tape_in *c = &in->column[TAPE_COL_OTHER];
+    r->pop_align = r->push = 0;
+    switch (tape_op_class(op)) {
     case TAPE_CLASS_SAMPLE:
-        used = &column[TAPE_COL_OTHER];
-        e->address = tape_get_varint(used, UINT64_MAX);
-        e->size = tape_get_varint(used, UINT64_MAX);
-        break;
+        r->addr_op = tape_addr_op(tape_get_varint(c, UINT64_MAX), op);
+        r->size = tape_get_varint(c, UINT64_MAX);
+        return c->error;
     case TAPE_CLASS_BLOB:
-        used = &column[TAPE_COL_OTHER];
-        e->address = tape_get_varint(used, UINT64_MAX);
-        e->size = tape_get_varint(used, TAPE_CHUNK_MAX);
-        e->blob = tape_get_bytes(used, e->size);
-        break;
-    case TAPE_CLASS_NONE:
-        in->error = TAPE_E_OP;
-        break;
+        return tape_decode_blob(in, s, op, r);
+    default:
+        return TAPE_E_OP;
     }
-    if (used->error != TAPE_OK)
-        in->error = used->error;
-    if (column[TAPE_COL_TIME].error != TAPE_OK)
-        in->error = column[TAPE_COL_TIME].error;
-    return in->error == TAPE_OK;
+}
+
+/* Puts the n events of a block together; *done is how many of them are good. */
+static inline enum tape_error tape_decode_block(struct tape_events_in *in,
+                                                struct tape_decode_state *s, const uint8_t *op,
+                                                size_t n, struct tape_record *record,
+                                                size_t *done) {
+    struct tape_decode_block b;
+    enum tape_error error = TAPE_OK;
+    size_t i = 0, a = 0, f = 0;
+    tape_decode_columns(in, s, op, n, &b);
+    for (; i < n; i++) {
+        struct tape_record *r = &record[i];
+        enum tape_class class = tape_op_class(op[i]);
+        if (i == b.stamps) {
+            error = in->column[TAPE_COL_TIME].error;
+            break;
+        }
+        r->stamp = b.stamp[i];
+        if (class == TAPE_CLASS_FREE || class == TAPE_CLASS_FROM) {
+            if (f == b.frees) {
+                error = in->column[TAPE_COL_FREE].error;
+                break;
+            }
+            r->addr_op = tape_addr_op(b.freed[f++], op[i]);
+            r->size = r->pop_align = r->push = 0;
+        } else if (class == TAPE_CLASS_ALLOC || class == TAPE_CLASS_REALLOC) {
+            if (a == b.allocs) {
+                error = TAPE_E_COLUMN;
+                break;
+            }
+            r->addr_op = tape_addr_op(b.alloc[a], op[i]);
+            r->size = b.size[a];
+            r->pop_align = b.pop[a];
+            r->push = b.push[a];
+            s->frames += b.push[a];
+            s->owed += b.push[a++];
+            if (tape_op_has_align(op[i])) {
+                struct tape_in *c = &in->column[TAPE_COL_ALIGN];
+                r->pop_align |= (uint32_t)tape_get_u8(c) << TAPE_POP_BITS;
+                if ((error = c->error) != TAPE_OK) {
+                    s->owed -= r->push;
+                    break;
+                }
+            }
+        } else if ((error = tape_decode_rare(in, s, op[i], r)) != TAPE_OK) {
+            break;
+        }
+    }
+    if (!s->broken) {
+        enum tape_error frames = tape_decode_frames(in, s);
+        error = error != TAPE_OK ? error : frames;
+    }
+    *done = s->broken ? 0 : i;
+    return error;
+}
+
+/*
+ * Decodes everything: record[] has room for in->events, frame[] for in->words, address[] for
+ * in->addresses. *records is the number of events that are good; when these are not all, or a
+ * column has something left over, the result says why. Stamps are ticks, multiples of 2^shift but
+ * for the first, and never below the chunk's first stamp.
+ */
+static inline enum tape_error tape_decode_body(struct tape_events_in *in,
+                                               struct tape_record *record, uint32_t *frame,
+                                               uint64_t *address, uint32_t *records) {
+    struct tape_in *column = in->column;
+    struct tape_decode_state s = {.tick = in->first_stamp >> in->shift, .frame = frame};
+    uint64_t before = 0;
+    *records = 0;
+    tape_get_varints(&column[TAPE_COL_ADDRESSES], address, in->addresses, UINT64_MAX);
+    for (uint32_t i = 0; i < in->addresses; i++)
+        address[i] = before += (uint64_t)tape_unzigzag(address[i]);
+    enum tape_error error = column[TAPE_COL_ADDRESSES].error;
+    while (error == TAPE_OK && *records < in->events) {
+        uint32_t left = in->events - *records;
+        size_t n = left < TAPE_DECODE_BLOCK ? left : TAPE_DECODE_BLOCK, done;
+        const uint8_t *op = tape_get_bytes(&column[TAPE_COL_OP], n);
+        error = tape_decode_block(in, &s, op, n, record + *records, &done);
+        *records += (uint32_t)done;
+    }
+    if (*records > 0)
+        record[0].stamp = in->first_stamp;
+    for (int c = 0; c < TAPE_COLUMNS && error == TAPE_OK; c++)
+        if (tape_in_left(&column[c]) != 0)
+            error = TAPE_E_COLUMN; /* nothing may be left over */
+    return error;
 }
 
 #endif

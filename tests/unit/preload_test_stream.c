@@ -53,9 +53,10 @@ static void *record_pairs(void *arg) {
     return NULL;
 }
 
-static void count_event(struct found *f, const struct tape_event *e, uint32_t depth,
+static void count_event(struct found *f, const struct tape_record *e, uint32_t depth,
                         uint32_t *depth_at_zero) {
-    switch (tape_op_class(e->op)) {
+    unsigned op = tape_record_op(e);
+    switch (tape_op_class(op)) {
     case TAPE_CLASS_ALLOC:
         f->allocations++;
         if (e->size == 0)
@@ -70,8 +71,8 @@ static void count_event(struct found *f, const struct tape_event *e, uint32_t de
         f->samples++;
         break;
     default:
-        f->threads += e->op == TAPE_OP_THREAD;
-        f->other += e->op != TAPE_OP_THREAD;
+        f->threads += op == TAPE_OP_THREAD;
+        f->other += op != TAPE_OP_THREAD;
         break;
     }
 }
@@ -83,22 +84,27 @@ static void read_events(struct found *f, const struct tape_chunk_header *h, cons
     else
         memcpy(raw, p, h->raw_bytes);
     struct tape_events_in in;
-    struct tape_event e;
-    uint32_t depth = 0, depth_at_zero = 0;
-    f->error = tape_decode_events(&in, raw, h->raw_bytes, h->events, h->first_stamp, h->last_stamp);
+    assert_int_equal(tape_decode_head(&in, raw, h->raw_bytes, h->events, h->first_stamp), TAPE_OK);
+    struct tape_record *record = malloc(in.events * sizeof *record);
+    uint32_t *frame = malloc(in.words * sizeof *frame + 1), events;
+    uint64_t *address = malloc(in.addresses * sizeof *address + 1);
+    f->error = tape_decode_body(&in, record, frame, address, &events);
     for (uint32_t i = 0; i < in.addresses; i++)
-        assert_true(tape_next_address(&in) != 0);
-    while (tape_next_event(&in, &e)) {
-        for (uint32_t i = 0; i < e.push && tape_op_has_stack(e.op); i++)
-            tape_next_frame(&in);
-        assert_true(e.pop <= depth);
-        depth = depth - e.pop + e.push;
-        if (e.op == TAPE_OP_THREAD)
+        assert_true(address[i] != 0);
+    uint32_t depth = 0, depth_at_zero = 0;
+    for (uint32_t i = 0; i < events; i++) {
+        if (tape_op_has_stack(tape_record_op(&record[i]))) {
+            uint32_t pop = record[i].pop_align & TAPE_POP_MAX;
+            assert_true(pop <= depth);
+            depth = depth - pop + record[i].push;
+        } else if (tape_record_op(&record[i]) == TAPE_OP_THREAD) {
             depth = depth_at_zero = 0;
-        count_event(f, &e, depth, &depth_at_zero);
+        }
+        count_event(f, &record[i], depth, &depth_at_zero);
     }
-    if (in.error != TAPE_OK)
-        f->error = in.error;
+    free(record);
+    free(frame);
+    free(address);
     free(raw);
 }
 

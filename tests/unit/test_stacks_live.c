@@ -194,27 +194,39 @@ static void live_map(void **state) {
         uint64_t k = below(ADDRESSES), address = 0x7f0000000010 + k * (k % 3 == 0 ? 16 : 4096);
         if (k % 3 != 0)
             address += UINT64_C(1) << 40;
-        struct block *b = live_find(&l, address);
+        const struct block *b = live_find(&l, address);
         assert_true((b != NULL) == alive[k]);
-        bool grow = (i / 100000) % 2 == 0 ? below(4) != 0 : below(4) == 0;
+        if (i % 8 == 0)
+            live_prefetch_block(&l, address);
+        bool is_new, grow = (i / 100000) % 2 == 0 ? below(4) != 0 : below(4) == 0;
         if (b != NULL) {
-            assert_true(b->address == address && b->size == k);
+            assert_true(b->address == address && b->size == k && b->stack == (uint32_t)k);
+            assert_ptr_equal(live_add(&l, address, &is_new), b);
+            assert_false(is_new);
             if (!grow) {
-                live_remove(&l, b);
+                assert_ptr_equal(live_take(&l, address), b);
+                assert_true(b->address == address && b->size == k && b->stack == (uint32_t)k);
+                assert_null(live_take(&l, address));
                 alive[k] = false;
                 count--;
             }
         } else if (grow) {
-            *live_add(&l, address) = (struct block){.address = address, .size = k};
+            *live_add(&l, address, &is_new) =
+                (struct block){.address = address, .size = k, .stack = (uint32_t)k};
+            assert_true(is_new);
             alive[k] = true;
             count++;
+        } else {
+            assert_null(live_take(&l, address));
         }
         assert_true(l.count == count);
     }
     size_t found = 0;
     for (size_t i = 0; i <= l.mask; i++)
-        found += l.slot[i].address != 0;
+        found += live_at(&l, i) != NULL;
     assert_true(found == count);
+    /* Places are used again: there were never more than addresses. */
+    assert_true(l.used <= ADDRESSES);
     live_free(&l);
     free(alive);
 }
