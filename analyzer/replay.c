@@ -9,7 +9,8 @@
 #include "live.h"
 #include "merge.h"
 
-#define OBSERVERS_MAX 4
+#define OBSERVERS_MAX  4
+#define WORTH_FETCHING 4096 /* blocks; a smaller map lies in the cache */
 
 struct stream_state {
     uint32_t thread;
@@ -428,6 +429,8 @@ static inline void take_event(struct replay *r, const struct merge_run *run, uin
 /* Events that have just been decoded: what their addresses lead to in the map is fetched for all of
  * them at once, first the slots, then the blocks. */
 static void prefetch(const struct replay *r, const struct merge_run *run) {
+    if (r->live.used < WORTH_FETCHING)
+        return;
     for (uint32_t i = 0; i < run->ahead; i++)
         live_prefetch(&r->live, tape_record_address(&run->record[i]));
     for (uint32_t i = 0; i < run->ahead; i++)
