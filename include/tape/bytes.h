@@ -21,7 +21,7 @@ enum tape_error {
     TAPE_OK = 0,
     TAPE_E_SHORT,    /* ends before the value does */
     TAPE_E_MAGIC,    /* not the magic number that belongs here */
-    TAPE_E_VERSION,  /* written by a newer heaptape */
+    TAPE_E_VERSION,  /* of a version that this reader does not have */
     TAPE_E_FEATURE,  /* needs a feature that this reader does not have */
     TAPE_E_CHECKSUM, /* checksum does not match */
     TAPE_E_VARINT,   /* number longer than 64 bits */
@@ -42,7 +42,7 @@ static inline const char *tape_error_text(enum tape_error e) {
     case TAPE_E_MAGIC:
         return "wrong magic number";
     case TAPE_E_VERSION:
-        return "written by a newer heaptape";
+        return "of a version that this heaptape does not read";
     case TAPE_E_FEATURE:
         return "uses a feature unknown to this heaptape";
     case TAPE_E_CHECKSUM:

@@ -14,22 +14,26 @@
 #include "format.h"
 #include "tail.h"
 
-#define TAPE_EVENTS_VERSION 1
+#define TAPE_EVENTS_VERSION 2
 #define TAPE_EVENTS_MAX     (UINT32_C(1) << 24) /* events in a chunk */
 #define TAPE_FRAMES_MAX     (UINT32_C(1) << 28) /* pushed frames and dictionary entries in a chunk */
+#define TAPE_BACK           0x40 /* in the op column: the address of an event up to 255 before */
+#define TAPE_BACK_MAX       255
+#define TAPE_DEEP           15 /* the larger of pop and push that fit in the stack column, plus one */
 
 enum tape_column {
     TAPE_COL_ADDRESSES, /* the dictionary: return addresses, zigzag difference to the one before */
-    TAPE_COL_OP,        /* one byte an event */
+    TAPE_COL_OP,        /* one byte an event, with TAPE_BACK */
     TAPE_COL_TIME,      /* (stamp >> shift) minus the one before; the first to first_stamp */
-    TAPE_COL_ALLOC,     /* block addresses made by ALLOC and REALLOC, packed difference */
-    TAPE_COL_FREE,      /* block addresses of FREE and FROM, packed difference */
+    TAPE_COL_ALLOC,     /* addresses of ALLOC and REALLOC without TAPE_BACK, packed difference */
+    TAPE_COL_FREE,      /* addresses of FREE and FROM without TAPE_BACK, packed difference */
     TAPE_COL_SIZE,      /* sizes of ALLOC and REALLOC */
     TAPE_COL_ALIGN,     /* log2 of the alignment, a byte, for ops that have one */
-    TAPE_COL_POP,       /* frames popped, for events with a stack */
-    TAPE_COL_PUSH,      /* frames pushed, for events with a stack */
+    TAPE_COL_STACK,     /* a byte, for events with a stack: frames popped << 4 | frames pushed */
+    TAPE_COL_DEEP,      /* what such a half that is TAPE_DEEP is short of */
     TAPE_COL_FRAMES,    /* dictionary indices, outermost first */
     TAPE_COL_OTHER,     /* SAMPLE: address, size; BLOB: address, length, bytes */
+    TAPE_COL_BACK,      /* a byte, for events with TAPE_BACK: how many events before */
     TAPE_COLUMNS
 };
 
@@ -46,14 +50,27 @@ static inline uint64_t tape_pack_delta(uint64_t now, uint64_t before) {
 }
 
 static inline uint64_t tape_unpack_delta(uint64_t v, uint64_t before) {
-    return before + ((uint64_t)tape_unzigzag(v >> 1) << ((v & 1) != 0 ? 0 : 4));
+    int64_t d = tape_unzigzag(v >> 1);
+    return before + (uint64_t)((v & 1) != 0 ? d : d * 16);
 }
 
 /* ---- encoding ----------------------------------------------------------------------------- */
 
+/* Where the latest event about an address was, by a hash of it; a collision costs bytes only. */
+#define TAPE_LATEST_BITS 11
+
+static inline uint32_t tape_latest_slot(uint64_t address) {
+    return (uint32_t)(address >> 4) * UINT32_C(0x9e3779b1) >> (32 - TAPE_LATEST_BITS);
+}
+
 /* Worst-case bytes of the encoder's scratch memory for a region of these capacities. */
 static inline size_t tape_events_scratch(size_t records, size_t frames, size_t addresses) {
-    return 64 + TAPE_COLUMNS * TAPE_VARINT_MAX + records * 76 + frames * 10 + addresses * 18;
+    return (sizeof(uint32_t) << TAPE_LATEST_BITS) + 64 + TAPE_COLUMNS * TAPE_VARINT_MAX +
+           records * 78 + frames * 10 + addresses * 18;
+}
+
+static inline uint8_t *tape_put_deep(uint8_t *p, uint32_t frames) {
+    return frames < TAPE_DEEP ? p : tape_put_varint(p, frames - TAPE_DEEP);
 }
 
 struct tape_encoded {
@@ -81,11 +98,15 @@ static inline struct tape_encoded tape_encode_events(const struct tape_record *r
         count * 10,
         count * 10,
         count,
-        count * 4,
-        count * 5,
+        count,
+        count * 9,
         frame_count * 5,
         count * 25 + frame_count * 4,
+        count,
     };
+    uint32_t *latest = (uint32_t *)(void *)scratch; /* slot of an address → event + 1 */
+    scratch += sizeof *latest << TAPE_LATEST_BITS;
+    memset(latest, 0, sizeof *latest << TAPE_LATEST_BITS);
     uint32_t *local = (uint32_t *)(void *)scratch; /* region index → dictionary index + 1 */
     memset(local, 0, address_count * sizeof *local);
     uint8_t *start[TAPE_COLUMNS], *at[TAPE_COLUMNS];
@@ -105,20 +126,40 @@ static inline struct tape_encoded tape_encode_events(const struct tape_record *r
         unsigned op = tape_record_op(r);
         uint64_t address = tape_record_address(r);
         uint64_t now = r->stamp > stamp ? r->stamp : stamp;
-        *at[TAPE_COL_OP]++ = (uint8_t)op;
+        enum tape_class cls = tape_op_class(op);
+        size_t back = 0; /* how many events before there was one about this address */
+        if (cls >= TAPE_CLASS_ALLOC && cls <= TAPE_CLASS_FROM) {
+            uint32_t *event = &latest[tape_latest_slot(address)];
+            if (*event != 0 && i + 1 - *event <= TAPE_BACK_MAX &&
+                tape_record_address(&records[*event - 1]) == address) {
+                back = i + 1 - *event;
+                *at[TAPE_COL_BACK]++ = (uint8_t)back;
+            }
+            *event = (uint32_t)i + 1;
+        }
+        *at[TAPE_COL_OP]++ = (uint8_t)(back != 0 ? op | TAPE_BACK : op);
         at[TAPE_COL_TIME] = tape_put_varint(at[TAPE_COL_TIME], (now >> shift) - (stamp >> shift));
         stamp = now;
-        switch (tape_op_class(op)) {
+        switch (cls) {
         case TAPE_CLASS_ALLOC:
         case TAPE_CLASS_REALLOC:
-            at[TAPE_COL_ALLOC] =
-                tape_put_varint(at[TAPE_COL_ALLOC], tape_pack_delta(address, alloc));
-            alloc = address;
+            if (back == 0) {
+                at[TAPE_COL_ALLOC] =
+                    tape_put_varint(at[TAPE_COL_ALLOC], tape_pack_delta(address, alloc));
+                alloc = address;
+            }
             at[TAPE_COL_SIZE] = tape_put_varint(at[TAPE_COL_SIZE], r->size);
             if (tape_op_has_align(op))
                 *at[TAPE_COL_ALIGN]++ = (uint8_t)(r->pop_align >> TAPE_POP_BITS);
-            at[TAPE_COL_POP] = tape_put_varint(at[TAPE_COL_POP], r->pop_align & TAPE_POP_MAX);
-            at[TAPE_COL_PUSH] = tape_put_varint(at[TAPE_COL_PUSH], r->push);
+            uint32_t pop = r->pop_align & TAPE_POP_MAX;
+            if (pop < TAPE_DEEP && r->push < TAPE_DEEP) {
+                *at[TAPE_COL_STACK]++ = (uint8_t)(pop << 4 | r->push);
+            } else {
+                *at[TAPE_COL_STACK]++ = (uint8_t)((pop < TAPE_DEEP ? pop : TAPE_DEEP) << 4 |
+                                                  (r->push < TAPE_DEEP ? r->push : TAPE_DEEP));
+                at[TAPE_COL_DEEP] = tape_put_deep(at[TAPE_COL_DEEP], pop);
+                at[TAPE_COL_DEEP] = tape_put_deep(at[TAPE_COL_DEEP], r->push);
+            }
             for (uint32_t k = 0; k < r->push; k++) {
                 uint32_t index = frames[frame++];
                 if (local[index] == 0) {
@@ -134,8 +175,11 @@ static inline struct tape_encoded tape_encode_events(const struct tape_record *r
             break;
         case TAPE_CLASS_FREE:
         case TAPE_CLASS_FROM:
-            at[TAPE_COL_FREE] = tape_put_varint(at[TAPE_COL_FREE], tape_pack_delta(address, freed));
-            freed = address;
+            if (back == 0) {
+                at[TAPE_COL_FREE] =
+                    tape_put_varint(at[TAPE_COL_FREE], tape_pack_delta(address, freed));
+                freed = address;
+            }
             break;
         case TAPE_CLASS_SAMPLE:
             at[TAPE_COL_OTHER] = tape_put_varint(at[TAPE_COL_OTHER], address);
@@ -196,7 +240,7 @@ static inline enum tape_error tape_decode_head(struct tape_events_in *in, const 
                                                uint64_t first_stamp) {
     *in = (struct tape_events_in){.events = events, .first_stamp = first_stamp};
     struct tape_in head = tape_in_of(payload, bytes);
-    if (tape_get_u8(&head) > TAPE_EVENTS_VERSION)
+    if (tape_get_u8(&head) != TAPE_EVENTS_VERSION)
         return TAPE_E_VERSION;
     in->shift = tape_get_u8(&head);
     if (in->shift > 32 || events > TAPE_EVENTS_MAX)
@@ -229,7 +273,7 @@ static inline enum tape_error tape_decode_head(struct tape_events_in *in, const 
 
 /* What decoding has got to. */
 struct tape_decode_state {
-    uint64_t tick, alloc, freed; /* of the event before */
+    uint64_t tick, alloc, freed; /* of the event before that has one in its column */
     uint32_t frames;             /* pushed so far */
     uint32_t *frame;             /* where the next ones go */
     uint32_t owed;               /* frames pushed that are not decoded yet */
@@ -240,32 +284,49 @@ struct tape_decode_state {
 struct tape_decode_block {
     uint64_t stamp[TAPE_DECODE_BLOCK], alloc[TAPE_DECODE_BLOCK], freed[TAPE_DECODE_BLOCK];
     uint64_t size[TAPE_DECODE_BLOCK];
-    uint32_t pop[TAPE_DECODE_BLOCK], push[TAPE_DECODE_BLOCK];
-    size_t stamps, allocs, frees;
+    const uint8_t *stack, *back;
+    size_t stamps, allocs, frees, sizes, stacks, backs;
 };
 
-/* How many of these events allocate, in the low half, and release, in the high half. */
-static inline uint32_t tape_count_ops(const uint8_t *op, size_t n) {
-    uint32_t sum = 0;
+static inline enum tape_class tape_coded_class(uint8_t op) {
+    return tape_op_class(op & ~(unsigned)TAPE_BACK);
+}
+
+/* How many of these events have a stack, an address in ALLOC, one in FREE, and one in BACK: 16 bits
+ * each, from the lowest on. */
+static inline uint64_t tape_count_ops(const uint8_t *op, size_t n) {
+    uint64_t sum = 0;
     for (size_t i = 0; i < n; i++) {
-        enum tape_class class = tape_op_class(op[i]);
-        sum += (class == TAPE_CLASS_ALLOC || class == TAPE_CLASS_REALLOC) +
-               ((uint32_t)(class == TAPE_CLASS_FREE || class == TAPE_CLASS_FROM) << 16);
+        enum tape_class class = tape_coded_class(op[i]);
+        uint64_t alloc = class == TAPE_CLASS_ALLOC || class == TAPE_CLASS_REALLOC;
+        uint64_t release = class == TAPE_CLASS_FREE || class == TAPE_CLASS_FROM;
+        sum += alloc | ((op[i] & TAPE_BACK) != 0 ? UINT64_C(1) << 48 : alloc << 16 | release << 32);
     }
     return sum;
+}
+
+/* Up to n bytes in place; how many there are in *got. */
+static inline const uint8_t *tape_get_bytes_upto(struct tape_in *in, size_t n, size_t *got) {
+    *got = n < tape_in_left(in) ? n : tape_in_left(in);
+    const uint8_t *p = in->p;
+    if (*got < n)
+        in->error = TAPE_E_SHORT;
+    if (*got > 0)
+        in->p += *got;
+    return p;
 }
 
 static inline void tape_decode_columns(struct tape_events_in *in, struct tape_decode_state *s,
                                        const uint8_t *op, size_t n, struct tape_decode_block *b) {
     struct tape_in *c = in->column;
-    uint32_t ops = tape_count_ops(op, n);
+    uint64_t ops = tape_count_ops(op, n);
     b->stamps = tape_get_varints(&c[TAPE_COL_TIME], b->stamp, n, UINT64_MAX);
-    b->frees = tape_get_varints(&c[TAPE_COL_FREE], b->freed, ops >> 16, UINT64_MAX);
-    b->allocs = tape_get_varints(&c[TAPE_COL_ALLOC], b->alloc, ops & 0xffff, UINT64_MAX);
-    b->allocs = tape_get_varints(&c[TAPE_COL_SIZE], b->size, b->allocs, UINT64_MAX);
-    b->allocs = tape_get_varints_u32(&c[TAPE_COL_POP], b->pop, b->allocs, TAPE_POP_MAX);
-    b->allocs = tape_get_varints_u32(&c[TAPE_COL_PUSH], b->push, b->allocs, TAPE_FRAMES_MAX);
-    uint64_t tick = s->tick, first = in->first_stamp, at = s->freed;
+    b->sizes = tape_get_varints(&c[TAPE_COL_SIZE], b->size, ops & 0xffff, UINT64_MAX);
+    b->allocs = tape_get_varints(&c[TAPE_COL_ALLOC], b->alloc, ops >> 16 & 0xffff, UINT64_MAX);
+    b->frees = tape_get_varints(&c[TAPE_COL_FREE], b->freed, ops >> 32 & 0xffff, UINT64_MAX);
+    b->stack = tape_get_bytes_upto(&c[TAPE_COL_STACK], ops & 0xffff, &b->stacks);
+    b->back = tape_get_bytes_upto(&c[TAPE_COL_BACK], ops >> 48, &b->backs);
+    uint64_t tick = s->tick, first = in->first_stamp;
     for (size_t i = 0; i < b->stamps; i++) {
         tick += b->stamp[i];
         uint64_t stamp = tick << in->shift;
@@ -273,17 +334,9 @@ static inline void tape_decode_columns(struct tape_events_in *in, struct tape_de
     }
     s->tick = tick;
     for (size_t i = 0; i < b->frees; i++)
-        b->freed[i] = at = tape_unpack_delta(b->freed[i], at);
-    s->freed = at;
-    at = s->alloc;
-    uint32_t room = in->frames - s->frames;
-    for (size_t i = 0; i < b->allocs; i++) {
-        b->alloc[i] = at = tape_unpack_delta(b->alloc[i], at);
-        if (b->push[i] > room)
-            b->allocs = i; /* pushes more than the chunk has */
-        room -= b->push[i];
-    }
-    s->alloc = at;
+        b->freed[i] = s->freed = tape_unpack_delta(b->freed[i], s->freed);
+    for (size_t i = 0; i < b->allocs; i++)
+        b->alloc[i] = s->alloc = tape_unpack_delta(b->alloc[i], s->alloc);
 }
 
 /* The frames that events so far have pushed: all of them must be in the dictionary. */
@@ -338,52 +391,80 @@ static inline enum tape_error tape_decode_rare(struct tape_events_in *in,
     }
 }
 
-/* Puts the n events of a block together; *done is how many of them are good. */
+/* The stack change of an event; `half` of the stack column holds pop and push. */
+static inline enum tape_error tape_decode_stack(struct tape_events_in *in,
+                                                struct tape_decode_state *s, unsigned half,
+                                                struct tape_record *r) {
+    struct tape_in *c = &in->column[TAPE_COL_DEEP];
+    uint64_t pop = half >> 4, push = half & 15;
+    if (pop == TAPE_DEEP)
+        pop += tape_get_varint(c, TAPE_POP_MAX - TAPE_DEEP);
+    if (push == TAPE_DEEP)
+        push += tape_get_varint(c, TAPE_FRAMES_MAX);
+    if (push > in->frames - s->frames)
+        return TAPE_E_COLUMN;
+    r->pop_align = (uint32_t)pop;
+    r->push = (uint32_t)push;
+    return c->error;
+}
+
+/* Puts the n events of a block together, the first of which is record[at]; *done is how many of
+ * them are good. */
 static inline enum tape_error tape_decode_block(struct tape_events_in *in,
                                                 struct tape_decode_state *s, const uint8_t *op,
-                                                size_t n, struct tape_record *record,
+                                                size_t n, struct tape_record *record, size_t at,
                                                 size_t *done) {
     struct tape_decode_block b;
     enum tape_error error = TAPE_OK;
-    size_t i = 0, a = 0, f = 0;
+    size_t i = 0, alloc = 0, freed = 0, stack = 0, back = 0;
     tape_decode_columns(in, s, op, n, &b);
     for (; i < n; i++) {
-        struct tape_record *r = &record[i];
-        enum tape_class class = tape_op_class(op[i]);
-        if (i == b.stamps) {
-            error = in->column[TAPE_COL_TIME].error;
+        struct tape_record *r = &record[at + i];
+        enum tape_class class = tape_coded_class(op[i]);
+        bool allocates = class == TAPE_CLASS_ALLOC || class == TAPE_CLASS_REALLOC;
+        bool releases = class == TAPE_CLASS_FREE || class == TAPE_CLASS_FROM;
+        unsigned kind = op[i] & ~(unsigned)TAPE_BACK;
+        uint64_t address;
+        error = TAPE_E_COLUMN; /* unless it is found to be good */
+        if (i == b.stamps)
+            break;
+        r->stamp = b.stamp[i];
+        if (!allocates && !releases) {
+            if (kind == op[i] && (error = tape_decode_rare(in, s, kind, r)) == TAPE_OK)
+                continue;
             break;
         }
-        r->stamp = b.stamp[i];
-        if (class == TAPE_CLASS_FREE || class == TAPE_CLASS_FROM) {
-            if (f == b.frees) {
-                error = in->column[TAPE_COL_FREE].error;
+        if (kind != op[i]) {
+            if (back == b.backs || b.back[back] == 0 || b.back[back] > at + i)
                 break;
-            }
-            r->addr_op = tape_addr_op(b.freed[f++], op[i]);
-            r->size = r->pop_align = r->push = 0;
-        } else if (class == TAPE_CLASS_ALLOC || class == TAPE_CLASS_REALLOC) {
-            if (a == b.allocs) {
-                error = TAPE_E_COLUMN;
+            address = tape_record_address(r - b.back[back++]);
+        } else if (allocates) {
+            if (alloc == b.allocs)
                 break;
-            }
-            r->addr_op = tape_addr_op(b.alloc[a], op[i]);
-            r->size = b.size[a];
-            r->pop_align = b.pop[a];
-            r->push = b.push[a];
-            s->frames += b.push[a];
-            s->owed += b.push[a++];
-            if (tape_op_has_align(op[i])) {
+            address = b.alloc[alloc++];
+        } else {
+            if (freed == b.frees)
+                break;
+            address = b.freed[freed++];
+        }
+        r->addr_op = tape_addr_op(address, kind);
+        r->size = r->pop_align = r->push = 0;
+        if (allocates) {
+            if (stack == b.sizes || stack == b.stacks)
+                break;
+            r->size = b.size[stack];
+            error = tape_decode_stack(in, s, b.stack[stack++], r);
+            if (tape_op_has_align(kind)) {
                 struct tape_in *c = &in->column[TAPE_COL_ALIGN];
                 r->pop_align |= (uint32_t)tape_get_u8(c) << TAPE_POP_BITS;
-                if ((error = c->error) != TAPE_OK) {
-                    s->owed -= r->push;
-                    break;
-                }
+                error = error != TAPE_OK ? error : c->error;
             }
-        } else if ((error = tape_decode_rare(in, s, op[i], r)) != TAPE_OK) {
-            break;
+            if (error != TAPE_OK)
+                break;
+            s->frames += r->push;
+            s->owed += r->push;
         }
+        error = TAPE_OK;
     }
     if (!s->broken) {
         enum tape_error frames = tape_decode_frames(in, s);
@@ -406,15 +487,16 @@ static inline enum tape_error tape_decode_body(struct tape_events_in *in,
     struct tape_decode_state s = {.tick = in->first_stamp >> in->shift, .frame = frame};
     uint64_t before = 0;
     *records = 0;
-    tape_get_varints(&column[TAPE_COL_ADDRESSES], address, in->addresses, UINT64_MAX);
-    for (uint32_t i = 0; i < in->addresses; i++)
+    size_t n_addresses =
+        tape_get_varints(&column[TAPE_COL_ADDRESSES], address, in->addresses, UINT64_MAX);
+    for (size_t i = 0; i < n_addresses; i++)
         address[i] = before += (uint64_t)tape_unzigzag(address[i]);
     enum tape_error error = column[TAPE_COL_ADDRESSES].error;
     while (error == TAPE_OK && *records < in->events) {
         uint32_t left = in->events - *records;
         size_t n = left < TAPE_DECODE_BLOCK ? left : TAPE_DECODE_BLOCK, done;
         const uint8_t *op = tape_get_bytes(&column[TAPE_COL_OP], n);
-        error = tape_decode_block(in, &s, op, n, record + *records, &done);
+        error = tape_decode_block(in, &s, op, n, record, *records, &done);
         *records += (uint32_t)done;
     }
     if (*records > 0)

@@ -268,8 +268,10 @@ static struct sample make_sample(void) {
         stamp += number(20);
         if (below(50) == 0 && stamp > 1000)
             stamp -= below(1000); /* as another core's counter may */
-        *r = (struct tape_record){.stamp = stamp,
-                                  .addr_op = tape_addr_op(number(56) & TAPE_ADDRESS_MASK, op)};
+        uint64_t address = number(56) & TAPE_ADDRESS_MASK;
+        if (i > 0 && below(3) == 0) /* one seen before, nearly always a short while ago */
+            address = tape_record_address(r - 1 - below(below(4) == 0 || i < 9 ? i : 9));
+        *r = (struct tape_record){.stamp = stamp, .addr_op = tape_addr_op(address, op)};
         switch (tape_op_class(op)) {
         case TAPE_CLASS_BLOB:
             r->size = number(12);
@@ -430,6 +432,49 @@ static bool decode_all(const uint8_t *payload, size_t bytes, uint32_t events) {
     return d.error == TAPE_OK && d.records == events;
 }
 
+/* An address is taken from at most 255 events before, and only where both are about blocks. */
+static void addresses_again(void **state) {
+    (void)state;
+    enum { SPAN = TAPE_BACK_MAX };
+    const struct {
+        size_t distance;
+        unsigned first, last;
+        bool taken;
+    } cases[] = {
+        {1, TAPE_OP_malloc, TAPE_OP_free, true},
+        {1, TAPE_OP_free, TAPE_OP_malloc, true},
+        {SPAN, TAPE_OP_REALLOC_FROM, TAPE_OP_realloc, true},
+        {SPAN + 1, TAPE_OP_malloc, TAPE_OP_free, false},
+        {2, TAPE_OP_SAMPLE, TAPE_OP_malloc, false},
+        {2, TAPE_OP_free, TAPE_OP_SAMPLE, false},
+    };
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+        struct tape_record r[SPAN + 2] = {{0}};
+        size_t n = cases[k].distance + 1;
+        for (size_t i = 0; i < n; i++)
+            r[i].addr_op = tape_addr_op(0, TAPE_OP_SAMPLE);
+        r[0].addr_op = tape_addr_op(UINT64_C(0x7f1234567890), cases[k].first);
+        r[n - 1].addr_op = tape_addr_op(UINT64_C(0x7f1234567890), cases[k].last);
+        struct sample s = {.record = r, .records = n};
+        uint8_t *scratch;
+        struct tape_encoded e = encode(&s, &scratch);
+        expect_decoded(&s, &e);
+        struct tape_events_in in;
+        assert_int_equal(tape_decode_head(&in, e.payload, e.bytes, (uint32_t)n, e.first_stamp),
+                         TAPE_OK);
+        assert_int_equal(tape_in_left(&in.column[TAPE_COL_BACK]), cases[k].taken);
+        if (cases[k].taken) { /* the last byte of the payload: behind the start, and nowhere */
+            uint8_t *distance = (uint8_t *)(uintptr_t)e.payload + e.bytes - 1;
+            assert_int_equal(*distance, cases[k].distance);
+            *distance = 0;
+            assert_false(decode_all(e.payload, e.bytes, (uint32_t)n));
+            *distance = (uint8_t)n;
+            assert_false(n <= SPAN && decode_all(e.payload, e.bytes, (uint32_t)n));
+        }
+        free(scratch);
+    }
+}
+
 /* Memory of its exact size, so that the sanitizers see a read behind its end. */
 static bool decode_copy(const uint8_t *payload, size_t bytes, uint32_t events) {
     uint8_t *copy = xmalloc(bytes);
@@ -499,6 +544,7 @@ int main(void) {
         cmocka_unit_test(info_fields),
         cmocka_unit_test(modules),
         cmocka_unit_test(events_round_trip),
+        cmocka_unit_test(addresses_again),
         cmocka_unit_test(damaged_events),
         cmocka_unit_test(foreign_events),
     };
