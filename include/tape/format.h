@@ -109,10 +109,13 @@ static inline enum tape_error tape_get_segment_header(struct tape_in *in,
 /* ---- chunk header ------------------------------------------------------------------------- */
 
 enum tape_chunk_type {
-    TAPE_CHUNK_INFO = 1,   /* what ran: info.h fields */
-    TAPE_CHUNK_EVENTS = 2, /* consecutive events of one stream: events.h */
-    TAPE_CHUNK_LATE = 3,   /* an event buffer in tail form (tail.h), appended to in place */
-    TAPE_CHUNK_CLOSE = 4,  /* the recording was ended in order: info.h fields */
+    TAPE_CHUNK_INFO = 1,      /* what ran: info.h fields */
+    TAPE_CHUNK_EVENTS = 2,    /* consecutive events of one stream: events.h */
+    TAPE_CHUNK_LATE = 3,      /* an event buffer in tail form (tail.h), appended to in place */
+    TAPE_CHUNK_CLOSE = 4,     /* the recording was ended in order: info.h fields */
+    TAPE_CHUNK_IMAGE = 5,     /* a heap image begins: image.h fields */
+    TAPE_CHUNK_WORDS = 6,     /* some of its words: image.h */
+    TAPE_CHUNK_IMAGE_END = 7, /* it is whole: image.h fields */
 };
 
 enum tape_codec { TAPE_CODEC_STORED = 0, TAPE_CODEC_ZSTD = 1 };
