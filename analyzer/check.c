@@ -359,6 +359,7 @@ static void list_findings(struct check *c) {
         f->length = length - 1;
         memmove(f->path, f->path + 1, f->length * sizeof *f->path);
         f->processes = site[i].processes;
+        f->kind = LEAK_UNKNOWN;
         f->bytes = site[i].value[METRIC_LIVE_BYTES];
         f->blocks = site[i].value[METRIC_LIVE_BLOCKS];
     }

@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "joined.h"
+#include "leak_kind.h"
 #include "suppressions.h"
 
 enum check_end {
@@ -29,14 +30,16 @@ struct check_process {
     uint64_t events, allocations, lost, damaged_chunks, damaged_bytes, truncated;
 };
 
-/* Blocks that one call stack made and that were not freed. */
+/* Blocks of one kind that one call stack made and that were not freed: a loss record. */
 struct check_finding {
     const char *op; /* the allocation function as called, "malloc" */
     uint32_t *path; /* names of its callers, innermost first; owned */
     uint32_t length;
     uint32_t processes; /* in which it was found */
-    uint64_t bytes, blocks;
-    struct suppression *suppressed_by; /* NULL: a finding */
+    enum leak_kind kind;
+    uint64_t bytes, blocks;                   /* of the blocks themselves */
+    uint64_t indirect_bytes, indirect_blocks; /* DEFINITE: what is lost through them besides */
+    struct suppression *suppressed_by;        /* NULL: a finding */
 };
 
 struct check {
