@@ -117,6 +117,11 @@ bench: ## cost of recording beside heaptrack and the bare program; BENCH='--quic
 	$(MAKE) -s all
 	B=$(B) bench/run $(BENCH)
 
+.PHONY: large
+large: ## memory and speed of the analyzer on recordings of very many events; LARGE='--events …'
+	$(MAKE) -s all
+	B=$(B) bench/large $(LARGE)
+
 .PHONY: callgrind
 callgrind: ## instructions of a recorded malloc and free, function by function
 	scripts/deps build bench

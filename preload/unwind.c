@@ -16,7 +16,7 @@
 
 #define FIRST_CAP 256
 
-enum step { STEP_ON, STEP_END, STEP_CUT, STEP_FULL, STEP_SIGNAL };
+enum step { STEP_ON, STEP_END, STEP_CUT, STEP_FULL, STEP_SIGNAL, STEP_CHECK };
 
 struct state {
     uint64_t pc, sp, fp;
@@ -86,17 +86,19 @@ static uint64_t own_stack_end(uint64_t sp) {
  * there to the stack's end. Behind a seccomp filter the kernel cannot be asked, and is not.
  * Frames further in come here again: a few pages more are taken in where they are stack as well.
  */
-static struct unwind_range own_stack(uint64_t sp) {
+static struct unwind_range own_stack(uint64_t sp, uint32_t tid) {
     uint64_t low = sp & ~UINT64_C(4095), high = own_stack_end(sp), page = high & ~UINT64_C(4095);
     if (high == 0)
         return (struct unwind_range){0};
     if (sys_confined())
-        return (struct unwind_range){low, high};
+        return (struct unwind_range){low, high, true};
+    /* Of the main thread, what lies below its data is somebody else's stack. */
+    bool own = tid != sys_pid() || high != ((uint64_t)pthread_self() & ~UINT64_C(7));
     uint64_t ahead = low - OWN_STACK_AHEAD;
     if (sys_readable(ahead, page + (high != page ? 4096 : 0) - ahead))
-        return (struct unwind_range){ahead, high};
+        return (struct unwind_range){ahead, high, own};
     if (sys_readable(low, page + (high != page ? 4096 : 0) - low))
-        return (struct unwind_range){low, high};
+        return (struct unwind_range){low, high, own};
     return (struct unwind_range){0};
 }
 
@@ -104,7 +106,7 @@ const struct unwind_range *unwind_find_range(struct unwind *u, uint64_t sp) {
     for (unsigned i = 0; i < UNWIND_RANGES; i++)
         if (sp - u->range[i].low < u->range[i].high - u->range[i].low)
             return &u->range[i];
-    struct unwind_range found = own_stack(sp);
+    struct unwind_range found = own_stack(sp, u->tid);
     if (found.high == 0 && !sys_find_mapping(sp, &found.low, &found.high, u->text, UNWIND_TEXT))
         return NULL;
     unsigned slot = 0;
@@ -114,6 +116,19 @@ const struct unwind_range *unwind_find_range(struct unwind *u, uint64_t sp) {
         slot = u->range_next++ % UNWIND_RANGES;
     u->range[slot] = found;
     return &u->range[slot];
+}
+
+const struct unwind_range *unwind_check_range(struct unwind *u, const struct unwind_range *range,
+                                              uint64_t sp) {
+    uint64_t from = sp & ~UINT64_C(4095);
+    if (sys_confined())
+        return NULL;
+    if (sys_readable(from, ((range->high + 4095) & ~UINT64_C(4095)) - from))
+        return range;
+    for (unsigned i = 0; i < UNWIND_RANGES; i++)
+        if (u->range[i].high == range->high)
+            u->range[i] = (struct unwind_range){0};
+    return unwind_find_range(u, sp);
 }
 
 bool unwind_grow(struct unwind *u) {
@@ -169,7 +184,9 @@ static inline enum step step(const struct row *row, const struct unwind_range *r
         break;
     case ROW_GUESS:
         if (s->fp < s->sp || s->fp - s->sp > GUESS_REACH)
-            return STEP_END;
+            return STEP_END; /* as at the root of a coroutine made by makecontext */
+        if (!r->own)
+            return STEP_CHECK;
         cfa = s->fp + 16;
         break;
     case ROW_SIGNAL:
@@ -184,7 +201,7 @@ static inline enum step step(const struct row *row, const struct unwind_range *r
     if (row->fp != ROW_FP_KEPT) {
         uint64_t base = row->fp == ROW_FP_AT_CFA ? cfa : s->fp;
         if (!read_word(f, r, low, base + (uint64_t)((int64_t)row->fp_at * 8), &fp))
-            return STEP_CUT;
+            fp = 0; /* an epilogue that has popped it; leads nowhere, if anybody asks */
     }
     s->sp = cfa;
     s->fp = fp;
@@ -200,6 +217,26 @@ static bool step_signal(struct unwind *u, const struct unwind_range **r, struct 
     s->sp = *(const uint64_t *)(sp + ARCH_SIGNAL_SP);
     *r = unwind_find_range(u, s->sp); /* the handler may have had a stack of its own */
     return *r != NULL;
+}
+
+/*
+ * A frame pointer that is believed without call frame information may hold anything, and what is
+ * known of a stack that is not the thread's own may be old: a coroutine's can be unmapped, and a
+ * smaller one mapped in its place. The rest of the walk keeps to what is there now. As ROW_GUESS in
+ * step(), which must stay small.
+ */
+static enum step step_checked(struct unwind *u, struct unwind_range *r, struct state *s,
+                              struct unwind_fresh *f) {
+    const struct unwind_range *now = unwind_check_range(u, r, s->sp);
+    uint64_t fp = s->fp;
+    if (now == NULL)
+        return STEP_CUT;
+    *r = *now;
+    r->own = true;
+    if (!read_word(f, r, s->sp, fp + 8, &s->pc) || !read_word(f, r, s->sp, fp, &s->fp))
+        return STEP_CUT;
+    s->sp = fp + 16;
+    return s->pc != 0 ? STEP_ON : STEP_END;
 }
 
 /* Whether fp, as it is on return into a frame with this row, is read by this or an outer frame. */
@@ -243,6 +280,7 @@ uint32_t unwind_capture(struct unwind *u, uint64_t pc, uint64_t sp, uint64_t fp)
     uint32_t previous = UINT32_MAX; /* row before this one in the walk */
     int64_t top = u->valid ? (int64_t)u->depth - 1 : -1;
     uint32_t changed = UINT32_MAX; /* lowest word known to differ: frames above cannot match */
+    struct unwind_range checked;
     enum step how = range != NULL ? STEP_ON : STEP_CUT;
     bool valid = true;
     u->stats.captures++;
@@ -297,6 +335,15 @@ uint32_t unwind_capture(struct unwind *u, uint64_t pc, uint64_t sp, uint64_t fp)
             valid = false;
             top = -1;
             how = step_signal(u, &range, &s) ? STEP_ON : STEP_CUT;
+        } else if (how == STEP_CHECK) {
+            /* Not remembered: the words could not be compared without another look. */
+            struct state from = s;
+            valid = false;
+            top = -1;
+            checked = *range;
+            range = &checked;
+            how = step_checked(u, &checked, &from, f);
+            s = from;
         } else if (how == STEP_FULL) {
             u->stats.full_walks++;
             valid = false;

@@ -69,6 +69,7 @@ struct unwind_fresh {
 
 struct unwind_range {
     uint64_t low, high;
+    bool own; /* the thread's own stack: it stays as it is for as long as the thread runs */
 };
 
 struct unwind_module {
@@ -142,6 +143,11 @@ uint32_t unwind_find_row(struct unwind *u, uint64_t address);
 
 /* The readable range around sp on this thread's stack; NULL when it cannot be known. */
 const struct unwind_range *unwind_find_range(struct unwind *u, uint64_t sp);
+
+/* The same for a range that is not the thread's own stack, by a look at what is there now; NULL
+ * when the kernel cannot be asked. */
+const struct unwind_range *unwind_check_range(struct unwind *u, const struct unwind_range *range,
+                                              uint64_t sp);
 
 /* Room for one more fresh frame; false when memory is out. */
 bool unwind_grow(struct unwind *u);

@@ -26,44 +26,52 @@ static bool find_cfa(const struct cfi_rules *rules, const uint64_t regs[ARCH_REG
     return cfi_evaluate(rules->cfa_expr, rules->cfa_expr_bytes, regs, stack, cfa, NULL);
 }
 
-/* The caller's registers from the callee's; false when a rule reads what may not be read. */
+/* The caller's value of one register; false when its rule reads what may not be read. */
+static bool find_register(const struct cfi_rule *rule, unsigned reg, uint64_t cfa,
+                          const struct cfi_memory *stack, const uint64_t regs[ARCH_REGS],
+                          uint64_t *v) {
+    switch (rule->kind) {
+    case CFI_SAME:
+    case CFI_UNDEFINED:
+        *v = regs[reg];
+        return true;
+    case CFI_OFFSET:
+        return load(stack, cfa + (uint64_t)rule->value, v);
+    case CFI_VAL_OFFSET:
+        *v = cfa + (uint64_t)rule->value;
+        return true;
+    case CFI_REGISTER:
+        if (rule->value >= ARCH_REGS)
+            return false;
+        *v = regs[rule->value];
+        return true;
+    case CFI_EXPR:
+        *v = cfa;
+        return cfi_evaluate(rule->expr, rule->expr_bytes, regs, stack, v, NULL) &&
+               load(stack, *v, v);
+    default:
+        *v = cfa;
+        return cfi_evaluate(rule->expr, rule->expr_bytes, regs, stack, v, NULL);
+    }
+}
+
+/*
+ * The caller's registers from the callee's; false when there is no telling where it returns to.
+ * Any other register whose rule cannot be followed is 0 from there on, which leads nowhere: an
+ * epilogue that has popped rbp still has rules that start from it (gcc, realigned stacks), and the
+ * frames further out can mostly do without these registers.
+ */
 static bool apply(const struct cfi_rules *rules, const struct cfi_memory *stack,
                   uint64_t regs[ARCH_REGS]) {
     uint64_t cfa, out[ARCH_REGS];
     if (!find_cfa(rules, regs, stack, &cfa))
         return false;
-    for (unsigned i = 0; i < ARCH_REGS; i++) {
-        const struct cfi_rule *rule = &rules->reg[i];
-        uint64_t v = cfa;
-        switch (rule->kind) {
-        case CFI_SAME:
-        case CFI_UNDEFINED:
-            v = regs[i];
-            break;
-        case CFI_OFFSET:
-            if (!load(stack, cfa + (uint64_t)rule->value, &v))
+    for (unsigned i = 0; i < ARCH_REGS; i++)
+        if (!find_register(&rules->reg[i], i, cfa, stack, regs, &out[i])) {
+            if (i == ARCH_REG_RA || i == ARCH_REG_SP)
                 return false;
-            break;
-        case CFI_VAL_OFFSET:
-            v = cfa + (uint64_t)rule->value;
-            break;
-        case CFI_REGISTER:
-            if (rule->value >= ARCH_REGS)
-                return false;
-            v = regs[rule->value];
-            break;
-        case CFI_EXPR:
-            if (!cfi_evaluate(rule->expr, rule->expr_bytes, regs, stack, &v, NULL) ||
-                !load(stack, v, &v))
-                return false;
-            break;
-        default:
-            if (!cfi_evaluate(rule->expr, rule->expr_bytes, regs, stack, &v, NULL))
-                return false;
-            break;
+            out[i] = 0;
         }
-        out[i] = v;
-    }
     memcpy(regs, out, sizeof out);
     return true;
 }
@@ -95,6 +103,12 @@ bool unwind_full(struct unwind *u, uint64_t sp) {
             uint64_t fp = regs[ARCH_REG_FP];
             if (fp < regs[ARCH_REG_SP] || fp - regs[ARCH_REG_SP] > 0x4000)
                 return true;
+            if (!range->own) {
+                range = unwind_check_range(u, range, regs[ARCH_REG_SP]);
+                if (range == NULL)
+                    return false;
+                stack.high = range->high;
+            }
             if (!load(&stack, fp + 8, &regs[ARCH_REG_RA]) || !load(&stack, fp, &regs[ARCH_REG_FP]))
                 return false;
             regs[ARCH_REG_SP] = fp + 16;

@@ -116,6 +116,36 @@ PY
     [ "$("$heaptape" dump --no-stacks x.tape | awk '$4 == "thread"' | wc -l)" -eq 100001 ]
 }
 
+@test "memory does not grow with events: 10^5 and 10^7 of them" {
+    compile steady
+    ./steady 10000000 4 >bare
+    record -- ./steady 10000000 4
+    paste bare out
+    [ "$(json report.json completeness.events)" -ge 9900000 ]
+    { read -r early _; read -r late _; } <bare
+    own=$((late - early))
+    { read -r early early_maps; read -r late late_maps; } <out
+    # a window of the tape may have come in, and each core's worker, not a byte an event
+    [ $((late - early - own)) -lt 4096 ]
+    [ $((late_maps - early_maps)) -lt 10 ]
+}
+
+@test "memory of a thread that lives: half a MiB, 8 MiB of the process" {
+    compile steady
+    ./steady turns 1 >bare.one
+    ./steady turns 101 >bare
+    record -- ./steady turns 1
+    mv out one
+    record -- ./steady turns 101
+    paste bare.one one bare out
+    read -r bare_one _ <bare.one
+    read -r one _ <one
+    read -r bare_all _ <bare
+    read -r all _ <out
+    [ $((one - bare_one)) -lt 8192 ]
+    [ $((all - one - (bare_all - bare_one))) -lt $((100 * 512)) ]
+}
+
 @test "500 threads at once, and with the smallest stacks" {
     compile crowd
     for stack in 65536 0; do
