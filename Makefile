@@ -108,8 +108,9 @@ asan: ## unit tests and analyzer with the address and undefined-behaviour saniti
 
 .PHONY: tsan
 tsan: export CFLAGS := -O1 -g -fsanitize=thread
-tsan: ## recorder unit tests with the thread sanitizer
-	+B=$(B)/tsan tests/run preload-unit
+tsan: export JEMALLOC :=
+tsan: ## unit tests of everything that has threads with the thread sanitizer
+	+B=$(B)/tsan tests/run preload-unit unit/test_tape_ahead
 
 .PHONY: bench
 bench: ## cost of recording beside heaptrack and the bare program; BENCH='--quick …'
