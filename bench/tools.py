@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import subprocess
-import time
 
 
 class Failed(Exception):
@@ -101,22 +100,29 @@ def measure(build, tool, program):
     return Run(sum(r[0] for r in rows) / n, sum(r[1] for r in rows) / n, max(r[2] for r in rows))
 
 
-def read_tape(heaptape, tape):
+def measured(build, argv, env=None):
+    """Seconds and peak resident KiB of a command, and its output. Through the measuring wrapper,
+    which is small: the peak of a forked process is at least that of the one that forked it."""
+    report = os.path.join(build, "report")
+    done = subprocess.run([os.path.join(build, "measure"), report, "1", "", "", *argv], check=True,
+                          stdout=subprocess.PIPE, stdin=subprocess.DEVNULL,
+                          env={**os.environ, **(env or {})})
+    with open(report, encoding="ascii") as line:
+        wall, _, rss, status = (int(word) for word in line.read().split())
+    if status != 0:
+        raise Failed(f"{' '.join(argv)}: wait status {status}")
+    return wall / 1e9, rss, done.stdout
+
+
+def read_tape(build, heaptape, tape):
     """What heaptape says about its own recording, bytes on disk, and how long a replay of all
     events takes and how much memory: `info` decodes, merges and follows every block, and looks up
     no symbol."""
-    seconds, peak = [], 0
-    for _ in range(5):
-        start = time.monotonic()
-        with subprocess.Popen([heaptape, "info", "--json", tape], stdout=subprocess.PIPE) as reader:
-            text = reader.stdout.read()
-            _, status, used = os.wait4(reader.pid, 0)
-            reader.returncode = os.waitstatus_to_exitcode(status)
-        seconds.append(time.monotonic() - start)
-        peak = max(peak, used.ru_maxrss)
-        if reader.returncode != 0:
-            raise Failed(f"{tape} is damaged or incomplete")
-    info = json.loads(text)
+    runs = [measured(build, [heaptape, "info", "--json", tape]) for _ in range(5)]
+    info = json.loads(runs[0][2])
+    if not info["completeness"]["complete"]:
+        raise Failed(f"{tape} is damaged or incomplete")
     return {"allocations": sum(thread["allocations"] for thread in info["threads"]),
             "events": info["completeness"]["events"], "tape_bytes": info["bytes"],
-            "replay_seconds": sorted(seconds), "replay_rss": peak}
+            "replay_seconds": sorted(run[0] for run in runs),
+            "replay_rss": max(run[1] for run in runs)}
