@@ -146,10 +146,12 @@ bool unwind_grow(struct unwind *u) {
     if (fresh == NULL)
         return false;
     u->fresh = fresh;
-    void *fresh_words =
+    struct unwind_word *fresh_words =
         sys_remap(u->fresh_words, fresh_words_bytes(u->cap), fresh_words_bytes(cap));
     if (fresh_words == NULL)
         return false;
+    for (uint32_t i = 0; i < u->fresh_count; i++)
+        u->fresh[i].words = fresh_words + (u->fresh[i].words - u->fresh_words);
     u->fresh_words = fresh_words;
     struct unwind_word *words =
         sys_remap(u->words - 1, words_bytes(u->cap), words_bytes(cap));
@@ -230,58 +232,59 @@ static bool step_signal(struct unwind *u, const struct unwind_range **r, struct 
     return *r != NULL;
 }
 
-/* Puts the fresh frames, `n` with `word_count` words, on top of the first `keep` remembered ones.
- * Returns the number of frames, counted from the root, that read the same as before. */
-static inline uint32_t commit(struct unwind *u, uint32_t keep, bool valid, size_t n,
-                              size_t word_count) {
-    const struct unwind_fresh *const first = u->fresh, *f = first + n;
-    struct unwind_seen *to = u->seen + keep;
-    const struct unwind_seen *const old_end = u->seen + u->depth;
-    const struct unwind_seen *same = to;
-    u->depth = keep + (uint32_t)n;
+/* Puts the fresh frames up to `f`, with words up to `word`, on top of the first `keep` remembered
+ * ones. Returns the number of frames, counted from the root, that read the same as before. */
+static inline uint32_t commit(struct unwind *u, uint32_t keep, bool valid,
+                              const struct unwind_fresh *f, const struct unwind_word *word) {
+    const struct unwind_fresh *const first = u->fresh, *other = f;
+    const struct unwind_word *const first_word = u->fresh_words, *from = word;
+    const struct row *const rows = u->rows;
+    struct unwind_seen *to = u->seen + keep, *const old_end = u->seen + u->depth, *same = to;
+    uint32_t words = to[-1].words & ~UNWIND_FP_LIVE, live = to[-1].words >> 31;
+    u->depth = keep + (uint32_t)(f - first);
     u->valid = valid;
     u->stats.captures++;
     u->stats.frames += u->depth;
-    while (same < old_end && f > first && f[-1].row == same->row) {
+    while (same < old_end && other > first && other[-1].row == same->row) {
         same++;
-        f--;
+        other--;
     }
-    uint32_t words = to[-1].words & ~UNWIND_FP_LIVE, live = to[-1].words >> 31;
-    struct unwind_word *word = u->words + words;
-    const struct unwind_word *from = u->fresh_words + word_count;
-    while (from > u->fresh_words) /* read first = compared first = on top */
-        *word++ = *--from;
-    words += (uint32_t)word_count;
-    for (f = first + n; f-- > first; to++) {
-        const struct row *row = &u->rows[f->row];
+    uint32_t result = (uint32_t)(same - u->seen);
+    struct unwind_word *end = u->words + words;
+    while (from > first_word) /* read first = compared first = on top */
+        *end++ = *--from;
+    while (f > first) {
+        f--;
+        const struct row *row = &rows[f->row];
         live = row->fp_used | (row->fp_kept & live);
         to->sp = f->sp;
         to->fp = f->fp;
         to->row = f->row;
-        to->words = (words - f->words) | live << 31;
+        to->words = (words + (uint32_t)(word - f->words)) | live << 31;
+        to++;
     }
-    return (uint32_t)(same - u->seen);
+    return result;
 }
 
-/* The row of `pc`, which *link did not predict: that of the remembered frame with this sp, or by
- * the index. Rows may move, and *link with them. */
+/* The row of `pc`, which `previous` (NULL: the last capture) did not predict: that of the remembered
+ * frame `seen`, which may be the same one, or by the index. The prediction is mended. Rows may
+ * move. */
 static inline uint32_t find_row(struct unwind *u, uint64_t pc, const struct unwind_seen *seen,
-                                uint32_t **link) {
-    const struct row *rows = u->rows;
+                                struct row *previous) {
     uint32_t row = seen->row;
-    if (rows[row].address != pc) {
+    if (u->rows[row].address != pc) {
         uint32_t at = u->index[unwind_slot(u, pc)];
         row = at - 1;
-        if (unlikely(at == 0 || rows[row].address != pc)) {
-            size_t offset = (size_t)((char *)*link - (char *)u->rows);
+        if (unlikely(at == 0 || u->rows[row].address != pc)) {
+            size_t number = previous != NULL ? (size_t)(previous - u->rows) : 0;
             row = unwind_find_row(u, pc);
-            if (*link != &u->first)
-                *link = (uint32_t *)(void *)((char *)u->rows + offset);
-            if (row == UINT32_MAX)
+            if (unlikely(row == UINT32_MAX))
                 return row;
+            if (previous != NULL)
+                previous = u->rows + number;
         }
     }
-    **link = row;
+    *(previous != NULL ? &previous->next : &u->first) = row;
     return row;
 }
 
@@ -290,34 +293,37 @@ uint32_t unwind_capture(struct unwind *u, uint64_t pc, uint64_t sp, uint64_t fp)
     const struct unwind_range *range = &u->range[0]; /* nearly always */
     if (unlikely(sp - range->low >= range->high - range->low))
         range = unwind_find_range(u, sp);
-    uint32_t *link = &u->first; /* the row that came next here last time */
-    /* the innermost remembered frame that is not further in than the walk is at top[-1] */
+    /* No range: the innermost frame is all there is. */
+    uint64_t high = range != NULL && sp % 8 == 0 ? range->high : 0;
+    struct row *rows = u->rows, *previous = NULL;
+    /* The innermost remembered frame that is not further in than the walk is top[-1]. */
     const struct unwind_seen *top = u->seen + (u->valid ? u->depth : 0);
     uint32_t changed = UINT32_MAX; /* lowest word known to differ: frames above cannot match */
     struct unwind_fresh *f = u->fresh, *limit = f + (u->cap - u->depth);
     struct unwind_word *word = u->fresh_words;
     enum step how = STEP_CUT;
+    uint32_t row = u->first;
     bool valid = true;
     for (;;) {
-        uint32_t row = *link;
         while (top[-1].sp < sp)
             top--;
-        if (u->rows[row].address != pc) {
-            row = find_row(u, pc, &top[-1], &link);
+        if (rows[row].address != pc) {
+            row = find_row(u, pc, &top[-1], previous);
             if (unlikely(row == UINT32_MAX))
                 break;
+            rows = u->rows;
         }
         const struct unwind_seen *seen = &top[-1];
-        uint32_t words = seen->words & ~UNWIND_FP_LIVE;
-        if (seen->sp == sp && seen->row == row &&
-            (seen->fp == fp || (seen->words & UNWIND_FP_LIVE) == 0) && words <= changed) {
-            const struct unwind_word *w = u->words + words;
-            while (*w[-1].at == w[-1].value)
-                w--;
-            if (w == u->words)
-                return commit(u, (uint32_t)(top - u->seen), true, (size_t)(f - u->fresh),
-                              (size_t)(word - u->fresh_words));
-            changed = (uint32_t)(w - u->words) - 1;
+        if (seen->sp == sp && seen->row == row) {
+            uint32_t count = seen->words & ~UNWIND_FP_LIVE;
+            if ((seen->fp == fp || (seen->words & UNWIND_FP_LIVE) == 0) && count <= changed) {
+                const struct unwind_word *const words = u->words, *w = words + count;
+                while (*w[-1].at == w[-1].value)
+                    w--;
+                if (w == words)
+                    return commit(u, (uint32_t)(top - u->seen), true, f, word);
+                changed = (uint32_t)(w - words) - 1;
+            }
         }
         if (unlikely(f == limit)) {
             size_t at = (size_t)(top - u->seen), read = (size_t)(word - u->fresh_words);
@@ -330,40 +336,49 @@ uint32_t unwind_capture(struct unwind *u, uint64_t pc, uint64_t sp, uint64_t fp)
             if (!grown)
                 break;
         }
+        struct row *r = &rows[row];
         f->sp = sp;
         f->fp = fp;
+        f->words = word;
         f->row = row;
-        f->words = (uint32_t)(word - u->fresh_words);
         f++;
-        if (unlikely(range == NULL || (sp & 7) != 0))
-            break; /* no range: the innermost frame is all there is */
-        struct row *r = &u->rows[row];
-        link = &r->next;
-        if (r->quick != ROW_NOT_QUICK) {
-            uint64_t cfa = sp + (uint64_t)(int64_t)r->cfa_offset;
-            if (unlikely(cfa > range->high))
+        previous = r;
+        if (__builtin_expect(r->quick != ROW_NOT_QUICK, 1)) {
+            sp += (uint64_t)(int64_t)r->cfa_offset;
+            if (unlikely(sp > high))
                 break;
-            const uint64_t *at = (const uint64_t *)(cfa - 8);
-            *word++ = (struct unwind_word){at, pc = *at};
+            const uint64_t *at = (const uint64_t *)sp - 1;
+            pc = *at;
+            word->at = at;
+            word->value = pc;
+            word++;
             if (r->quick == ROW_QUICK_FP) {
-                at = (const uint64_t *)(cfa + (uint64_t)((int64_t)r->fp_at * 8));
-                *word++ = (struct unwind_word){at, fp = *at};
+                at = (const uint64_t *)sp + r->fp_at;
+                fp = *at;
+                word->at = at;
+                word->value = fp;
+                word++;
             }
-            sp = cfa;
+            row = r->next;
             if (unlikely(pc == 0)) {
                 how = STEP_END;
                 break;
             }
             continue;
         }
+        if (high == 0)
+            break;
         struct state s = {pc, sp, fp};
-        how = step(r, range, &s, &word);
+        struct unwind_word *behind = word;
+        how = step(r, range, &s, &behind);
+        word = behind;
         if (how == STEP_SIGNAL) {
             /* The chain runs over two stacks and an exact pc: right this once, not remembered. */
             u->stats.signal_chains++;
             valid = false;
             top = u->seen;
             how = step_signal(u, &range, &s) ? STEP_ON : STEP_CUT;
+            high = how == STEP_ON && s.sp % 8 == 0 ? range->high : 0;
         } else if (how == STEP_FULL) {
             u->stats.full_walks++;
             valid = false;
@@ -377,12 +392,13 @@ uint32_t unwind_capture(struct unwind *u, uint64_t pc, uint64_t sp, uint64_t fp)
         pc = s.pc;
         sp = s.sp;
         fp = s.fp;
+        row = r->next;
     }
     if (how == STEP_CUT) {
         u->stats.truncated++;
         valid = false;
     }
-    return commit(u, 0, valid, (size_t)(f - u->fresh), (size_t)(word - u->fresh_words));
+    return commit(u, 0, valid, f, word);
 }
 
 uint32_t unwind_adopt(struct unwind *u, const uint64_t *addresses, uint32_t count) {
@@ -393,7 +409,7 @@ uint32_t unwind_adopt(struct unwind *u, const uint64_t *addresses, uint32_t coun
             u->stats.truncated++;
             break;
         }
-        u->fresh[u->fresh_count++] = (struct unwind_fresh){.row = row};
+        u->fresh[u->fresh_count++] = (struct unwind_fresh){.row = row, .words = u->fresh_words};
     }
-    return commit(u, 0, false, u->fresh_count, 0);
+    return commit(u, 0, false, u->fresh + u->fresh_count, u->fresh_words);
 }

@@ -70,8 +70,8 @@ struct unwind_seen {
 /* A frame of the walk under way. */
 struct unwind_fresh {
     uint64_t sp, fp;
+    const struct unwind_word *words; /* the fresh words read before this frame was left */
     uint32_t row;
-    uint32_t words; /* fresh words of the frames further in */
 };
 #define UNWIND_FRAME_WORDS 3 /* most that are read to leave one frame */
 
