@@ -153,8 +153,7 @@ bool unwind_grow(struct unwind *u) {
     for (uint32_t i = 0; i < u->fresh_count; i++)
         u->fresh[i].words = fresh_words + (u->fresh[i].words - u->fresh_words);
     u->fresh_words = fresh_words;
-    struct unwind_word *words =
-        sys_remap(u->words - 1, words_bytes(u->cap), words_bytes(cap));
+    struct unwind_word *words = sys_remap(u->words - 1, words_bytes(u->cap), words_bytes(cap));
     if (words == NULL)
         return false;
     u->words = words + 1;
@@ -266,9 +265,9 @@ static inline uint32_t commit(struct unwind *u, uint32_t keep, bool valid,
     return result;
 }
 
-/* The row of `pc`, which `previous` (NULL: the last capture) did not predict: that of the remembered
- * frame `seen`, which may be the same one, or by the index. The prediction is mended. Rows may
- * move. */
+/* The row of `pc`, which `previous` (NULL: the last capture) did not predict: that of the
+ * remembered frame `seen`, which may be the same one, or by the index. The prediction is mended.
+ * Rows may move. */
 static inline uint32_t find_row(struct unwind *u, uint64_t pc, const struct unwind_seen *seen,
                                 struct row *previous) {
     uint32_t row = seen->row;

@@ -36,8 +36,8 @@ enum row_cfa {
 
 enum row_fp { ROW_FP_KEPT, ROW_FP_AT_CFA /* saved at CFA + 8*fp_at */, ROW_FP_AT_FP };
 
-/* Rows that the walk takes without a test but that of the stack's end: the CFA is sp plus at least a
- * word, and the frame pointer kept, or saved between the two. */
+/* Rows that the walk takes without a test but that of the stack's end: the CFA is sp plus at least
+ * a word, and the frame pointer kept, or saved between the two. */
 enum row_quick { ROW_NOT_QUICK, ROW_QUICK, ROW_QUICK_FP };
 
 struct row {
@@ -100,7 +100,8 @@ struct unwind {
     uint32_t row_count, row_cap, index_shift;
     uint32_t first; /* row of the innermost frame last time */
     /* The remembered stack, outermost first: the stack of the stream's last captured event. Before
-     * the first frame and the first word stands one that nothing is equal to: no search passes it. */
+     * the first frame and the first word stands one that nothing is equal to: no search passes it.
+     */
     struct unwind_seen *seen;
     struct unwind_word *words;
     uint32_t depth, cap; /* frames; capacity of seen and fresh, a third of that of the words */
