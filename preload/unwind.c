@@ -14,7 +14,9 @@
 #define OWN_STACK_MAX   (UINT64_C(64) << 20)
 #define OWN_STACK_AHEAD (UINT64_C(32) << 10)
 
-#define FIRST_CAP 256
+#define FIRST_CAP 255 /* frames; one less than a power of two, for the one in front of them */
+
+#define unlikely(x) __builtin_expect(!!(x), 0)
 
 enum step { STEP_ON, STEP_END, STEP_CUT, STEP_FULL, STEP_SIGNAL, STEP_CHECK };
 
@@ -29,6 +31,22 @@ static void *take(uint8_t **memory, size_t bytes) {
     return p;
 }
 
+/* Bytes of the four arrays for `cap` frames. */
+static size_t seen_bytes(size_t cap) {
+    return (cap + 1) * sizeof(struct unwind_seen);
+}
+static size_t words_bytes(size_t cap) {
+    return (UNWIND_FRAME_WORDS * cap + 1) * sizeof(struct unwind_word);
+}
+static size_t fresh_bytes(size_t cap) {
+    return cap * sizeof(struct unwind_fresh);
+}
+static size_t fresh_words_bytes(size_t cap) {
+    return UNWIND_FRAME_WORDS * cap * sizeof(struct unwind_word);
+}
+
+static const uint64_t no_word = 0;
+
 void unwind_init(struct unwind *u, void *memory) {
     uint8_t *at = memory;
     u->cap = FIRST_CAP;
@@ -37,25 +55,29 @@ void unwind_init(struct unwind *u, void *memory) {
     u->module_cap = 4096 / sizeof *u->modules;
     u->rows = take(&at, u->row_cap * sizeof *u->rows);
     u->index = take(&at, 2 * u->row_cap * sizeof *u->index);
-    u->seen = take(&at, u->cap * sizeof *u->seen);
-    u->words = take(&at, 3 * u->cap * sizeof *u->words);
-    u->fresh = take(&at, u->cap * sizeof *u->fresh);
+    u->seen = take(&at, seen_bytes(FIRST_CAP));
+    *u->seen++ = (struct unwind_seen){.sp = UINT64_MAX};
+    u->words = take(&at, words_bytes(FIRST_CAP));
+    *u->words++ = (struct unwind_word){.at = &no_word, .value = ~no_word};
+    u->fresh = take(&at, fresh_bytes(FIRST_CAP));
+    u->fresh_words = take(&at, fresh_words_bytes(FIRST_CAP));
     u->modules = take(&at, 4096);
     u->scratch = take(&at, sizeof *u->scratch);
     u->text = take(&at, UNWIND_TEXT);
 }
 
-_Static_assert(3 + 1 + 2 + 3 + 5 + 1 + 1 + 1 <= UNWIND_FIRST_BYTES / 4096 &&
+_Static_assert(3 + 1 + 2 + 3 + 2 + 3 + 1 + 1 + 1 <= UNWIND_FIRST_BYTES / 4096 &&
                    512 * sizeof(struct row) <= 3 * 4096 &&
-                   FIRST_CAP * sizeof(struct unwind_seen) <= 2 * 4096 &&
-                   FIRST_CAP * 3 * sizeof(struct unwind_word) <= 3 * 4096 &&
-                   FIRST_CAP * sizeof(struct unwind_fresh) <= 5 * 4096 &&
+                   (FIRST_CAP + 1) * sizeof(struct unwind_seen) <= 2 * 4096 &&
+                   (FIRST_CAP * UNWIND_FRAME_WORDS + 1) * sizeof(struct unwind_word) <= 3 * 4096 &&
+                   FIRST_CAP * sizeof(struct unwind_fresh) <= 2 * 4096 &&
                    sizeof(struct cfi_scratch) <= 4096 && UNWIND_TEXT <= 4096,
                "the parts fit the first memory");
 
 void unwind_reset(struct unwind *u) {
     memset(u->index, 0, 2 * u->row_cap * sizeof *u->index);
     u->row_count = 0;
+    u->rows[0].address = 0; /* predicted until there is a row, and no return address */
     u->first = 0;
     u->module_count = 0;
     u->depth = 0;
@@ -134,36 +156,43 @@ const struct unwind_range *unwind_check_range(struct unwind *u, const struct unw
 bool unwind_grow(struct unwind *u) {
     if (u->depth + u->fresh_count < u->cap)
         return true;
-    uint32_t cap = u->cap * 2;
-    void *fresh = sys_remap(u->fresh, u->cap * sizeof *u->fresh, cap * sizeof *u->fresh);
+    uint32_t cap = u->cap * 2 + 1;
+    void *fresh = sys_remap(u->fresh, fresh_bytes(u->cap), fresh_bytes(cap));
     if (fresh == NULL)
         return false;
     u->fresh = fresh;
-    void *words = sys_remap(u->words, 3 * u->cap * sizeof *u->words, 3 * cap * sizeof *u->words);
+    struct unwind_word *fresh_words =
+        sys_remap(u->fresh_words, fresh_words_bytes(u->cap), fresh_words_bytes(cap));
+    if (fresh_words == NULL)
+        return false;
+    for (uint32_t i = 0; i < u->fresh_count; i++)
+        u->fresh[i].words = fresh_words + (u->fresh[i].words - u->fresh_words);
+    u->fresh_words = fresh_words;
+    struct unwind_word *words = sys_remap(u->words - 1, words_bytes(u->cap), words_bytes(cap));
     if (words == NULL)
         return false;
-    u->words = words;
-    void *seen = sys_remap(u->seen, u->cap * sizeof *u->seen, cap * sizeof *u->seen);
+    u->words = words + 1;
+    struct unwind_seen *seen = sys_remap(u->seen - 1, seen_bytes(u->cap), seen_bytes(cap));
     if (seen == NULL)
         return false;
-    u->seen = seen;
+    u->seen = seen + 1;
     u->cap = cap;
     return true;
 }
 
 /* Reads a word of the stack that the walk depends on, and remembers it. */
-static inline bool read_word(struct unwind_fresh *f, const struct unwind_range *r, uint64_t low,
+static inline bool read_word(struct unwind_word **word, const struct unwind_range *r, uint64_t low,
                              uint64_t at, uint64_t *value) {
     if (at < low || at > r->high - 8 || (at & 7) != 0)
         return false;
     *value = *(const uint64_t *)at;
-    f->word[f->words++] = (struct unwind_word){(const uint64_t *)at, *value};
+    *(*word)++ = (struct unwind_word){(const uint64_t *)at, *value};
     return true;
 }
 
 /* From the state on return into a frame to that of its caller. `f` takes the words read. */
-static inline enum step step(const struct row *row, const struct unwind_range *r, struct state *s,
-                             struct unwind_fresh *f) {
+static enum step step(const struct row *row, const struct unwind_range *r, struct state *s,
+                      struct unwind_word **f) {
     uint64_t cfa, fp = s->fp, low = s->sp - ARCH_RED_ZONE;
     if (low < r->low)
         low = r->low;
@@ -226,142 +255,198 @@ static bool step_signal(struct unwind *u, const struct unwind_range **r, struct 
  * step(), which must stay small.
  */
 static enum step step_checked(struct unwind *u, struct unwind_range *r, struct state *s,
-                              struct unwind_fresh *f) {
+                              struct unwind_word **word) {
     const struct unwind_range *now = unwind_check_range(u, r, s->sp);
     uint64_t fp = s->fp;
     if (now == NULL)
         return STEP_CUT;
     *r = *now;
     r->own = true;
-    if (!read_word(f, r, s->sp, fp + 8, &s->pc) || !read_word(f, r, s->sp, fp, &s->fp))
+    if (!read_word(word, r, s->sp, fp + 8, &s->pc) || !read_word(word, r, s->sp, fp, &s->fp))
         return STEP_CUT;
     s->sp = fp + 16;
     return s->pc != 0 ? STEP_ON : STEP_END;
 }
 
-/* Whether fp, as it is on return into a frame with this row, is read by this or an outer frame. */
-static bool fp_live(const struct row *row, bool live_outside) {
-    if (row->cfa == ROW_FP || row->cfa == ROW_FP_DEREF || row->cfa == ROW_GUESS ||
-        row->fp == ROW_FP_AT_FP)
-        return true;
-    return row->fp == ROW_FP_KEPT && live_outside;
+/* Puts the fresh frames up to `f`, with words up to `word`, on top of the first `keep` remembered
+ * ones. Returns the number of frames, counted from the root, that read the same as before. */
+static inline uint32_t commit(struct unwind *u, uint32_t keep, bool valid,
+                              const struct unwind_fresh *f, const struct unwind_word *word) {
+    const struct unwind_fresh *const first = u->fresh, *other = f;
+    const struct unwind_word *const first_word = u->fresh_words, *from = word;
+    const struct row *const rows = u->rows;
+    struct unwind_seen *to = u->seen + keep, *const old_end = u->seen + u->depth, *same = to;
+    uint32_t words = to[-1].words & ~UNWIND_FP_LIVE, live = to[-1].words >> 31;
+    u->depth = keep + (uint32_t)(f - first);
+    u->valid = valid;
+    u->stats.captures++;
+    u->stats.frames += u->depth;
+    while (same < old_end && other > first && other[-1].row == same->row) {
+        same++;
+        other--;
+    }
+    uint32_t result = (uint32_t)(same - u->seen);
+    struct unwind_word *end = u->words + words;
+    while (from > first_word) /* read first = compared first = on top */
+        *end++ = *--from;
+    while (f > first) {
+        f--;
+        const struct row *row = &rows[f->row];
+        live = row->fp_used | (row->fp_kept & live);
+        to->sp = f->sp;
+        to->fp = f->fp;
+        to->row = f->row;
+        to->words = (words + (uint32_t)(word - f->words)) | live << 31;
+        to++;
+    }
+    return result;
 }
 
-/* Puts the fresh frames on top of the first `keep` remembered ones. Returns the number of frames,
- * counted from the root, that read the same as before. */
-static uint32_t commit(struct unwind *u, uint32_t keep, bool valid) {
-    uint32_t n = u->fresh_count, same = keep;
-    while (same < u->depth && n - (same - keep) > 0 &&
-           u->fresh[n - 1 - (same - keep)].row == u->seen[same].row) {
-        same++;
+/* The row of `pc`, which `previous` (NULL: the last capture) did not predict: that of the
+ * remembered frame `seen`, which may be the same one, or by the index. The prediction is mended.
+ * Rows may move. */
+static inline uint32_t find_row(struct unwind *u, uint64_t pc, const struct unwind_seen *seen,
+                                struct row *previous) {
+    uint32_t row = seen->row;
+    if (u->rows[row].address != pc) {
+        uint32_t at = u->index[unwind_slot(u, pc)];
+        row = at - 1;
+        if (unlikely(at == 0 || u->rows[row].address != pc)) {
+            size_t number = previous != NULL ? (size_t)(previous - u->rows) : 0;
+            row = unwind_find_row(u, pc);
+            if (unlikely(row == UINT32_MAX))
+                return row;
+            if (previous != NULL)
+                previous = u->rows + number;
+        }
     }
-    uint32_t words = keep == 0 ? 0 : u->seen[keep - 1].words & ~UNWIND_FP_LIVE;
-    bool live = keep != 0 && (u->seen[keep - 1].words & UNWIND_FP_LIVE) != 0;
-    for (uint32_t i = n; i-- > 0;) {
-        const struct unwind_fresh *f = &u->fresh[i];
-        for (uint32_t w = f->words; w-- > 0;)
-            u->words[words++] = f->word[w]; /* read first = compared first = on top */
-        live = fp_live(&u->rows[f->row], live);
-        u->seen[keep++] = (struct unwind_seen){.sp = f->sp,
-                                               .fp = f->fp,
-                                               .row = f->row,
-                                               .words = words | (live ? UNWIND_FP_LIVE : 0)};
-    }
-    u->depth = keep;
-    u->valid = valid;
-    return same;
+    *(previous != NULL ? &previous->next : &u->first) = row;
+    return row;
 }
 
 uint32_t unwind_capture(struct unwind *u, uint64_t pc, uint64_t sp, uint64_t fp) {
-    struct state s = {pc, sp, fp};
+    const uint64_t start = sp;
     const struct unwind_range *range = &u->range[0]; /* nearly always */
-    if (__builtin_expect(sp - range->low >= range->high - range->low, 0))
+    if (unlikely(sp - range->low >= range->high - range->low))
         range = unwind_find_range(u, sp);
-    uint32_t previous = UINT32_MAX; /* row before this one in the walk */
-    int64_t top = u->valid ? (int64_t)u->depth - 1 : -1;
+    /* No range: the innermost frame is all there is. */
+    uint64_t high = range != NULL && sp % 8 == 0 ? range->high : 0;
+    struct row *rows = u->rows, *previous = NULL;
+    /* The innermost remembered frame that is not further in than the walk is top[-1]. */
+    const struct unwind_seen *top = u->seen + (u->valid ? u->depth : 0);
     uint32_t changed = UINT32_MAX; /* lowest word known to differ: frames above cannot match */
     struct unwind_range checked;
-    enum step how = range != NULL ? STEP_ON : STEP_CUT;
+    struct unwind_fresh *f = u->fresh, *limit = f + (u->cap - u->depth);
+    struct unwind_word *word = u->fresh_words;
+    enum step how = STEP_CUT;
+    uint32_t row = u->first;
     bool valid = true;
-    u->stats.captures++;
-    u->fresh_count = 0;
     for (;;) {
-        uint32_t row = previous == UINT32_MAX ? u->first : u->rows[previous].next;
-        while (top >= 0 && u->seen[top].sp < s.sp)
+        while (top[-1].sp < sp)
             top--;
-        if (top >= 0 && u->seen[top].sp == s.sp && u->rows[u->seen[top].row].address == s.pc)
-            row = u->seen[top].row;
-        if (row >= u->row_count || u->rows[row].address != s.pc) {
-            row = unwind_find_row(u, s.pc);
-            if (row == UINT32_MAX) {
-                how = STEP_CUT;
+        if (rows[row].address != pc) {
+            row = find_row(u, pc, &top[-1], previous);
+            if (unlikely(row == UINT32_MAX))
+                break;
+            rows = u->rows;
+        }
+        const struct unwind_seen *seen = &top[-1];
+        if (seen->sp == sp && seen->row == row) {
+            uint32_t count = seen->words & ~UNWIND_FP_LIVE;
+            if ((seen->fp == fp || (seen->words & UNWIND_FP_LIVE) == 0) && count <= changed) {
+                const struct unwind_word *const words = u->words, *w = words + count;
+                while (*w[-1].at == w[-1].value)
+                    w--;
+                if (w == words)
+                    return commit(u, (uint32_t)(top - u->seen), true, f, word);
+                changed = (uint32_t)(w - words) - 1;
+            }
+        }
+        if (unlikely(f == limit)) {
+            size_t at = (size_t)(top - u->seen), read = (size_t)(word - u->fresh_words);
+            u->fresh_count = (uint32_t)(f - u->fresh);
+            bool grown = unwind_grow(u);
+            f = u->fresh + u->fresh_count;
+            word = u->fresh_words + read;
+            top = u->seen + at;
+            limit = u->fresh + (u->cap - u->depth);
+            if (!grown)
+                break;
+        }
+        struct row *r = &rows[row];
+        f->sp = sp;
+        f->fp = fp;
+        f->words = word;
+        f->row = row;
+        f++;
+        previous = r;
+        if (__builtin_expect(r->quick != ROW_NOT_QUICK, 1)) {
+            sp += (uint64_t)(int64_t)r->cfa_offset;
+            if (unlikely(sp > high))
+                break;
+            const uint64_t *at = (const uint64_t *)sp - 1;
+            pc = *at;
+            word->at = at;
+            word->value = pc;
+            word++;
+            if (r->quick == ROW_QUICK_FP) {
+                at = (const uint64_t *)sp + r->fp_at;
+                fp = *at;
+                word->at = at;
+                word->value = fp;
+                word++;
+            }
+            row = r->next;
+            if (unlikely(pc == 0)) {
+                how = STEP_END;
                 break;
             }
+            continue;
         }
-        if (previous == UINT32_MAX)
-            u->first = row;
-        else
-            u->rows[previous].next = row;
-        if (top >= 0 && u->seen[top].sp == s.sp && u->seen[top].row == row) {
-            const struct unwind_seen *seen = &u->seen[top];
-            uint32_t words = seen->words & ~UNWIND_FP_LIVE;
-            if ((seen->fp == s.fp || (seen->words & UNWIND_FP_LIVE) == 0) && words <= changed) {
-                const struct unwind_word *w = u->words + words;
-                while (w > u->words && *w[-1].at == w[-1].value)
-                    w--;
-                if (w == u->words) {
-                    u->stats.frames += u->fresh_count + (uint64_t)top + 1;
-                    return commit(u, (uint32_t)top + 1, true);
-                }
-                changed = (uint32_t)(w - u->words) - 1;
-            }
-        }
-        if (__builtin_expect(u->depth + u->fresh_count >= u->cap, 0) && !unwind_grow(u)) {
-            how = STEP_CUT;
+        if (high == 0)
             break;
-        }
-        struct unwind_fresh *f = &u->fresh[u->fresh_count++];
-        f->sp = s.sp;
-        f->fp = s.fp;
-        f->row = row;
-        f->words = 0;
-        if (how != STEP_ON)
-            break; /* no range: the innermost frame is all there is */
-        how = step(&u->rows[row], range, &s, f);
-        previous = row;
+        struct state s = {pc, sp, fp};
+        struct unwind_word *behind = word;
+        how = step(r, range, &s, &behind);
+        word = behind;
         if (how == STEP_SIGNAL) {
             /* The chain runs over two stacks and an exact pc: right this once, not remembered. */
             u->stats.signal_chains++;
             valid = false;
-            top = -1;
+            top = u->seen;
             how = step_signal(u, &range, &s) ? STEP_ON : STEP_CUT;
+            high = how == STEP_ON && s.sp % 8 == 0 ? range->high : 0;
         } else if (how == STEP_CHECK) {
             /* Not remembered: the words could not be compared without another look. */
-            struct state from = s;
             valid = false;
-            top = -1;
+            top = u->seen;
             checked = *range;
             range = &checked;
-            how = step_checked(u, &checked, &from, f);
-            s = from;
+            how = step_checked(u, &checked, &s, &word);
+            high = checked.high;
         } else if (how == STEP_FULL) {
             u->stats.full_walks++;
             valid = false;
-            how = unwind_full(u, sp) ? STEP_END : STEP_CUT;
+            how = unwind_full(u, start) ? STEP_END : STEP_CUT;
+            f = u->fresh + u->fresh_count;
+            word = u->fresh_words;
         }
         if (how != STEP_ON)
             break;
+        how = STEP_CUT;
+        pc = s.pc;
+        sp = s.sp;
+        fp = s.fp;
+        row = r->next;
     }
     if (how == STEP_CUT) {
         u->stats.truncated++;
         valid = false;
     }
-    u->stats.frames += u->fresh_count;
-    return commit(u, 0, valid);
+    return commit(u, 0, valid, f, word);
 }
 
 uint32_t unwind_adopt(struct unwind *u, const uint64_t *addresses, uint32_t count) {
-    u->stats.captures++;
     u->fresh_count = 0;
     for (uint32_t i = 0; i < count; i++) {
         uint32_t row = unwind_find_row(u, addresses[i]);
@@ -369,8 +454,7 @@ uint32_t unwind_adopt(struct unwind *u, const uint64_t *addresses, uint32_t coun
             u->stats.truncated++;
             break;
         }
-        u->fresh[u->fresh_count++] = (struct unwind_fresh){.row = row};
+        u->fresh[u->fresh_count++] = (struct unwind_fresh){.row = row, .words = u->fresh_words};
     }
-    u->stats.frames += u->fresh_count;
-    return commit(u, 0, false);
+    return commit(u, 0, false, u->fresh + u->fresh_count, u->fresh_words);
 }

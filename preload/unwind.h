@@ -36,14 +36,21 @@ enum row_cfa {
 
 enum row_fp { ROW_FP_KEPT, ROW_FP_AT_CFA /* saved at CFA + 8*fp_at */, ROW_FP_AT_FP };
 
+/* Rows that the walk takes without a test but that of the stack's end: the CFA is sp plus at least
+ * a word, and the frame pointer kept, or saved between the two. */
+enum row_quick { ROW_NOT_QUICK, ROW_QUICK, ROW_QUICK_FP };
+
 struct row {
     uint64_t address; /* the return address */
     int32_t cfa_offset;
-    int16_t fp_at; /* in words of 8 bytes */
-    uint8_t cfa;   /* enum row_cfa */
-    uint8_t fp;    /* enum row_fp */
-    uint32_t next; /* row of the frame that came after this one last time: a guess */
-    uint32_t reserved;
+    int16_t fp_at;   /* in words of 8 bytes */
+    uint8_t cfa;     /* enum row_cfa */
+    uint8_t fp;      /* enum row_fp */
+    uint32_t next;   /* row of the frame that came after this one last time: a guess */
+    uint8_t quick;   /* enum row_quick */
+    uint8_t fp_used; /* the frame pointer, as it is on return, is read to leave this frame */
+    uint8_t fp_kept; /* or may be further out */
+    uint8_t reserved;
 };
 
 /* A word that the walk read, and what it held. */
@@ -63,9 +70,10 @@ struct unwind_seen {
 /* A frame of the walk under way. */
 struct unwind_fresh {
     uint64_t sp, fp;
-    uint32_t row, words;
-    struct unwind_word word[3]; /* in the order read */
+    const struct unwind_word *words; /* the fresh words read before this frame was left */
+    uint32_t row;
 };
+#define UNWIND_FRAME_WORDS 3 /* most that are read to leave one frame */
 
 struct unwind_range {
     uint64_t low, high;
@@ -92,14 +100,17 @@ struct unwind {
     uint32_t *index; /* hash: row number + 1, 0 empty; 2 * row_cap entries */
     uint32_t row_count, row_cap, index_shift;
     uint32_t first; /* row of the innermost frame last time */
-    /* the remembered stack, outermost first: the stack of the stream's last captured event */
+    /* The remembered stack, outermost first: the stack of the stream's last captured event. Before
+     * the first frame and the first word stands one that nothing is equal to: no search passes it.
+     */
     struct unwind_seen *seen;
     struct unwind_word *words;
-    uint32_t depth, cap; /* frames; capacity of seen and fresh, a third of that of words */
+    uint32_t depth, cap; /* frames; capacity of seen and fresh, a third of that of the words */
     bool valid;          /* the remembered words may be trusted */
-    /* the walk under way, innermost first */
+    /* the walk under way, innermost first; words in the order read */
     struct unwind_fresh *fresh;
-    uint32_t fresh_count;
+    struct unwind_word *fresh_words;
+    uint32_t fresh_count; /* brought up to date when another function needs it */
     struct unwind_range range[UNWIND_RANGES];
     uint32_t range_next;
     uint32_t tid; /* whose stack: ranges are forgotten when it changes */
@@ -137,6 +148,12 @@ uint32_t unwind_capture(struct unwind *u, uint64_t pc, uint64_t sp, uint64_t fp)
 uint32_t unwind_adopt(struct unwind *u, const uint64_t *addresses, uint32_t count);
 
 /* ---- between unwind.c, unwind_rows.c and unwind_full.c ------------------------------------ */
+
+/* Where in the index the search for a return address begins. Fibonacci hashing; return addresses
+ * differ in their low bits. */
+static inline uint32_t unwind_slot(const struct unwind *u, uint64_t address) {
+    return (uint32_t)((address * UINT64_C(0x9e3779b97f4a7c15)) >> u->index_shift);
+}
 
 /* The row of a return address, compiled when new; u->rows may move. UINT32_MAX: out of memory. */
 uint32_t unwind_find_row(struct unwind *u, uint64_t address);

@@ -90,8 +90,10 @@ bool unwind_full(struct unwind *u, uint64_t sp) {
             uint32_t row = unwind_find_row(u, pc);
             if (row == UINT32_MAX || !unwind_grow(u))
                 return false;
-            u->fresh[u->fresh_count++] =
-                (struct unwind_fresh){.sp = regs[ARCH_REG_SP], .fp = regs[ARCH_REG_FP], .row = row};
+            u->fresh[u->fresh_count++] = (struct unwind_fresh){.sp = regs[ARCH_REG_SP],
+                                                               .fp = regs[ARCH_REG_FP],
+                                                               .words = u->fresh_words,
+                                                               .row = row};
         }
         struct cfi_module module;
         struct cfi_memory stack = {regs[ARCH_REG_SP] - ARCH_RED_ZONE, range->high};

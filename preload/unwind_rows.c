@@ -6,14 +6,9 @@
 #include "sys.h"
 #include "unwind.h"
 
-/* Fibonacci hashing; return addresses differ in their low bits. */
-static inline uint32_t slot_of(const struct unwind *u, uint64_t address) {
-    return (uint32_t)((address * UINT64_C(0x9e3779b97f4a7c15)) >> u->index_shift);
-}
-
 static void insert(struct unwind *u, uint32_t row) {
     uint32_t mask = 2 * u->row_cap - 1;
-    uint32_t slot = slot_of(u, u->rows[row].address);
+    uint32_t slot = unwind_slot(u, u->rows[row].address);
     while (u->index[slot] != 0)
         slot = (slot + 1) & mask;
     u->index[slot] = row + 1;
@@ -154,15 +149,32 @@ static void compile(struct unwind *u, uint64_t address, struct row *row) {
         row->cfa = ROW_COMPLEX;
 }
 
+/* What the walk and the remembered stack need to know of a row, worked out once. */
+static void set_quick(struct row *row) {
+    int64_t saved = (int64_t)row->fp_at * 8;
+    row->fp_used = row->cfa == ROW_FP || row->cfa == ROW_FP_DEREF || row->cfa == ROW_GUESS ||
+                   row->fp == ROW_FP_AT_FP;
+    row->fp_kept = row->fp == ROW_FP_KEPT;
+    row->quick = ROW_NOT_QUICK;
+    if (row->cfa != ROW_SP || row->cfa_offset < 8 || row->cfa_offset % 8 != 0)
+        return;
+    if (row->fp == ROW_FP_KEPT)
+        row->quick = ROW_QUICK;
+    else if (row->fp == ROW_FP_AT_CFA && saved <= -8 && row->cfa_offset + saved >= 0)
+        row->quick = ROW_QUICK_FP;
+}
+
 uint32_t unwind_find_row(struct unwind *u, uint64_t address) {
     uint32_t mask = 2 * u->row_cap - 1;
-    for (uint32_t slot = slot_of(u, address); u->index[slot] != 0; slot = (slot + 1) & mask)
+    for (uint32_t slot = unwind_slot(u, address); u->index[slot] != 0; slot = (slot + 1) & mask)
         if (u->rows[u->index[slot] - 1].address == address)
             return u->index[slot] - 1;
     if (u->row_count == u->row_cap && !grow_rows(u))
         return UINT32_MAX;
     uint32_t row = u->row_count;
     compile(u, address, &u->rows[row]);
+    set_quick(&u->rows[row]);
+    u->rows[row].next = row; /* always a row that exists */
     u->stats.rows[u->rows[row].cfa]++;
     u->row_count++;
     insert(u, row);

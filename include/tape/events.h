@@ -73,6 +73,15 @@ static inline uint8_t *tape_put_deep(uint8_t *p, uint32_t frames) {
     return frames < TAPE_DEEP ? p : tape_put_varint(p, frames - TAPE_DEEP);
 }
 
+/* A varint that is nearly always of one byte. */
+static inline uint8_t *tape_put_small(uint8_t *p, uint64_t v) {
+    if (__builtin_expect(v < 0x80, 1)) {
+        *p = (uint8_t)v;
+        return p + 1;
+    }
+    return tape_put_varint(p, v);
+}
+
 struct tape_encoded {
     const uint8_t *payload;
     size_t bytes;
@@ -118,84 +127,90 @@ static inline struct tape_encoded tape_encode_events(const struct tape_record *r
     }
 
     struct tape_encoded out = {.first_stamp = records[0].stamp};
-    uint64_t stamp = records[0].stamp, alloc = 0, freed = 0, return_address = 0;
+    uint64_t stamp = records[0].stamp, tick = stamp >> shift;
+    uint64_t alloc = 0, freed = 0, return_address = 0;
     uint32_t known = 0;
-    size_t frame = 0, pushed = 0;
-    for (size_t i = 0; i < count; i++) {
-        const struct tape_record *r = &records[i];
+    size_t pushed = 0;
+    /* The columns that every event writes to have variables of their own: bytes stored through `at`
+     * could, as far as the compiler knows, change `at` itself. */
+    uint8_t *op_at = at[TAPE_COL_OP], *time_at = at[TAPE_COL_TIME], *back_at = at[TAPE_COL_BACK];
+    uint8_t *alloc_at = at[TAPE_COL_ALLOC], *free_at = at[TAPE_COL_FREE];
+    uint8_t *size_at = at[TAPE_COL_SIZE], *stack_at = at[TAPE_COL_STACK];
+    uint8_t *frames_at = at[TAPE_COL_FRAMES];
+    for (const struct tape_record *r = records, *end = records + count; r < end; r++) {
         unsigned op = tape_record_op(r);
-        uint64_t address = tape_record_address(r);
-        uint64_t now = r->stamp > stamp ? r->stamp : stamp;
-        enum tape_class cls = tape_op_class(op);
-        size_t back = 0; /* how many events before there was one about this address */
-        if (cls >= TAPE_CLASS_ALLOC && cls <= TAPE_CLASS_FROM) {
-            uint32_t *event = &latest[tape_latest_slot(address)];
-            if (*event != 0 && i + 1 - *event <= TAPE_BACK_MAX &&
-                tape_record_address(&records[*event - 1]) == address) {
-                back = i + 1 - *event;
-                *at[TAPE_COL_BACK]++ = (uint8_t)back;
-            }
-            *event = (uint32_t)i + 1;
+        uint64_t address = tape_record_address(r), ticks = 0;
+        enum tape_class class = tape_op_class(op);
+        bool allocates = class == TAPE_CLASS_ALLOC || class == TAPE_CLASS_REALLOC;
+        bool back = false; /* a short while ago there was an event about this address */
+        if (r->stamp > stamp) {
+            stamp = r->stamp;
+            ticks = (stamp >> shift) - tick;
+            tick += ticks;
         }
-        *at[TAPE_COL_OP]++ = (uint8_t)(back != 0 ? op | TAPE_BACK : op);
-        at[TAPE_COL_TIME] = tape_put_varint(at[TAPE_COL_TIME], (now >> shift) - (stamp >> shift));
-        stamp = now;
-        switch (cls) {
-        case TAPE_CLASS_ALLOC:
-        case TAPE_CLASS_REALLOC:
-            if (back == 0) {
-                at[TAPE_COL_ALLOC] =
-                    tape_put_varint(at[TAPE_COL_ALLOC], tape_pack_delta(address, alloc));
+        time_at = tape_put_small(time_at, ticks);
+        if (allocates || class == TAPE_CLASS_FREE || class == TAPE_CLASS_FROM) {
+            uint32_t *event = &latest[tape_latest_slot(address)], now = (uint32_t)(r - records) + 1;
+            uint32_t distance = now - *event;
+            if (distance <= TAPE_BACK_MAX && *event != 0 &&
+                tape_record_address(r - distance) == address) {
+                back = true;
+                *back_at++ = (uint8_t)distance;
+            }
+            *event = now;
+        }
+        *op_at++ = (uint8_t)(back ? op | TAPE_BACK : op);
+        if (allocates) {
+            if (!back) {
+                alloc_at = tape_put_varint(alloc_at, tape_pack_delta(address, alloc));
                 alloc = address;
             }
-            at[TAPE_COL_SIZE] = tape_put_varint(at[TAPE_COL_SIZE], r->size);
+            size_at = tape_put_varint(size_at, r->size);
             if (tape_op_has_align(op))
                 *at[TAPE_COL_ALIGN]++ = (uint8_t)(r->pop_align >> TAPE_POP_BITS);
             uint32_t pop = r->pop_align & TAPE_POP_MAX;
-            if (pop < TAPE_DEEP && r->push < TAPE_DEEP) {
-                *at[TAPE_COL_STACK]++ = (uint8_t)(pop << 4 | r->push);
+            if (__builtin_expect(pop < TAPE_DEEP && r->push < TAPE_DEEP, 1)) {
+                *stack_at++ = (uint8_t)(pop << 4 | r->push);
             } else {
-                *at[TAPE_COL_STACK]++ = (uint8_t)((pop < TAPE_DEEP ? pop : TAPE_DEEP) << 4 |
-                                                  (r->push < TAPE_DEEP ? r->push : TAPE_DEEP));
+                *stack_at++ = (uint8_t)((pop < TAPE_DEEP ? pop : TAPE_DEEP) << 4 |
+                                        (r->push < TAPE_DEEP ? r->push : TAPE_DEEP));
                 at[TAPE_COL_DEEP] = tape_put_deep(at[TAPE_COL_DEEP], pop);
                 at[TAPE_COL_DEEP] = tape_put_deep(at[TAPE_COL_DEEP], r->push);
             }
-            for (uint32_t k = 0; k < r->push; k++) {
-                uint32_t index = frames[frame++];
-                if (local[index] == 0) {
-                    local[index] = ++known;
+            for (const uint32_t *last = frames + r->push; frames < last; frames++) {
+                uint32_t index = *frames, entry = local[index];
+                if (__builtin_expect(entry == 0, 0)) {
+                    entry = local[index] = ++known;
                     at[TAPE_COL_ADDRESSES] =
                         tape_put_varint(at[TAPE_COL_ADDRESSES],
                                         tape_zigzag((int64_t)(addresses[index] - return_address)));
                     return_address = addresses[index];
                 }
-                at[TAPE_COL_FRAMES] = tape_put_varint(at[TAPE_COL_FRAMES], local[index] - 1);
+                frames_at = tape_put_small(frames_at, entry - 1);
             }
             pushed += r->push;
-            break;
-        case TAPE_CLASS_FREE:
-        case TAPE_CLASS_FROM:
-            if (back == 0) {
-                at[TAPE_COL_FREE] =
-                    tape_put_varint(at[TAPE_COL_FREE], tape_pack_delta(address, freed));
+        } else if (class == TAPE_CLASS_FREE || class == TAPE_CLASS_FROM) {
+            if (!back) {
+                free_at = tape_put_varint(free_at, tape_pack_delta(address, freed));
                 freed = address;
             }
-            break;
-        case TAPE_CLASS_SAMPLE:
+        } else if (class == TAPE_CLASS_SAMPLE || class == TAPE_CLASS_BLOB) {
             at[TAPE_COL_OTHER] = tape_put_varint(at[TAPE_COL_OTHER], address);
             at[TAPE_COL_OTHER] = tape_put_varint(at[TAPE_COL_OTHER], r->size);
-            break;
-        case TAPE_CLASS_BLOB:
-            at[TAPE_COL_OTHER] = tape_put_varint(at[TAPE_COL_OTHER], address);
-            at[TAPE_COL_OTHER] = tape_put_varint(at[TAPE_COL_OTHER], r->size);
-            at[TAPE_COL_OTHER] =
-                tape_put_bytes(at[TAPE_COL_OTHER], frames + frame, (size_t)r->size);
-            frame += r->push;
-            break;
-        case TAPE_CLASS_NONE:
-            break;
+            if (class == TAPE_CLASS_BLOB) {
+                at[TAPE_COL_OTHER] = tape_put_bytes(at[TAPE_COL_OTHER], frames, (size_t)r->size);
+                frames += r->push;
+            }
         }
     }
+    at[TAPE_COL_OP] = op_at;
+    at[TAPE_COL_TIME] = time_at;
+    at[TAPE_COL_BACK] = back_at;
+    at[TAPE_COL_ALLOC] = alloc_at;
+    at[TAPE_COL_FREE] = free_at;
+    at[TAPE_COL_SIZE] = size_at;
+    at[TAPE_COL_STACK] = stack_at;
+    at[TAPE_COL_FRAMES] = frames_at;
     out.last_stamp = stamp;
 
     uint8_t *payload = scratch + address_count * sizeof *local;
