@@ -405,6 +405,8 @@ uint32_t unwind_capture(struct unwind *u, uint64_t pc, uint64_t sp, uint64_t fp)
         }
         if (high == 0)
             break;
+        if (r->cfa == ROW_GUESS && !r->in_module)
+            unwind_recheck_guess(u, r);
         struct state s = {pc, sp, fp};
         struct unwind_word *behind = word;
         how = step(r, range, &s, &behind);

@@ -43,14 +43,14 @@ enum row_quick { ROW_NOT_QUICK, ROW_QUICK, ROW_QUICK_FP };
 struct row {
     uint64_t address; /* the return address */
     int32_t cfa_offset;
-    int16_t fp_at;   /* in words of 8 bytes */
-    uint8_t cfa;     /* enum row_cfa */
-    uint8_t fp;      /* enum row_fp */
-    uint32_t next;   /* row of the frame that came after this one last time: a guess */
-    uint8_t quick;   /* enum row_quick */
-    uint8_t fp_used; /* the frame pointer, as it is on return, is read to leave this frame */
-    uint8_t fp_kept; /* or may be further out */
-    uint8_t reserved;
+    int16_t fp_at;     /* in words of 8 bytes */
+    uint8_t cfa;       /* enum row_cfa */
+    uint8_t fp;        /* enum row_fp */
+    uint32_t next;     /* row of the frame that came after this one last time: a guess */
+    uint8_t quick;     /* enum row_quick */
+    uint8_t fp_used;   /* the frame pointer, as it is on return, is read to leave this frame */
+    uint8_t fp_kept;   /* or may be further out */
+    uint8_t in_module; /* the address lay in one when the row was made */
 };
 
 /* A word that the walk read, and what it held. */
@@ -157,6 +157,10 @@ static inline uint32_t unwind_slot(const struct unwind *u, uint64_t address) {
 
 /* The row of a return address, compiled when new; u->rows may move. UINT32_MAX: out of memory. */
 uint32_t unwind_find_row(struct unwind *u, uint64_t address);
+
+/* A row that guesses because there was no call frame information for its address: there may be some
+ * by now, of a module that was loaded where code made at run time had been. */
+void unwind_recheck_guess(struct unwind *u, struct row *row);
 
 /* The readable range around sp on this thread's stack; NULL when it cannot be known. */
 const struct unwind_range *unwind_find_range(struct unwind *u, uint64_t sp);

@@ -127,6 +127,7 @@ static void compile(struct unwind *u, uint64_t address, struct row *row) {
     *row = (struct row){.address = address, .cfa = ROW_GUESS, .fp = ROW_FP_AT_FP};
     if (!cfi_find_module(pc, &module))
         return;
+    row->in_module = true;
     note_module(u, &module);
     switch (cfi_find_rules(pc, &module, u->scratch)) {
     case CFI_OK:
@@ -162,6 +163,16 @@ static void set_quick(struct row *row) {
         row->quick = ROW_QUICK;
     else if (row->fp == ROW_FP_AT_CFA && saved <= -8 && row->cfa_offset + saved >= 0)
         row->quick = ROW_QUICK_FP;
+}
+
+void unwind_recheck_guess(struct unwind *u, struct row *row) {
+    struct cfi_module module;
+    if (!cfi_find_module(row->address - 1, &module))
+        return;
+    uint32_t next = row->next;
+    compile(u, row->address, row);
+    set_quick(row);
+    row->next = next;
 }
 
 uint32_t unwind_find_row(struct unwind *u, uint64_t address) {
