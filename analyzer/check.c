@@ -318,7 +318,7 @@ static void compare(struct comparison *m, struct check_finding *f, uint32_t stac
             frame[count++] = entered_frame(name, inner->module);
         frame[count++] = frame_of(names_get(names, f->path[i]), f->path[i], &m->real);
     }
-    struct suppression *s = suppressions_match(c->suppressions, frame, count);
+    struct suppression *s = suppressions_match(c->suppressions, frame, count, f->kind);
     free(frame);
     if (s != NULL && s->built_in)
         s = first_of_name(c->suppressions, s);

@@ -181,7 +181,7 @@ static bool alias_matches(const struct suppression *e, const struct supp_frame *
 
 static bool valgrind_matches(const struct suppression *e, const struct supp_frame *frame,
                              size_t count) {
-    if (e->never || count == 0)
+    if (count == 0)
         return false;
     if (stack_begins(e, frame, count))
         return true;
@@ -197,12 +197,16 @@ static bool valgrind_matches(const struct suppression *e, const struct supp_fram
     return false;
 }
 
+static bool is_for(const struct suppression *e, enum leak_kind kind) {
+    return kind == LEAK_UNKNOWN ? e->kinds != 0 : (e->kinds >> kind & 1) != 0;
+}
+
 static bool matches(const struct suppression *e, const struct supp_frame *frame, size_t count) {
     return e->valgrind ? valgrind_matches(e, frame, count) : lsan_matches(e, frame, count);
 }
 
 struct suppression *suppressions_match(struct suppressions *s, const struct supp_frame *frame,
-                                       size_t count) {
+                                       size_t count, enum leak_kind kind) {
     struct supp_frame *real = xmalloc(count * sizeof *real);
     size_t real_count = 0;
     for (size_t i = 0; i < count; i++)
@@ -211,6 +215,8 @@ struct suppression *suppressions_match(struct suppressions *s, const struct supp
     struct suppression *found = NULL;
     for (size_t i = 0; i < s->count && found == NULL; i++) {
         struct suppression *e = &s->entry[i];
+        if (!is_for(e, kind))
+            continue;
         if (e->built_in ? matches(e, frame, count) : matches(e, real, real_count))
             found = e;
     }

@@ -54,6 +54,7 @@ static struct suppression *add_entry(struct suppressions *s, const struct lines 
     *e = (struct suppression){.name = xstrdup(name),
                               .file = xstrdup(l->path),
                               .line = l->number,
+                              .kinds = ~0U,
                               .valgrind = valgrind};
     return e;
 }
@@ -83,26 +84,23 @@ static int cut_off(const struct lines *l, const char *name) {
 }
 
 /* The value of "match-leak-kinds:": kinds joined by commas. */
-static int parse_kinds(const struct lines *l, const char *kinds, bool *none) {
-    static const char *const known[] = {"definite", "indirect", "possible", "reachable",
-                                        "all",      "none",     NULL};
-    *none = true;
+static int parse_kinds(const struct lines *l, const char *kinds, unsigned *set) {
+    *set = 0;
     kinds += strspn(kinds, " \t");
-    while (*kinds != '\0') {
-        size_t length = strcspn(kinds, ","), i = 0;
-        while (known[i] != NULL &&
-               (strlen(known[i]) != length || strncmp(known[i], kinds, length) != 0))
-            i++;
-        if (known[i] == NULL)
-            break;
-        *none &= strcmp(known[i], "none") == 0;
-        kinds += length;
-        if (*kinds == '\0')
-            return EXIT_FINE;
-        kinds++;
+    for (bool more = true; more;) {
+        size_t length = strcspn(kinds, ",");
+        char *word = xasprintf("%.*s", (int)length, kinds);
+        unsigned found = 0;
+        bool known = length != 0 && leak_kinds_parse(word, &found);
+        free(word);
+        if (!known)
+            return bad_line(l, "names an unknown kind; expected definite, indirect, possible, "
+                               "reachable, all or none, joined by commas");
+        *set |= found;
+        more = kinds[length] == ',';
+        kinds += length + more;
     }
-    return bad_line(l, "names an unknown kind; expected definite, indirect, possible, reachable, "
-                       "all or none, joined by commas");
+    return EXIT_FINE;
 }
 
 static int check_frames(const struct lines *l, const struct suppression *e) {
@@ -126,7 +124,7 @@ static int parse_frames(struct lines *l, struct suppression *e) {
         if (starts_with(l->text, kinds)) {
             if (e->count != 0)
                 return bad_line(l, "stands behind a frame; expected in front of the first");
-            if (parse_kinds(l, l->text + strlen(kinds), &e->never) != EXIT_FINE)
+            if (parse_kinds(l, l->text + strlen(kinds), &e->kinds) != EXIT_FINE)
                 return EXIT_USAGE;
         } else if (strcmp(l->text, "...") == 0 || starts_with(l->text, "fun:") ||
                    starts_with(l->text, "obj:") || starts_with(l->text, "src:")) {
