@@ -48,6 +48,11 @@ struct suppression {
     uint64_t sites, blocks, bytes;
 };
 
+/* Whether the user wrote it, and it matched nothing. */
+static inline bool suppression_is_stale(const struct suppression *s) {
+    return !s->built_in && s->sites == 0;
+}
+
 struct suppressions {
     struct suppression *entry;
     size_t count, room;
