@@ -36,13 +36,17 @@ ANALYZER_SRC := $(wildcard analyzer/*.c)
 ANALYZER_OBJ := $(ANALYZER_SRC:%.c=$(B)/%.o)
 
 .PHONY: all
-all: $(B)/libheaptape.so $(B)/heaptape ## build the recorder and the command (default)
+all: $(B)/libheaptape.so $(B)/heaptape $(B)/heaptape-memcheck ## build the recorder and the command (default)
 
 $(B)/libheaptape.so: $(PRELOAD_OBJ) preload/libheaptape.map Makefile
 	$(CC) $(CFLAGS) $(PRELOAD_LINK) -o $@ $(PRELOAD_OBJ) $(ZSTD_STATIC)
 
 $(B)/heaptape: $(ANALYZER_OBJ) Makefile
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(ANALYZER_OBJ) $(ANALYZER_LIBS)
+
+# The same program; it goes by its name.
+$(B)/heaptape-memcheck: | $(B)/heaptape
+	ln -sf heaptape $@
 
 $(B)/preload/%.o: preload/%.c Makefile
 	@mkdir -p $(@D)
@@ -165,6 +169,7 @@ COMPLETION_ZSH := share/zsh/site-functions/_heaptape
 .PHONY: install
 install: all ## install below PREFIX (and DESTDIR)
 	install -D -m 755 $(B)/heaptape '$(DEST)/bin/heaptape'
+	ln -sf heaptape '$(DEST)/bin/heaptape-memcheck'
 	install -D -m 755 $(B)/libheaptape.so '$(DEST)/lib/heaptape/libheaptape.so'
 	install -D -m 644 include/heaptape/heaptape.h '$(DEST)/include/heaptape/heaptape.h'
 	install -d '$(DEST)/share/man/man1'
@@ -174,7 +179,8 @@ install: all ## install below PREFIX (and DESTDIR)
 
 .PHONY: uninstall
 uninstall: ## remove what install put in place
-	rm -f '$(DEST)/bin/heaptape' '$(DEST)/lib/heaptape/libheaptape.so' \
+	rm -f '$(DEST)/bin/heaptape' '$(DEST)/bin/heaptape-memcheck' \
+		'$(DEST)/lib/heaptape/libheaptape.so' \
 		'$(DEST)/include/heaptape/heaptape.h' '$(DEST)/$(COMPLETION_BASH)' '$(DEST)/$(COMPLETION_ZSH)' \
 		$(patsubst man/%,'$(DEST)/share/man/man1/%',$(MANPAGES))
 	-rmdir '$(DEST)/lib/heaptape' '$(DEST)/include/heaptape'

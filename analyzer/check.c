@@ -341,6 +341,14 @@ void check_gather(struct check *c, char *const *tapes, size_t count) {
     judge_all(c);
     list_findings(c);
     judge_classes(c);
+    for (size_t i = 0; i < c->suppressions->count; i++)
+        c->stale += suppression_is_stale(&c->suppressions->entry[i]);
+    budgets_judge(c);
+}
+
+bool check_clean(const struct check *c) {
+    return c->found == 0 && c->problem_count == 0 && c->budgets->broken == 0 &&
+           (!c->fail_on_stale || c->stale == 0);
 }
 
 void check_free(struct check *c) {

@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 
+#include "budget.h"
 #include "joined.h"
 #include "leak_kind.h"
 #include "suppressions.h"
@@ -46,7 +47,13 @@ struct check_finding {
     uint64_t indirect_bytes, indirect_blocks; /* DEFINITE: what is lost through them besides, which
                                                  INDIRECT findings hold, too */
     struct suppression *suppressed_by;        /* NULL: a finding */
+    const struct budget *allowed_by;          /* NULL: a finding */
 };
+
+/* Whether it is one that makes the check fail. */
+static inline bool check_is_found(const struct check_finding *f) {
+    return f->suppressed_by == NULL && f->allowed_by == NULL;
+}
 
 struct check {
     const char *program; /* as the user called it; not owned */
@@ -59,28 +66,35 @@ struct check {
     uint32_t resolution; /* frames, the allocation function among them, by which findings are told
                             apart; 0: all */
     struct suppressions *suppressions; /* not owned */
+    struct budgets *budgets;           /* not owned; may be empty */
+    bool fail_on_stale;                /* stale suppressions make it fail */
 
     struct check_process *process; /* by start */
     size_t process_count;
     struct joined *joined;         /* owns the names */
     struct check_finding *finding; /* of kinds that count; largest first */
     size_t finding_count;
-    uint64_t found, found_bytes, found_blocks;                /* not suppressed */
+    uint64_t found, found_bytes, found_blocks;                /* neither suppressed nor allowed */
     uint64_t suppressed, suppressed_bytes, suppressed_blocks; /* of every kind */
+    uint64_t allowed, allowed_bytes, allowed_blocks;          /* by budgets */
     struct check_total {
         uint64_t places, bytes, blocks; /* not suppressed, whether they count or not */
     } total[LEAK_KINDS];
+    uint64_t stale; /* entries of the user's own files that matched nothing */
     char **problem; /* why a run without findings would not be a clean one, a sentence each */
     size_t problem_count;
 };
 
 /*
  * Reads every recording among `tapes` (paths; other files are passed over). The caller has filled
- * in the first members of the check, down to suppressions, whose counters are set. To be freed with
- * check_free().
+ * in the first members of the check, down to fail_on_stale; counters of the suppressions and values
+ * of the budgets are set. To be freed with check_free().
  */
 void check_gather(struct check *, char *const *tapes, size_t count);
 void check_free(struct check *);
+
+/* Whether nothing was found, no budget broken, and nothing makes that doubtful. */
+bool check_clean(const struct check *);
 
 /* Whether no process of these recordings is still running: until then there may be more of them. */
 bool check_settled(char *const *tapes, size_t count);
@@ -100,7 +114,8 @@ static inline uint64_t check_frame(uint8_t op, enum leak_kind kind) {
 /* How reports look. */
 struct check_style {
     uint32_t limit, depth; /* findings, and frames of each; 0: all */
-    bool wide, show_suppressed, gen_suppressions;
+    bool wide, show_suppressed;
+    enum { GEN_NONE, GEN_YES, GEN_ALL } gen_suppressions; /* YES: as short as is safe */
     const char *kept; /* directory that stays, NULL: none does */
 };
 

@@ -30,9 +30,9 @@ static struct json_object *suppression_json(const struct suppression *s) {
 
 static struct json_object *finding_json(const struct check *c, const struct check_finding *f) {
     struct json_object *o = json_object_new_object(), *stack = json_object_new_array();
+    json_put_text(o, "kind", leak_kind_info[f->kind].name);
     json_put(o, "bytes", f->bytes);
     json_put(o, "blocks", f->blocks);
-    json_object_object_add(o, "kind", json_object_new_string(leak_kind_info[f->kind].name));
     if (f->kind == LEAK_DEFINITE) {
         json_put(o, "indirect_bytes", f->indirect_bytes);
         json_put(o, "indirect_blocks", f->indirect_blocks);
@@ -43,6 +43,30 @@ static struct json_object *finding_json(const struct check *c, const struct chec
         json_object_array_add(stack,
                               tree_json_name(names_get(joined_names(c->joined), f->path[i])));
     json_object_object_add(o, "stack", stack);
+    return o;
+}
+
+static struct json_object *budget_json(const struct budget *b) {
+    struct json_object *o = json_object_new_object(), *sites = json_object_new_array();
+    json_put_text(o, "budget", budget_info[b->kind].option);
+    json_put_text(o, "pattern", b->pattern);
+    json_put(o, "limit", b->limit);
+    json_put(o, "value", b->value);
+    json_put_bool(o, "broken", b->broken);
+    if (b->pid != 0)
+        json_put(o, "pid", b->pid);
+    for (size_t i = 0; i < b->site_count; i++) {
+        struct json_object *site = json_object_new_object(), *stack = json_object_new_array();
+        json_put(site, "value", b->site[i].value);
+        for (size_t k = 0; k < b->site[i].stack.count; k++) {
+            char *label = check_frame_label(&b->site[i].stack.frame[k]);
+            json_object_array_add(stack, json_text(label));
+            free(label);
+        }
+        json_object_object_add(site, "stack", stack);
+        json_object_array_add(sites, site);
+    }
+    json_object_object_add(o, "sites", sites);
     return o;
 }
 
@@ -74,15 +98,14 @@ void check_print_json(FILE *out, const struct check *c, const struct check_style
     struct json_object *o = json_object_new_object(), *findings = json_object_new_array(),
                        *used = json_object_new_array(), *unused = json_object_new_array(),
                        *processes = json_object_new_array(), *problems = json_object_new_array(),
-                       *kinds = json_object_new_object();
+                       *kinds = json_object_new_object(), *budgets = json_object_new_array();
     json_object_object_add(o, "program", json_text(c->program));
     if (WIFSIGNALED(c->wait_status))
         json_put(o, "program_signal", (uint64_t)WTERMSIG(c->wait_status));
     else
         json_put(o, "program_status", (uint64_t)WEXITSTATUS(c->wait_status));
     json_put(o, "status", (uint64_t)status);
-    json_object_object_add(o, "clean",
-                           json_object_new_boolean(c->found == 0 && c->problem_count == 0));
+    json_object_object_add(o, "clean", json_object_new_boolean(check_clean(c)));
     json_object_object_add(o, "not_freed", amount(c->found_bytes, c->found_blocks, c->found));
     json_object_object_add(o, "suppressed",
                            amount(c->suppressed_bytes, c->suppressed_blocks, c->suppressed));
@@ -94,17 +117,21 @@ void check_print_json(FILE *out, const struct check *c, const struct check_style
         json_object_object_add(kinds, leak_kind_info[kind].name, total);
     }
     json_object_object_add(o, "kinds", kinds);
+    json_object_object_add(o, "allowed", amount(c->allowed_bytes, c->allowed_blocks, c->allowed));
     for (size_t i = 0; i < c->finding_count; i++)
-        if (c->finding[i].suppressed_by == NULL)
+        if (check_is_found(&c->finding[i]))
             json_object_array_add(findings, finding_json(c, &c->finding[i]));
     json_object_object_add(o, "findings", findings);
+    for (size_t i = 0; i < c->budgets->count; i++)
+        json_object_array_add(budgets, budget_json(&c->budgets->budget[i]));
     for (size_t i = 0; i < c->suppressions->count; i++) {
         const struct suppression *s = &c->suppressions->entry[i];
         if (s->sites != 0)
             json_object_array_add(used, suppression_json(s));
-        else if (!s->built_in)
+        else if (suppression_is_stale(s))
             json_object_array_add(unused, suppression_json(s));
     }
+    json_object_object_add(o, "budgets", budgets);
     json_object_object_add(o, "used_suppressions", used);
     json_object_object_add(o, "unused_suppressions", unused);
     for (size_t i = 0; i < c->process_count; i++)

@@ -5,11 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "check_parts.h"
 #include "diag.h"
 #include "screen.h"
 #include "units.h"
-
-#define GENERATED_FRAMES 24 /* as many as Valgrind takes */
 
 /* "1,234 bytes in 2 blocks" */
 static char *amount(uint64_t bytes, uint64_t blocks) {
@@ -37,28 +36,11 @@ static char *number_of(uint64_t n, const char *one, const char *many) {
 
 /* ---- a finding ---------------------------------------------------------------------------- */
 
-/* The frames to show, from *first up to the returned one: without operator new at the inner end,
- * and without what lies outside main, as in all other reports. */
-static uint32_t shown_frames(const struct names *names, const struct check_finding *f,
-                             uint32_t *first) {
-    *first = 0;
-    while (*first + 1 < f->length && names_get(names, f->path[*first])->allocator)
-        ++*first;
-    for (uint32_t i = *first; i < f->length; i++) {
-        const struct name *n = names_get(names, f->path[i]);
-        if (n->entry)
-            return i + 1;
-        if (n->start_up && i > *first)
-            return i;
-    }
-    return f->length;
-}
-
 static void print_frames(FILE *out, const struct check *c, const struct check_finding *f,
                          const struct screen *screen, uint32_t depth) {
     const struct names *names = joined_names(c->joined);
     const char *arrow = screen->utf8 ? "\u2190 " : "<- ";
-    uint32_t first, end = shown_frames(names, f, &first);
+    uint32_t first, end = check_stack_shown(names, f->path, f->length, &first);
     for (uint32_t i = first; i < end; i++) {
         if (depth != 0 && i - first == depth) {
             fprintf(out, "    %s%s\n", arrow, screen->utf8 ? "\u2026" : "...");
@@ -74,40 +56,9 @@ static void print_frames(FILE *out, const struct check *c, const struct check_fi
         fputs("    at an unknown place: the recording has no call stack for it\n", out);
 }
 
-static void print_pattern(FILE *out, const struct name *n) {
-    const char *function = n->linkage != NULL ? n->linkage : n->function;
-    if (n->allocator && strncmp(function, "_Zn", 3) == 0) /* new[] may look like new */
-        fprintf(out, "   fun:_Zn?%s\n", function + 4);
-    else if (function != NULL)
-        fprintf(out, "   fun:%s\n", function);
-    else if (n->module != NULL)
-        fprintf(out, "   obj:%s\n", n->module);
-    else
-        fputs("   fun:*\n", out);
-}
-
-/* An entry for a file of Valgrind's kind that matches this finding, there as well: with operator
- * new it does not see the malloc inside. */
-static void print_suppression(FILE *out, const struct check *c, const struct check_finding *f) {
-    const struct names *names = joined_names(c->joined);
-    uint32_t first, end = shown_frames(names, f, &first);
-    const struct name *at = f->length != 0 ? names_get(names, f->path[first]) : NULL;
-    fprintf(out, "{\n   not freed: %s\n   Memcheck:Leak\n", at != NULL ? at->label : "?");
-    uint32_t i = first != 0 ? first - 1 : 0, written = 0;
-    if (first == 0) {
-        /* posix_memalign and its like have several forms there */
-        bool plain = strcmp(f->op, "malloc") == 0 || strcmp(f->op, "calloc") == 0 ||
-                     strcmp(f->op, "realloc") == 0 || end == 0;
-        fprintf(out, plain ? "   fun:%s\n" : "   ...\n", f->op);
-        written++;
-    }
-    for (; i < end && written < GENERATED_FRAMES; i++, written++)
-        print_pattern(out, names_get(names, f->path[i]));
-    fputs("}\n", out);
-}
-
 static void print_finding(FILE *out, const struct check *c, const struct check_finding *f,
-                          const struct screen *screen, const struct check_style *style) {
+                          const struct screen *screen, const struct check_style *style,
+                          struct generated_entries *seen) {
     char *what = finding_amount(f);
     fprintf(out, "%s%s%s", screen_bold(screen), what, screen_plain(screen));
     if (f->kind != LEAK_UNKNOWN)
@@ -118,8 +69,7 @@ static void print_finding(FILE *out, const struct check *c, const struct check_f
         fprintf(out, ", in %" PRIu32 " processes", f->processes);
     fputc('\n', out);
     print_frames(out, c, f, screen, style->depth);
-    if (style->gen_suppressions)
-        print_suppression(out, c, f);
+    check_print_generated(out, c, f, (int)style->gen_suppressions, seen);
     fputc('\n', out);
 }
 
@@ -168,6 +118,11 @@ static void print_end_of_summary(FILE *out, const struct check *c) {
     fprintf(out, "; %s, %s", processes, events);
     if (c->suppressed != 0)
         fprintf(out, "; suppressed: %s", suppressed);
+    if (c->allowed != 0) {
+        char *allowed = amount(c->allowed_bytes, c->allowed_blocks);
+        fprintf(out, "; within budgets: %s", allowed);
+        free(allowed);
+    }
     fputc('\n', out);
     free(suppressed);
     free(events);
@@ -211,17 +166,19 @@ static void print_problems(FILE *out, const struct check *c) {
 
 static void print_findings(FILE *out, const struct check *c, const struct check_style *style) {
     struct screen screen = screen_of(out, style->wide);
+    struct generated_entries seen = {0};
     uint64_t shown = 0;
     fprintf(out, "Not freed at exit\n\n");
     for (size_t i = 0; i < c->finding_count; i++) {
         const struct check_finding *f = &c->finding[i];
-        if (f->suppressed_by != NULL)
+        if (!check_is_found(f))
             continue;
         if (style->limit != 0 && shown == style->limit)
             break;
         shown++;
-        print_finding(out, c, f, &screen, style);
+        print_finding(out, c, f, &screen, style, &seen);
     }
+    generated_entries_free(&seen);
     if (shown < c->found) {
         char *more = number_of(c->found - shown, "more place", "more places");
         fprintf(out, "%s (-n 0 shows all)\n\n", more);
@@ -232,8 +189,11 @@ static void print_findings(FILE *out, const struct check *c, const struct check_
 void check_print(FILE *out, const struct check *c, const struct check_style *style) {
     if (c->found != 0)
         print_findings(out, c, style);
+    check_print_budgets(out, c);
     if (style->show_suppressed)
         print_suppressed(out, c);
+    if (c->fail_on_stale)
+        check_print_stale(out, c);
     print_problems(out, c);
     char *program = names_printable(c->program, strlen(c->program));
     if (c->found != 0) {
@@ -242,16 +202,21 @@ void check_print(FILE *out, const struct check *c, const struct check_style *sty
         print_totals(out, c, true, "");
         fprintf(out, ", from %s", where);
         free(where);
-    } else if (c->problem_count != 0) {
+    } else if (c->problem_count != 0 || (c->fail_on_stale && c->stale != 0)) {
         fprintf(out, "heaptape: check: %s: no clean pass, although nothing was found", program);
     } else if (all_freed(c)) {
         fprintf(out, "heaptape: check: %s: every block was freed%s", program,
-                c->suppressed != 0 ? " or is suppressed" : "");
+                c->allowed != 0      ? " or is allowed by a budget"
+                : c->suppressed != 0 ? " or is suppressed"
+                                     : "");
     } else {
         fprintf(out, "heaptape: check: %s: no leaks", program);
     }
     print_totals(out, c, false, "; not counted: ");
     free(program);
+    if (c->budgets->broken != 0)
+        fprintf(out, "; %zu budget%s broken", c->budgets->broken,
+                c->budgets->broken == 1 ? "" : "s");
     print_end_of_summary(out, c);
     if (style->kept != NULL)
         fprintf(out, "heaptape: check: the recordings are in %s\n", style->kept);

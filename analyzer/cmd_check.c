@@ -12,9 +12,11 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "check_format.h"
 #include "command.h"
 #include "diag.h"
 #include "leak_heuristics.h"
+#include "lsan_options.h"
 #include "option_value.h"
 #include "output.h"
 #include "recording.h"
@@ -32,6 +34,13 @@ enum {
     OPT_PRINT_DEFAULTS,
     OPT_SHOW_SUPPRESSED,
     OPT_GEN_SUPPRESSIONS,
+    OPT_FAIL_ON_STALE,
+    OPT_MAX_PEAK,
+    OPT_MAX_PEAK_AT,
+    OPT_MAX_ALLOCS,
+    OPT_MAX_ALLOCS_AT,
+    OPT_MAX_LEAKED,
+    OPT_MAX_LEAKED_AT,
     OPT_ERROR_EXITCODE,
     OPT_LEAK_KINDS,
     OPT_HEURISTICS,
@@ -39,7 +48,15 @@ enum {
     OPT_NO_LEAK_KINDS,
     OPT_OUTPUT,
     OPT_LOG_FILE,
+    OPT_FORMAT,
     OPT_JSON,
+    OPT_JUNIT,
+    OPT_SARIF,
+    OPT_TAP,
+    OPT_XML,
+    OPT_XML_FILE,
+    OPT_GITHUB,
+    OPT_LSAN_OPTIONS,
     OPT_QUIET,
     OPT_ONLY,
     OPT_LIMIT,
@@ -54,8 +71,20 @@ static const struct command_option options[] = {
                          "count what the C library and libstdc++ keep for themselves"},
     [OPT_PRINT_DEFAULTS] = {"print-default-suppressions", 0, NULL, "print these and exit"},
     [OPT_SHOW_SUPPRESSED] = {"show-suppressed", 0, NULL, "say which entry suppressed how much"},
-    [OPT_GEN_SUPPRESSIONS] = {"gen-suppressions", 0, NULL,
-                              "print an entry for --suppressions with each finding"},
+    [OPT_GEN_SUPPRESSIONS] = {"gen-suppressions", 0, "[=yes|no|all]",
+                              "print an entry for --suppressions with each finding; all: up to "
+                              "main"},
+    [OPT_FAIL_ON_STALE] = {"fail-on-stale", 0, NULL,
+                           "fail when a suppression of your files matches nothing"},
+    [OPT_MAX_PEAK] = {"max-peak", 0, "SIZE", "fail when a process has more on its heap at once"},
+    [OPT_MAX_PEAK_AT] = {"max-peak-at", 0, "PATTERN=SIZE",
+                         "the same for stacks in which a name matches; repeatable"},
+    [OPT_MAX_ALLOCS] = {"max-allocs", 0, "N", "fail when all processes allocate more often"},
+    [OPT_MAX_ALLOCS_AT] = {"max-allocs-at", 0, "PATTERN=N",
+                           "the same for stacks in which a name matches; repeatable"},
+    [OPT_MAX_LEAKED] = {"max-leaked", 0, "SIZE", "allow so much not to be freed"},
+    [OPT_MAX_LEAKED_AT] = {"max-leaked-at", 0, "PATTERN=SIZE",
+                           "the same for stacks in which a name matches; repeatable"},
     [OPT_ERROR_EXITCODE] = {"error-exitcode", 0, "N",
                             "exit status when something was found (default 1)"},
     [OPT_LEAK_KINDS] = {"leak-kinds", 0, "KINDS",
@@ -68,7 +97,17 @@ static const struct command_option options[] = {
                            "count everything that was not freed; take no heap image"},
     [OPT_OUTPUT] = {"output", 'o', "DIR", "record to this directory, and keep it"},
     [OPT_LOG_FILE] = {"log-file", 0, "FILE", "write the result to FILE instead of stderr"},
+    [OPT_FORMAT] = {"format", 0, "NAME",
+                    "form of that text: text (default), or that of memcheck or lsan"},
     [OPT_JSON] = {"json", 0, NULL, "machine-readable result"},
+    [OPT_JUNIT] = {"junit", 0, "FILE", "write the result as JUnit XML, too"},
+    [OPT_SARIF] = {"sarif", 0, "FILE", "write the result as SARIF 2.1.0, too"},
+    [OPT_TAP] = {"tap", 0, "FILE", "write the result as TAP 13, too"},
+    [OPT_XML] = {"xml", 0, "yes|no", "write the result as Valgrind's XML, too; with --xml-file"},
+    [OPT_XML_FILE] = {"xml-file", 0, "FILE", "where --xml=yes writes"},
+    [OPT_GITHUB] = {"github", 0, NULL, "print annotations for GitHub Actions on stderr, too"},
+    [OPT_LSAN_OPTIONS] = {"lsan-options", 0, NULL,
+                          "take log_path, suppressions and exitcode from LSAN_OPTIONS"},
     [OPT_QUIET] = {"quiet", 'q', NULL, "say nothing when all is well"},
     [OPT_ONLY] = {"only", 0, "PATTERNS",
                   "check only processes whose program matches, e.g. 'test_*,helper'"},
@@ -80,10 +119,12 @@ static const struct command_option options[] = {
 
 struct settings {
     const char *output, *log_file;
-    bool json, quiet, no_defaults, print_defaults;
+    bool json, quiet, no_defaults, print_defaults, fail_on_stale, xml, lsan;
     bool unclassified;
     unsigned kinds, heuristics;
     uint32_t resolution;
+    check_writer *log_writer; /* of the log; NULL: our own text */
+    struct lsan_options lsan_options;
     uint64_t error_status, limit, depth;
     struct check_style style;
 };
@@ -94,6 +135,11 @@ struct run {
     struct recording recording;
     struct scratch scratch;
     struct suppressions suppressions;
+    struct budgets budgets;
+    struct check_files files;
+    char **command;          /* our own argument vector */
+    struct timespec started; /* CLOCK_REALTIME */
+    uint64_t ran;            /* ns */
     FILE *out;
 };
 
@@ -110,16 +156,68 @@ static bool parse_resolution(const char *text, uint32_t *frames) {
     return false;
 }
 
+static bool parse_generated(struct settings *s, const char *value) {
+    if (value == NULL || strcmp(value, "yes") == 0)
+        s->style.gen_suppressions = GEN_YES;
+    else if (strcmp(value, "all") == 0)
+        s->style.gen_suppressions = GEN_ALL;
+    else if (strcmp(value, "no") == 0)
+        s->style.gen_suppressions = GEN_NONE;
+    else
+        return command_usage_error(&command_check, "--gen-suppressions is yes, no or all, not '%s'",
+                                   value) == EXIT_FINE;
+    return true;
+}
+
+static int parse_format(struct run *r, struct settings *s, int option, const char *value) {
+    static const enum check_format format[] = {[OPT_JUNIT] = FORMAT_JUNIT,
+                                               [OPT_SARIF] = FORMAT_SARIF,
+                                               [OPT_TAP] = FORMAT_TAP,
+                                               [OPT_XML_FILE] = FORMAT_XML,
+                                               [OPT_GITHUB] = FORMAT_GITHUB};
+    const struct command *c = &command_check;
+    if (option == OPT_FORMAT) {
+        bool known;
+        s->log_writer = check_format_log(value, &known);
+        return known
+                   ? EXIT_FINE
+                   : command_usage_error(c, "--format is text, memcheck or lsan, not '%s'", value);
+    }
+    if (option == OPT_XML) {
+        s->xml = strcmp(value, "yes") == 0;
+        return s->xml || strcmp(value, "no") == 0
+                   ? EXIT_FINE
+                   : command_usage_error(c, "--xml is yes or no, not '%s'", value);
+    }
+    if (option != OPT_GITHUB && *value == '\0')
+        return command_usage_error(c, "--%s needs a file name", options[option].name);
+    r->files.name[format[option]] = option == OPT_GITHUB ? "stderr" : value;
+    return EXIT_FINE;
+}
+
+/* Without a log_path LeakSanitizer's text goes where ours would. */
+static int take_lsan_options(struct settings *s, struct run *r) {
+    s->lsan_options = lsan_options_read(getenv("LSAN_OPTIONS"));
+    bool known;
+    s->log_writer = check_format_log("lsan", &known);
+    s->error_status = s->lsan_options.exit_status;
+    if (s->lsan_options.log_path != NULL)
+        s->log_file = s->lsan_options.log_path;
+    return s->lsan_options.suppressions != NULL
+               ? suppressions_load(&r->suppressions, s->lsan_options.suppressions)
+               : EXIT_FINE;
+}
+
 /* What is wrong with a suppression file is said while reading the command line: before the program
  * has run. */
-static int parse(int argc, char **argv, struct settings *s, struct suppressions *suppressions) {
+static int parse(int argc, char **argv, struct settings *s, struct run *r) {
     const struct command *c = &command_check;
     const char *value;
     int option, status;
     while ((option = command_next_option(c, argc, argv, &value)) >= 0) {
         switch (option) {
         case OPT_SUPPRESSIONS:
-            if ((status = suppressions_load(suppressions, value)) != EXIT_FINE)
+            if ((status = suppressions_load(&r->suppressions, value)) != EXIT_FINE)
                 return status;
             break;
         case OPT_NO_DEFAULTS:
@@ -132,7 +230,21 @@ static int parse(int argc, char **argv, struct settings *s, struct suppressions 
             s->style.show_suppressed = true;
             break;
         case OPT_GEN_SUPPRESSIONS:
-            s->style.gen_suppressions = true;
+            if (!parse_generated(s, value))
+                return EXIT_USAGE;
+            break;
+        case OPT_FAIL_ON_STALE:
+            s->fail_on_stale = true;
+            break;
+        case OPT_MAX_PEAK:
+        case OPT_MAX_PEAK_AT:
+        case OPT_MAX_ALLOCS:
+        case OPT_MAX_ALLOCS_AT:
+        case OPT_MAX_LEAKED:
+        case OPT_MAX_LEAKED_AT:
+            if (!budgets_add(&r->budgets, c, (enum budget_kind)((option - OPT_MAX_PEAK) / 2),
+                             (option - OPT_MAX_PEAK) % 2 != 0, value))
+                return EXIT_USAGE;
             break;
         case OPT_ERROR_EXITCODE:
             if (!option_number(c, "error-exitcode", value, 0, 255, &s->error_status))
@@ -169,6 +281,19 @@ static int parse(int argc, char **argv, struct settings *s, struct suppressions 
         case OPT_JSON:
             s->json = true;
             break;
+        case OPT_FORMAT:
+        case OPT_JUNIT:
+        case OPT_SARIF:
+        case OPT_TAP:
+        case OPT_XML:
+        case OPT_XML_FILE:
+        case OPT_GITHUB:
+            if ((status = parse_format(r, s, option, value)) != EXIT_FINE)
+                return status;
+            break;
+        case OPT_LSAN_OPTIONS:
+            s->lsan = true;
+            break;
         case OPT_QUIET:
             s->quiet = true;
             break;
@@ -192,6 +317,15 @@ static int parse(int argc, char **argv, struct settings *s, struct suppressions 
     }
     s->style.limit = (uint32_t)s->limit;
     s->style.depth = (uint32_t)s->depth;
+    if (s->lsan && (status = take_lsan_options(s, r)) != EXIT_FINE)
+        return status;
+    if (s->json && s->log_writer != NULL)
+        return command_usage_error(c, "--json and --format=memcheck or lsan are two forms of one "
+                                      "text");
+    if (s->xml && r->files.name[FORMAT_XML] == NULL)
+        return command_usage_error(c, "--xml=yes needs --xml-file");
+    if (!s->xml)
+        r->files.name[FORMAT_XML] = NULL;
     return EXIT_FINE;
 }
 
@@ -227,7 +361,7 @@ static int status_of(const struct run *r, const struct check *c) {
         return 128 + WTERMSIG(c->wait_status);
     if (WEXITSTATUS(c->wait_status) != 0)
         return WEXITSTATUS(c->wait_status);
-    return c->found != 0 || c->problem_count != 0 ? (int)r->settings->error_status : EXIT_FINE;
+    return check_clean(c) ? EXIT_FINE : (int)r->settings->error_status;
 }
 
 /* The recordings of all processes. */
@@ -265,7 +399,9 @@ static int conclude(struct run *r, const struct launch_result *result) {
                       .kinds = r->settings->kinds,
                       .heuristics = r->settings->heuristics,
                       .resolution = r->settings->resolution,
-                      .suppressions = &r->suppressions};
+                      .suppressions = &r->suppressions,
+                      .budgets = &r->budgets,
+                      .fail_on_stale = r->settings->fail_on_stale};
     struct output_list tapes = list_tapes(r);
     const struct timespec step = {.tv_nsec = GRACE_STEP_NS};
     for (int i = 0; i < GRACE_STEPS; i++) {
@@ -279,15 +415,26 @@ static int conclude(struct run *r, const struct launch_result *result) {
     }
     signal(SIGPIPE, SIG_IGN); /* a lost reader must not change the exit status */
     check_gather(&c, tapes.name, tapes.count);
-    bool clean = c.found == 0 && c.problem_count == 0;
+    bool clean = check_clean(&c);
     bool keep = !clean || r->scratch.named;
     struct check_style style = r->settings->style;
     style.kept = keep ? r->scratch.path : NULL;
     int status = status_of(r, &c);
+    struct check_context context = {.items = check_items_new(&c),
+                                    .status = status,
+                                    .command = r->command,
+                                    .program = r->recording.argv,
+                                    .started = (uint64_t)r->started.tv_sec,
+                                    .ran = r->ran,
+                                    .brief = r->settings->quiet};
     if (r->settings->json)
         check_print_json(r->out, &c, &style, status);
+    else if (r->settings->log_writer != NULL)
+        r->settings->log_writer(r->out, &c, &context);
     else if (!clean || !r->settings->quiet)
         check_print(r->out, &c, &style);
+    check_files_write(&r->files, &c, &context);
+    check_items_free((struct check_items *)context.items);
     if (keep)
         scratch_keep(&r->scratch);
     output_list_free(&tapes);
@@ -302,12 +449,17 @@ static int run_program(struct run *r) {
     else
         setenv("HEAPTAPE_IMAGE", "exit", 1);
     struct launch_result result;
+    struct timespec begun, ended;
+    clock_gettime(CLOCK_REALTIME, &r->started);
+    clock_gettime(CLOCK_MONOTONIC, &begun);
     int status = recording_run(&r->recording, tape_path, r, &result);
     if (status != EXIT_FINE)
         return status;
+    clock_gettime(CLOCK_MONOTONIC, &ended);
+    r->ran = (uint64_t)((ended.tv_sec - begun.tv_sec) * 1000000000 + ended.tv_nsec - begun.tv_nsec);
     status = conclude(r, &result);
     scratch_remove(&r->scratch);
-    status = close_log(r, status);
+    status = check_files_close(&r->files, close_log(r, status));
     r->out = NULL;
     if (WIFSIGNALED(result.wait_status))
         status = launch_exit_status(result.wait_status);
@@ -330,8 +482,8 @@ static int run(int argc, char **argv) {
                          .heuristics = LEAK_HEURISTICS_ALL,
                          .limit = 20,
                          .depth = 16};
-    struct run r = {.settings = &s};
-    int status = parse(argc, argv, &s, &r.suppressions);
+    struct run r = {.settings = &s, .command = argv};
+    int status = parse(argc, argv, &s, &r);
     if (status == EXIT_FINE && s.print_defaults) {
         fputs(suppressions_default, stdout);
     } else if (status == EXIT_FINE && optind >= argc) {
@@ -344,12 +496,17 @@ static int run(int argc, char **argv) {
         if (status == EXIT_FINE)
             status = open_log(&r);
         if (status == EXIT_FINE)
+            status = check_files_open(&r.files);
+        if (status == EXIT_FINE)
             status = check_place(&r);
         if (status == EXIT_FINE)
             status = run_program(&r);
     }
     scratch_remove(&r.scratch);
     close_log(&r, status);
+    check_files_close(&r.files, status);
+    lsan_options_free(&s.lsan_options);
+    budgets_free(&r.budgets);
     recording_free(&r.recording);
     suppressions_free(&r.suppressions);
     return status;

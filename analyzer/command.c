@@ -36,7 +36,9 @@ int command_next_option(const struct command *c, int argc, char **argv, const ch
     for (int i = 0; i < n; i++) {
         const struct command_option *o = &c->options[i];
         table[i] = (struct option){.name = o->name,
-                                   .has_arg = o->argument ? required_argument : no_argument,
+                                   .has_arg = o->argument == NULL     ? no_argument
+                                              : o->argument[0] == '[' ? optional_argument
+                                                                      : required_argument,
                                    .val = 256 + i};
         if (o->letter != 0) {
             *l++ = o->letter;
@@ -82,7 +84,8 @@ void command_help(const struct command *c) {
         const struct command_option *o = &c->options[i];
         char left[80];
         int n = snprintf(left, sizeof left, o->letter != 0 ? "-%c, " : "    ", o->letter);
-        snprintf(left + n, sizeof left - (size_t)n, "--%s%s%s", o->name, o->argument ? " " : "",
+        snprintf(left + n, sizeof left - (size_t)n, "--%s%s%s", o->name,
+                 o->argument != NULL && o->argument[0] != '[' ? " " : "",
                  o->argument ? o->argument : "");
         printf("  %-27s %s\n", left, o->help);
     }

@@ -16,7 +16,7 @@
 struct command_option {
     const char *name;     /* long name without dashes */
     char letter;          /* short form, or 0 */
-    const char *argument; /* name of its argument in --help, NULL when it takes none */
+    const char *argument; /* its name in --help, NULL: none; "[=NAME]": may be left out */
     const char *help;     /* one line */
 };
 

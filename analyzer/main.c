@@ -4,6 +4,7 @@
 
 #include "command.h"
 #include "diag.h"
+#include "memcheck.h"
 
 #define COMMAND(name) extern const struct command command_##name;
 #include "commands.def"
@@ -31,6 +32,9 @@ static void help(void) {
 }
 
 int main(int argc, char **argv) {
+    const char *slash = argc > 0 ? strrchr(argv[0], '/') : NULL;
+    if (argc > 0 && strcmp(slash != NULL ? slash + 1 : argv[0], "heaptape-memcheck") == 0)
+        return command_finish(memcheck_run(argc, argv));
     if (argc < 2) {
         diag("no command given; heaptape --help lists them");
         return EXIT_USAGE;

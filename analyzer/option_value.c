@@ -20,6 +20,32 @@ bool option_number(const struct command *c, const char *option, const char *text
     return true;
 }
 
+bool option_size(const struct command *c, const char *option, const char *text, uint64_t *value) {
+    static const char letters[] = "KMGT";
+    char *end = NULL;
+    unsigned shift = 0;
+    errno = 0;
+    if (*text >= '0' && *text <= '9')
+        *value = strtoull(text, &end, 10);
+    bool good = end != NULL && errno == 0;
+    if (good && *end != '\0' && *end != 'B') {
+        const char *letter = strchr(letters, *end >= 'a' ? *end - 'a' + 'A' : *end);
+        good = letter != NULL;
+        shift = good ? 10 * (unsigned)(letter - letters + 1) : 0;
+        end++;
+        if (*end == 'i' && end[1] == 'B')
+            end++;
+    }
+    if (good && *end == 'B')
+        end++;
+    if (!good || *end != '\0' || *value > UINT64_MAX >> shift) {
+        command_usage_error(c, "--%s wants a number of bytes, as in 64M, not '%s'", option, text);
+        return false;
+    }
+    *value <<= shift;
+    return true;
+}
+
 bool option_percent(const struct command *c, const char *option, const char *text, double *value) {
     size_t n = strspn(text, "0123456789.");
     char *end = NULL;

@@ -14,6 +14,9 @@
 bool option_number(const struct command *, const char *option, const char *text, uint64_t min,
                    uint64_t max, uint64_t *value);
 
+/* A number of bytes; K, M, G or T may follow, in powers of 1024 and with iB or B behind. */
+bool option_size(const struct command *, const char *option, const char *text, uint64_t *value);
+
 /* A percentage from 0 to 100, with or without decimals and a percent sign. */
 bool option_percent(const struct command *, const char *option, const char *text, double *value);
 

@@ -197,10 +197,11 @@ static bool valgrind_matches(const struct suppression *e, const struct supp_fram
     return false;
 }
 
-static bool matches(const struct suppression *e, const struct supp_frame *frame, size_t count,
-                    enum leak_kind kind) {
-    if (kind == LEAK_UNKNOWN ? e->kinds == 0 : (e->kinds >> kind & 1) == 0)
-        return false;
+static bool is_for(const struct suppression *e, enum leak_kind kind) {
+    return kind == LEAK_UNKNOWN ? e->kinds != 0 : (e->kinds >> kind & 1) != 0;
+}
+
+static bool matches(const struct suppression *e, const struct supp_frame *frame, size_t count) {
     return e->valgrind ? valgrind_matches(e, frame, count) : lsan_matches(e, frame, count);
 }
 
@@ -214,7 +215,9 @@ struct suppression *suppressions_match(struct suppressions *s, const struct supp
     struct suppression *found = NULL;
     for (size_t i = 0; i < s->count && found == NULL; i++) {
         struct suppression *e = &s->entry[i];
-        if (e->built_in ? matches(e, frame, count, kind) : matches(e, real, real_count, kind))
+        if (!is_for(e, kind))
+            continue;
+        if (e->built_in ? matches(e, frame, count) : matches(e, real, real_count))
             found = e;
     }
     free(real);

@@ -54,8 +54,8 @@ static struct suppression *add_entry(struct suppressions *s, const struct lines 
     *e = (struct suppression){.name = xstrdup(name),
                               .file = xstrdup(l->path),
                               .line = l->number,
-                              .valgrind = valgrind,
-                              .kinds = (1U << LEAK_UNKNOWN) - 1};
+                              .kinds = ~0U,
+                              .valgrind = valgrind};
     return e;
 }
 
@@ -85,11 +85,22 @@ static int cut_off(const struct lines *l, const char *name) {
 
 /* The value of "match-leak-kinds:": kinds joined by commas. */
 static int parse_kinds(const struct lines *l, const char *kinds, unsigned *set) {
+    *set = 0;
     kinds += strspn(kinds, " \t");
-    if (*kinds != '\0' && leak_kinds_parse(kinds, set))
-        return EXIT_FINE;
-    return bad_line(l, "names an unknown kind; expected definite, indirect, possible, reachable, "
-                       "all or none, joined by commas");
+    for (bool more = true; more;) {
+        size_t length = strcspn(kinds, ",");
+        char *word = xasprintf("%.*s", (int)length, kinds);
+        unsigned found = 0;
+        bool known = length != 0 && leak_kinds_parse(word, &found);
+        free(word);
+        if (!known)
+            return bad_line(l, "names an unknown kind; expected definite, indirect, possible, "
+                               "reachable, all or none, joined by commas");
+        *set |= found;
+        more = kinds[length] == ',';
+        kinds += length + more;
+    }
+    return EXIT_FINE;
 }
 
 static int check_frames(const struct lines *l, const struct suppression *e) {

@@ -10,8 +10,10 @@ _heaptape_options() {
         ;;
     check)
         echo '--suppressions --no-default-suppressions --print-default-suppressions --show-suppressed' \
-            '--gen-suppressions --error-exitcode --leak-kinds --leak-check-heuristics' \
-            '--leak-resolution --no-leak-kinds -o --output --log-file --json -q --quiet --only' \
+            '--gen-suppressions --fail-on-stale --max-peak --max-peak-at --max-allocs --max-allocs-at' \
+            '--max-leaked --max-leaked-at --error-exitcode --leak-kinds --leak-check-heuristics' \
+            '--leak-resolution --no-leak-kinds -o --output --log-file --format --json' \
+            '--junit --sarif --tap --xml --xml-file --github --lsan-options -q --quiet --only' \
             '-n --limit --depth --wide -h --help'
         ;;
     report) echo '-n --limit --depth --pid --exe --wide --json -h --help' ;;
@@ -29,7 +31,10 @@ _heaptape_options() {
 # What an option's argument may be: words, or the name of an action.
 _heaptape_argument() {
     case $1:$2 in
-    *:-o | *:--output | *:--suppressions | *:--log-file) echo file ;;
+    *:-o | *:--output | *:--suppressions | *:--log-file | *:--junit | *:--sarif | *:--tap | \
+        *:--xml-file) echo file ;;
+    *:--format) echo text memcheck lsan ;;
+    *:--xml) echo yes no ;;
     *:--unwinder) echo rows libunwind verify ;;
     *:--clock) echo tsc monotonic ;;
     *:--time-unit) echo ms B ;;
@@ -38,7 +43,8 @@ _heaptape_argument() {
     check:--leak-check-heuristics) echo stdstring length64 newarray multipleinheritance all none ;;
     peak:--at) echo peak end ;;
     *:-n | *:--limit | *:--depth | *:--threshold | *:--filter | *:--between | *:--buffer-events | \
-        *:--only | *:--max-size | *:--error-exitcode | *:--pid | *:--exe | \
+        *:--only | *:--max-size | *:--error-exitcode | *:--max-peak | *:--max-peak-at | \
+        *:--max-allocs | *:--max-allocs-at | *:--max-leaked | *:--max-leaked-at | *:--pid | *:--exe | \
         *:--detailed-freq | *:--max-snapshots | *:--heap-admin | *:--alignment) echo none ;;
     esac
 }

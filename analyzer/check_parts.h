@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/* Parts of a check's text, for check_print.c. */
+#ifndef CHECK_PARTS_H
+#define CHECK_PARTS_H
+
+#include "check.h"
+
+/* Entries printed so far; zeros at the beginning. */
+struct generated_entries {
+    char **entry;
+    size_t count;
+};
+void generated_entries_free(struct generated_entries *);
+
+/*
+ * An entry for a file of Valgrind's kind that matches this finding, there as well. GEN_YES ends it
+ * at the innermost frame in the source tree (check_stack.h): what lies further out may change
+ * without making it stale; an entry that was printed before is not repeated. GEN_ALL goes on to
+ * main. GEN_NONE prints nothing.
+ */
+void check_print_generated(FILE *, const struct check *, const struct check_finding *, int how,
+                           struct generated_entries *);
+
+/* Budgets that are broken, with their largest sites. */
+void check_print_budgets(FILE *, const struct check *);
+
+/* Suppressions of the user's own files that matched nothing: FILE:LINE NAME. */
+void check_print_stale(FILE *, const struct check *);
+
+#endif

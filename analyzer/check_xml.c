@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Valgrind's XML, protocol 4 of tool memcheck, whatever valgrind itself writes today: readers (Qt
+ * Creator, cargo-valgrind) take no other. Leaks are loss records. Every other item that failed is
+ * an error of kind ClientCheck, which they know, too; each error has a stack, because some demand
+ * one.
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "check_format.h"
+#include "diag.h"
+#include "units.h"
+#include "xml_text.h"
+
+static void print_frame(FILE *out, const struct check_frame *f) {
+    fprintf(out, "    <frame>\n      <ip>0x%" PRIX64 "</ip>\n", f->address);
+    const char *names[] = {"obj", "fn"}, *texts[] = {f->module, f->function};
+    for (int i = 0; i < 2; i++)
+        if (texts[i] != NULL) {
+            fputs("      ", out);
+            xml_element(out, names[i], texts[i]);
+            fputc('\n', out);
+        }
+    if (f->line != 0) {
+        const char *base = names_base(f->file);
+        if (base > f->file + 1) {
+            char *directory = xasprintf("%.*s", (int)(base - f->file - 1), f->file);
+            fputs("      ", out);
+            xml_element(out, "dir", directory);
+            fputc('\n', out);
+            free(directory);
+        }
+        fputs("      ", out);
+        xml_element(out, "file", base);
+        fprintf(out, "\n      <line>%u</line>\n", f->line);
+    }
+    fputs("    </frame>\n", out);
+}
+
+static void print_stack(FILE *out, const struct check_stack *s) {
+    fputs("  <stack>\n", out);
+    for (size_t i = 0; i < s->count; i++)
+        print_frame(out, &s->frame[i]);
+    if (s->count == 0)
+        fputs("    <frame>\n      <ip>0x0</ip>\n    </frame>\n", out);
+    fputs("  </stack>\n", out);
+}
+
+static void print_leak(FILE *out, const struct check_finding *f, size_t record, uint64_t records) {
+    char *text = check_loss_record(f, record, records);
+    fprintf(out, "  <kind>%s</kind>\n  <xwhat>\n    ", leak_kind_info[f->kind].xml);
+    xml_element(out, "text", text);
+    fprintf(out,
+            "\n    <leakedbytes>%" PRIu64 "</leakedbytes>\n    <leakedblocks>%" PRIu64
+            "</leakedblocks>\n  </xwhat>\n",
+            f->bytes + f->indirect_bytes, f->blocks + f->indirect_blocks);
+    free(text);
+}
+
+static void print_budget(FILE *out, const struct budget *b) {
+    for (size_t i = 0; i < b->site_count; i++) {
+        if (i != 0) {
+            char *amount = budget_amount(b, b->site[i].value);
+            fputs("  ", out);
+            xml_element(out, "auxwhat", amount);
+            fputc('\n', out);
+            free(amount);
+        }
+        print_stack(out, &b->site[i].stack);
+    }
+}
+
+static void print_error(FILE *out, const struct check *c, const struct check_item *item,
+                        size_t number) {
+    fprintf(out, "<error>\n  <unique>0x%zx</unique>\n  <tid>1</tid>\n", number);
+    if (item->finding != NULL) {
+        print_leak(out, item->finding, number + 1, c->found);
+        print_stack(out, &item->stack);
+    } else {
+        fputs("  <kind>ClientCheck</kind>\n  ", out);
+        xml_element(out, "what", item->message);
+        fputc('\n', out);
+        if (item->budget != NULL && item->budget->site_count != 0)
+            print_budget(out, item->budget);
+        else
+            print_stack(out, &item->stack);
+    }
+    fputs("</error>\n\n", out);
+}
+
+static void print_vector(FILE *out, const char *name, char **from, char **end) {
+    fprintf(out, "  <%s>\n", name);
+    for (char **word = from; word != end && *word != NULL; word++) {
+        fputs("    ", out);
+        xml_element(out, word == from ? "exe" : "arg", *word);
+        fputc('\n', out);
+    }
+    fprintf(out, "  </%s>\n", name);
+}
+
+/* "00:00:00:00.021 ": days, hours, minutes, seconds since the start */
+static void print_state(FILE *out, const char *state, uint64_t ns) {
+    uint64_t ms = ns / 1000000, s = ms / 1000, m = s / 60, h = m / 60;
+    fprintf(out,
+            "<status>\n  <state>%s</state>\n  <time>%02" PRIu64 ":%02" PRIu64 ":%02" PRIu64
+            ":%02" PRIu64 ".%03" PRIu64 " </time>\n</status>\n\n",
+            state, h / 24, h % 24, m % 60, s % 60, ms % 1000);
+}
+
+static void print_suppressions(FILE *out, const struct suppressions *all) {
+    fputs("<suppcounts>\n", out);
+    for (size_t i = 0; i < all->count; i++) {
+        const struct suppression *s = &all->entry[i];
+        if (s->sites == 0)
+            continue;
+        fprintf(out, "  <pair>\n    <count>%" PRIu64 "</count>\n    ", s->sites);
+        xml_element(out, "name", s->name);
+        fputs("\n  </pair>\n", out);
+    }
+    fputs("</suppcounts>\n\n", out);
+}
+
+void check_print_xml(FILE *out, const struct check *c, const struct check_context *context) {
+    fputs("<?xml version=\"1.0\"?>\n\n<valgrindoutput>\n\n"
+          "<protocolversion>4</protocolversion>\n<protocoltool>memcheck</protocoltool>\n\n"
+          "<preamble>\n  <line>heaptape " HEAPTAPE_VERSION
+          " check, in the form of Memcheck</line>\n</preamble>\n\n",
+          out);
+    fprintf(out,
+            "<pid>%" PRIu64 "</pid>\n<ppid>%" PRIu64 "</ppid>\n<tool>memcheck</tool>\n\n<args>\n",
+            c->pid, (uint64_t)getpid());
+    print_vector(out, "vargv", context->command, context->program);
+    print_vector(out, "argv", context->program, NULL);
+    fputs("</args>\n\n", out);
+    print_state(out, "RUNNING", 0);
+    print_state(out, "FINISHED", context->ran);
+    size_t number = 0;
+    for (size_t i = 0; i < context->items->count; i++)
+        if (context->items->item[i].failed && context->items->item[i].rule != RULE_PROGRAM)
+            print_error(out, c, &context->items->item[i], number++);
+    fputs("<errorcounts>\n</errorcounts>\n\n", out);
+    print_suppressions(out, c->suppressions);
+    fputs("</valgrindoutput>\n", out);
+}
