@@ -98,15 +98,14 @@ char *budget_amount(const struct budget *b, uint64_t value) {
 }
 
 char *budget_sentence(const struct budget *b) {
-    char *name = budget_name(b), value[UNITS_ROOM], limit[UNITS_ROOM], process[40] = "";
-    bool bytes = budget_info[b->kind].bytes;
+    char value[UNITS_ROOM], limit[UNITS_ROOM], process[40] = "";
+    const struct budget_info *info = &budget_info[b->kind];
     if (b->pid != 0 && b->broken)
         snprintf(process, sizeof process, ", in process %" PRIu64, b->pid);
-    char *text =
-        xasprintf("%s: %s, %s %s%s", name,
-                  bytes ? units_bytes(value, b->value) : units_count(value, b->value),
-                  b->broken ? "over" : "within",
-                  bytes ? units_bytes(limit, b->limit) : units_count(limit, b->limit), process);
-    free(name);
-    return text;
+    return xasprintf("%s %s%s%s %s %s %s%s", info->label,
+                     info->bytes ? units_bytes(value, b->value) : units_count(value, b->value),
+                     b->pattern != NULL ? " at " : "", b->pattern != NULL ? b->pattern : "",
+                     info->bytes ? "is" : "are", b->broken ? "over" : "within",
+                     info->bytes ? units_bytes(limit, b->limit) : units_count(limit, b->limit),
+                     process);
 }

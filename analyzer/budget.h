@@ -66,7 +66,7 @@ void budgets_judge(struct check *);
 
 /* "peak at parse_*": stable over runs and changes of the limit. The caller frees. */
 char *budget_name(const struct budget *);
-/* "peak: 71.20 MiB, over 64.00 MiB, in process 12" or "…, within …"; the caller frees. */
+/* "peak 71.20 MiB is over 64.00 MiB, in process 12" or "… is within …"; the caller frees. */
 char *budget_sentence(const struct budget *);
 /* A value of it as people read it: "71.20 MiB", "1,234 allocations"; the caller frees. */
 char *budget_amount(const struct budget *, uint64_t value);

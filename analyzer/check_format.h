@@ -19,6 +19,7 @@ struct check_context {
                                 * command ends where program begins */
     uint64_t started;          /* s since 1970 */
     uint64_t ran;              /* ns */
+    const char *kept;          /* where the recordings are, NULL: they go */
     bool brief;                /* leave out summaries of what is well */
 };
 

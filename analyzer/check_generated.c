@@ -26,7 +26,7 @@ static uint32_t entry_end(const struct names *names, const struct check_finding 
     if (how != GEN_YES)
         return end;
     struct check_stack s = check_stack_of(names, NULL, f->path, f->length);
-    if (s.path != NULL && s.path[0] != '/')
+    if (check_stack_in_tree(&s))
         end = (first != 0 ? first - 1 : 0) + (uint32_t)s.place + 1;
     check_stack_free(&s);
     return end;

@@ -119,7 +119,7 @@ static void name_leaks(struct check_items *items) {
 static void point_at_stack(struct check_item *item) {
     const struct check_stack *s = &item->stack;
     if (s->place < s->count) {
-        item->file = s->path;
+        item->file = s->frame[s->place].path;
         item->line = s->frame[s->place].line;
     }
 }

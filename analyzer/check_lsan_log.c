@@ -50,4 +50,6 @@ void check_print_lsan_log(FILE *out, const struct check *c, const struct check_c
                 "SUMMARY: LeakSanitizer: %" PRIu64 " byte(s) leaked in %" PRIu64
                 " allocation(s).\n",
                 c->found_bytes, c->found_blocks);
+    if (context->kept != NULL)
+        fprintf(out, "heaptape: the recordings are in %s\n", context->kept);
 }

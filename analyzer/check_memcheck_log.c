@@ -100,4 +100,6 @@ void check_print_memcheck_log(FILE *out, const struct check *c,
                 c->pid);
     if (!context->brief)
         print_summary(out, c);
+    if (context->kept != NULL)
+        fprintf(out, "==%" PRIu64 "== heaptape: the recordings are in %s\n", c->pid, context->kept);
 }

@@ -27,7 +27,7 @@ void check_print_budgets(FILE *out, const struct check *c) {
         if (!b->broken)
             continue;
         char *sentence = budget_sentence(b);
-        fprintf(out, "%sBudget%s %s\n", screen_bold(&screen), screen_plain(&screen), sentence);
+        fprintf(out, "%sBudget:%s %s\n", screen_bold(&screen), screen_plain(&screen), sentence);
         free(sentence);
         for (size_t k = 0; k < b->site_count; k++)
             print_site(out, b, &b->site[k], screen.utf8 ? "\u2190 " : "<- ");

@@ -70,8 +70,7 @@ static struct json_object *stack_json(const struct check_stack *s, const char *m
         struct json_object *frame = json_object_new_object();
         if (f->module != NULL)
             json_put_text(frame, "module", names_base(f->module));
-        const char *file = i == s->place ? s->path : f->line != 0 ? f->file : NULL;
-        json_object_object_add(frame, "location", location(file, f->line, f->function));
+        json_object_object_add(frame, "location", location(f->path, f->line, f->function));
         json_object_array_add(frames, frame);
     }
     json_object_object_add(o, "frames", frames);

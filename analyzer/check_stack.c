@@ -41,35 +41,42 @@ static char *source_tree(void) {
     return root != NULL ? root : realpath(".", NULL);
 }
 
-/* The path seen from `root` when it lies below it, or NULL. The caller frees. */
-static char *below(const char *root, const char *file) {
-    char *real = realpath(file, NULL), *found = NULL;
-    size_t n = strlen(root);
+/* The path seen from `root` when it lies below it, otherwise as it is. The caller frees. */
+static char *seen_from(const char *root, const char *file) {
+    char *real = root != NULL ? realpath(file, NULL) : NULL, *seen;
+    size_t n = root != NULL ? strlen(root) : 0;
     if (n == 1)
         n = 0; /* the root directory's own slash */
     const char *path = real != NULL ? real : file;
-    if (strncmp(path, root, n) == 0 && path[n] == '/')
-        found = names_printable(path + n + 1, strlen(path + n + 1));
+    if (root != NULL && strncmp(path, root, n) == 0 && path[n] == '/')
+        path += n + 1;
+    else
+        path = file;
+    seen = names_printable(path, strlen(path));
     free(real);
-    return found;
+    return seen;
 }
 
 static void find_place(struct check_stack *s) {
     char *root = source_tree();
+    bool found = false;
     s->place = s->count;
-    for (size_t i = 0; i < s->count && s->path == NULL; i++) {
-        const struct check_frame *f = &s->frame[i];
+    for (size_t i = 0; i < s->count; i++) {
+        struct check_frame *f = &s->frame[i];
         if (f->line == 0)
             continue;
-        if (s->place == s->count)
+        f->path = f->file[0] == '/' ? seen_from(root, f->file) : xstrdup(f->file);
+        bool in_tree = f->file[0] == '/' && f->path[0] != '/';
+        if (s->place == s->count || (in_tree && !found))
             s->place = i;
-        s->path = root != NULL ? below(root, f->file) : NULL;
-        if (s->path != NULL)
-            s->place = i;
+        found |= in_tree;
     }
-    if (s->path == NULL && s->place != s->count)
-        s->path = xstrdup(s->frame[s->place].file);
     free(root);
+}
+
+bool check_stack_in_tree(const struct check_stack *s) {
+    const struct check_frame *f = &s->frame[s->place];
+    return s->place < s->count && f->file[0] == '/' && f->path[0] != '/';
 }
 
 struct check_stack check_stack_of(const struct names *names, const char *op, const uint32_t *path,
@@ -91,9 +98,9 @@ void check_stack_free(struct check_stack *s) {
         free(s->frame[i].function);
         free(s->frame[i].file);
         free(s->frame[i].module);
+        free(s->frame[i].path);
     }
     free(s->frame);
-    free(s->path);
     *s = (struct check_stack){0};
 }
 

@@ -7,10 +7,13 @@
 #ifndef CHECK_STACK_H
 #define CHECK_STACK_H
 
+#include <stdbool.h>
+
 #include "names.h"
 
 struct check_frame {
     char *function, *file, *module; /* NULL: unknown; file and module are full paths */
+    char *path;                     /* of the file: relative when it lies in the source tree */
     unsigned line;                  /* 0: unknown */
     uint64_t address;               /* in the module's file; 0: the allocation function */
 };
@@ -19,7 +22,6 @@ struct check_stack {
     struct check_frame *frame; /* innermost first */
     size_t count;
     size_t place; /* the frame that a developer would look at; count: none has a source line */
-    char *path;   /* of its file: relative when it lies in the source tree, see below */
 };
 
 /*
@@ -29,6 +31,8 @@ struct check_stack {
  */
 struct check_stack check_stack_of(const struct names *, const char *op, const uint32_t *path,
                                   uint32_t length);
+/* Whether the place lies in the source tree. */
+bool check_stack_in_tree(const struct check_stack *);
 void check_stack_free(struct check_stack *);
 
 /* The frames worth showing, from *first up to the returned one: without operator new at the inner

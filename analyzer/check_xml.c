@@ -7,6 +7,7 @@
  */
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "check_format.h"
@@ -92,9 +93,14 @@ static void print_error(FILE *out, const struct check *c, const struct check_ite
 
 static void print_vector(FILE *out, const char *name, char **from, char **end) {
     fprintf(out, "  <%s>\n", name);
-    for (char **word = from; word != end && *word != NULL; word++) {
+    const char *element = "exe";
+    if (end != NULL && strcmp(*from, "check") == 0) { /* the word behind our own name */
+        fputs("    <exe>heaptape</exe>\n", out);
+        element = "arg";
+    }
+    for (char **word = from; word != end && *word != NULL; word++, element = "arg") {
         fputs("    ", out);
-        xml_element(out, word == from ? "exe" : "arg", *word);
+        xml_element(out, element, *word);
         fputc('\n', out);
     }
     fprintf(out, "  </%s>\n", name);

@@ -426,6 +426,7 @@ static int conclude(struct run *r, const struct launch_result *result) {
                                     .program = r->recording.argv,
                                     .started = (uint64_t)r->started.tv_sec,
                                     .ran = r->ran,
+                                    .kept = style.kept,
                                     .brief = r->settings->quiet};
     if (r->settings->json)
         check_print_json(r->out, &c, &style, status);

@@ -23,6 +23,11 @@ load ../helpers
     grep -qx "LD_PRELOAD=$PWD/stage/opt/ht/lib/heaptape/libheaptape.so" out
     [ -s x.tape ]
 
+    # and so does its other name
+    [ "$(readlink stage/opt/ht/bin/heaptape-memcheck)" = heaptape ]
+    "$PWD/stage/opt/ht/bin/heaptape-memcheck" -q --log-file=log --tool=memcheck true
+    [ -e log ] && [ ! -s log ]
+
     # the header alone is enough for a program
     printf '#include <heaptape/heaptape.h>\nint main(void) { heaptape_mark("here"); return heaptape_active(); }\n' >p.c
     for compiler in gcc g++; do
@@ -34,7 +39,7 @@ load ../helpers
     done
 
     make -s -C "$top" B="$build" PREFIX=/opt/ht DESTDIR="$PWD/stage" uninstall
-    [ -z "$(find stage -type f)" ]
+    [ -z "$(find stage ! -type d)" ]
 }
 
 @test "the recorder needs nothing but libc and exports nothing but libc's names and its own" {
