@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/* A pointer in a page that was made read-only after it was written: memcheck's rule is that only
+ * memory that can be written holds pointers. */
+#include <sys/mman.h>
+
+#include "ground.h"
+
+static uintptr_t volatile hidden_page;
+
+ALLOCATES(in_page)
+
+static APART void make(void) {
+    void **p =
+        (void **)mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if ((void *)p == MAP_FAILED)
+        abort();
+    p[77] = in_page(100);
+    if (mprotect((void *)p, 4096, PROT_READ) != 0)
+        abort();
+    hidden_page = hidden((void *)p);
+}
+
+int main(void) {
+    expect("definite", 100, 1, "in_page");
+    make();
+    wipe();
+    return 0;
+}
