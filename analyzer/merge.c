@@ -358,13 +358,15 @@ bool merge_next(struct merge *m, struct merge_run *run) {
         uint32_t n = run_length(m, c, runner_up(m));
         if (n == 0) /* its next piece is yet to be opened */
             continue;
+        const struct tape_piece *piece = &m->tape->piece[c->stream->first + c->pieces_done];
         *run = (struct merge_run){.record = &c->buffer->record[c->at],
                                   .stack = &c->batch[c->at - c->first],
                                   .frame = c->buffer->frame,
                                   .count = n,
                                   .ahead = c->at == c->first ? c->end - c->at : 0,
                                   .index = c->index,
-                                  .stream = c->stream->id};
+                                  .stream = c->stream->id,
+                                  .first = piece->first + c->at};
         c->at += n;
         return true;
     }

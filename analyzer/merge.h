@@ -24,6 +24,7 @@ struct merge_run {
                         with ones that were announced before */
     uint32_t index;  /* of the stream: below merge_stream_count */
     uint32_t stream; /* its id on the tape */
+    uint64_t first;  /* ordinal of the first event within the stream */
 };
 
 /* Modules and stacks go to `stacks`; both arguments must outlive the object. */

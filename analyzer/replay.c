@@ -16,6 +16,8 @@ struct stream_state {
     uint32_t thread;
     bool in_flight, unmatched; /* a REALLOC_FROM without its result: with and without a block */
     bool inherited;            /* of an unmatched one: it resizes an inherited block */
+    bool limit_known;
+    uint64_t limit; /* ordinal from which on its events lie behind the cut */
     struct block block;
 };
 
@@ -35,6 +37,9 @@ struct replay {
     struct replay_stops stops;
     size_t stops_done;
     uint64_t next_stop; /* ticks; UINT64_MAX: none */
+    const struct replay_cut *cut;
+    size_t cut_count;
+    bool is_cut;
     struct stream_state *stream;
     uint32_t stream_count;
     struct thread_state *thread;
@@ -453,11 +458,30 @@ void replay_stop_at(struct replay *r, const struct replay_stops *stops) {
     r->next_stop = stops->count != 0 ? stops->stamp[0] : UINT64_MAX;
 }
 
+void replay_cut_at(struct replay *r, const struct replay_cut *cut, size_t count) {
+    r->is_cut = true;
+    r->cut = cut;
+    r->cut_count = count;
+}
+
+/* How many events of the run lie before the cut. */
+static uint32_t before_cut(struct replay *r, const struct merge_run *run) {
+    struct stream_state *s = &r->stream[run->index];
+    for (size_t i = 0; i < r->cut_count && !s->limit_known; i++)
+        if (r->cut[i].stream == run->stream && r->cut[i].events > s->limit)
+            s->limit = r->cut[i].events;
+    s->limit_known = true;
+    if (run->first >= s->limit)
+        return 0;
+    return s->limit - run->first < run->count ? (uint32_t)(s->limit - run->first) : run->count;
+}
+
 /* Takes the events of a run; false when one lies behind `until`, or behind the last stop. */
 static bool take_run(struct replay *r, const struct merge *m, const struct merge_run *run,
                      uint64_t until) {
+    uint32_t count = r->is_cut ? before_cut(r, run) : run->count;
     prefetch(r, run);
-    for (uint32_t i = 0; i < run->count; i++) {
+    for (uint32_t i = 0; i < count; i++) {
         uint64_t stamp = run->record[i].stamp;
         if (stamp != r->stamp) {
             uint64_t now = clock_ns(r->clock, stamp);

@@ -137,6 +137,18 @@ void replay_stop_at(struct replay *, const struct replay_stops *);
 /* Every block that lives now, inherited ones too. The caller frees. */
 struct inherited *replay_snapshot(const struct replay *);
 
+/*
+ * An instant that no stamp tells exactly: of each stream the first `events` are before it (ordinals
+ * below that, whether the tape has all of them or not), and all others are as if they were not on
+ * the tape. Streams that are not named have none. A resize whose result lies behind the cut leaves
+ * its old block live. `cut` must outlive the run. Before replay_run.
+ */
+struct replay_cut {
+    uint32_t stream; /* id on the tape */
+    uint64_t events;
+};
+void replay_cut_at(struct replay *, const struct replay_cut *cut, size_t count);
+
 const struct replay_counts *replay_counts(const struct replay *);
 struct stacks *replay_stacks(struct replay *);
 uint32_t replay_thread_count(const struct replay *);

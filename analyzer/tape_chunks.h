@@ -8,6 +8,7 @@
  *   tape_decoder.c  decodes one piece
  *   tape_ahead.c    decodes the pieces before somebody asks for them
  *   tape_process.c  reads INFO and CLOSE
+ *   heap_image.c    reads the chunks of heap images
  *
  * The tape may grow or shrink while it is read: everything is read by pread within the size seen
  * at the start, nothing is mapped.
@@ -56,6 +57,12 @@ struct tape_stream {
     uint64_t lost;       /* as the recorder counted them; gaps of ordinals are not in it */
 };
 
+/* A chunk of a heap image, in the order of the file. */
+struct tape_image_chunk {
+    uint8_t type;            /* TAPE_CHUNK_IMAGE, _WORDS or _IMAGE_END */
+    struct tape_piece piece; /* where its payload is: at, stored, raw, crc, codec */
+};
+
 struct tape_stream_end {
     uint32_t stream;
     uint64_t events, lost;
@@ -81,6 +88,8 @@ struct tape_file {
     size_t piece_count, piece_room;
     struct tape_stream *stream; /* by id */
     size_t stream_count;
+    struct tape_image_chunk *image_chunk;
+    size_t image_chunk_count;
     struct tape_health health;
     struct clock clock;
     bool clock_ready;
@@ -130,6 +139,9 @@ struct tape_decoder {
  * only b->records of its events are good, perhaps none. */
 void tape_decode_piece(struct tape_decoder *, int fd, const struct tape_piece *,
                        struct tape_buffer *b);
+/* The payload alone, checked and decompressed: d->raw holds p->raw bytes of it until the next one.
+ */
+enum tape_error tape_load_payload(struct tape_decoder *d, int fd, const struct tape_piece *p);
 void tape_decoder_free(struct tape_decoder *);
 
 /* Takes note, once for each piece, that it breaks off behind `good` events. */

@@ -31,7 +31,7 @@ static enum tape_error decompress(struct tape_decoder *d, const struct tape_piec
     return ZSTD_isError(n) || n != p->raw ? TAPE_E_CODEC : TAPE_OK;
 }
 
-static enum tape_error load(struct tape_decoder *d, int fd, const struct tape_piece *p) {
+enum tape_error tape_load_payload(struct tape_decoder *d, int fd, const struct tape_piece *p) {
     d->raw = room_for(d->raw, &d->raw_room, p->raw);
     if (p->codec == TAPE_CODEC_STORED) {
         if (p->raw != p->stored)
@@ -52,7 +52,7 @@ void tape_decode_piece(struct tape_decoder *d, int fd, const struct tape_piece *
                        struct tape_buffer *b) {
     struct tape_events_in in;
     b->records = b->addresses = b->frames = 0;
-    b->error = load(d, fd, p);
+    b->error = tape_load_payload(d, fd, p);
     if (b->error == TAPE_OK)
         b->error =
             tape_decode_head(&in, d->raw, p->raw, (uint32_t)(p->end - p->first), p->first_stamp);

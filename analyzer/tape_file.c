@@ -193,6 +193,7 @@ void tape_file_close(struct tape_file *f) {
     free(f->stream_end);
     free(f->piece);
     free(f->stream);
+    free(f->image_chunk);
     free(f->health.first_damage);
     free(f->path);
     free(f->tail_path);

@@ -114,6 +114,27 @@ static void read_fields(struct tape_file *f, const struct tape_chunk_header *h, 
         f->lost_without_stream = h->lost;
 }
 
+static struct tape_piece piece_of(const struct tape_chunk_header *h, uint64_t at) {
+    return (struct tape_piece){.stream = h->stream,
+                               .first = h->first_event,
+                               .end = h->first_event + h->events,
+                               .first_stamp = h->first_stamp,
+                               .last_stamp = h->last_stamp,
+                               .lost = h->lost,
+                               .at = at,
+                               .stored = h->stored_bytes,
+                               .raw = h->raw_bytes,
+                               .crc = h->payload_crc,
+                               .codec = h->codec};
+}
+
+static void add_image_chunk(struct tape_file *f, const struct tape_chunk_header *h, uint64_t at) {
+    size_t n = f->image_chunk_count++;
+    if ((n & (n - 1)) == 0) /* room for a power of two */
+        f->image_chunk = xrealloc(f->image_chunk, (n != 0 ? 2 * n : 1) * sizeof *f->image_chunk);
+    f->image_chunk[n] = (struct tape_image_chunk){h->type, piece_of(h, at)};
+}
+
 static void add_chunk(struct tape_file *f, const struct tape_chunk_header *h, uint64_t at,
                       enum tape_round round) {
     if ((h->type == TAPE_CHUNK_LATE) != (round == TAPE_ROUND_BUFFERS))
@@ -126,23 +147,15 @@ static void add_chunk(struct tape_file *f, const struct tape_chunk_header *h, ui
     case TAPE_CHUNK_LATE:
         tape_read_late(f, at, h->stored_bytes);
         break;
-    case TAPE_CHUNK_EVENTS: {
-        if (h->events == 0)
-            break;
-        struct tape_piece *p = tape_add_piece(f);
-        *p = (struct tape_piece){.stream = h->stream,
-                                 .first = h->first_event,
-                                 .end = h->first_event + h->events,
-                                 .first_stamp = h->first_stamp,
-                                 .last_stamp = h->last_stamp,
-                                 .lost = h->lost,
-                                 .at = at,
-                                 .stored = h->stored_bytes,
-                                 .raw = h->raw_bytes,
-                                 .crc = h->payload_crc,
-                                 .codec = h->codec};
+    case TAPE_CHUNK_EVENTS:
+        if (h->events != 0)
+            *tape_add_piece(f) = piece_of(h, at);
         break;
-    }
+    case TAPE_CHUNK_IMAGE:
+    case TAPE_CHUNK_WORDS:
+    case TAPE_CHUNK_IMAGE_END:
+        add_image_chunk(f, h, at);
+        break;
     default:
         break; /* a later heaptape's: skippable by design */
     }

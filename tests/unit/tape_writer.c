@@ -48,6 +48,8 @@ void writer_free(struct writer *w) {
         free(w->stream[i].address);
     }
     free(w->stream);
+    free(w->image.region);
+    free(w->image.word);
     free(w->tape.p);
     free(w->tail.p);
     free(w);
@@ -316,6 +318,119 @@ void writer_close(struct writer *w, uint64_t stamp, uint64_t mono, const char *r
     h.raw_bytes = h.stored_bytes;
     h.payload_crc = tape_crc32c(bytes, h.stored_bytes);
     writer_put_chunk(w, &h, bytes);
+}
+
+/* ---- heap images -------------------------------------------------------------------------- */
+
+void writer_image(struct writer *w, uint64_t number, uint64_t stamp, const char *name) {
+    struct writer_image *m = &w->image;
+    m->number = number;
+    m->stamp = stamp;
+    m->name = name;
+    m->reason = name != NULL ? TAPE_IMAGE_MARK : TAPE_IMAGE_EXIT;
+    m->region_count = m->word_count = 0;
+    for (uint32_t i = 0; i < WRITER_STREAMS; i++)
+        m->events[i] = w->stream[i].end;
+}
+
+uint32_t writer_image_region(struct writer *w, uint64_t start, uint64_t length, uint32_t kind,
+                             uint64_t tid) {
+    struct writer_image *m = &w->image;
+    m->region = more(m->region, m->region_count, &m->region_room, 1, sizeof *m->region);
+    m->region[m->region_count] =
+        (struct tape_image_region){.start = start, .length = length, .kind = kind, .tid = tid};
+    return (uint32_t)m->region_count++;
+}
+
+void writer_image_word(struct writer *w, uint32_t region, uint64_t address, uint64_t value) {
+    struct writer_image *m = &w->image;
+    m->word = more(m->word, m->word_count, &m->word_room, 1, sizeof *m->word);
+    m->word[m->word_count].region = region;
+    m->word[m->word_count++].word = (struct tape_word){address, value};
+}
+
+static void put_image_chunk(struct writer *w, unsigned type, const uint8_t *payload, size_t bytes) {
+    struct tape_chunk_header h = {.type = (uint8_t)type,
+                                  .stored_bytes = (uint32_t)bytes,
+                                  .raw_bytes = (uint32_t)bytes,
+                                  .payload_crc = tape_crc32c(payload, bytes)};
+    uint8_t *packed = NULL;
+    if (w->codec == TAPE_CODEC_ZSTD && type == TAPE_CHUNK_WORDS) {
+        size_t bound = ZSTD_compressBound(bytes);
+        packed = xmalloc(bound);
+        ZSTD_CCtx *zstd = ZSTD_createCCtx();
+        ZSTD_CCtx_setParameter(zstd, ZSTD_c_checksumFlag, 1);
+        h.stored_bytes = (uint32_t)ZSTD_compress2(zstd, packed, bound, payload, bytes);
+        ZSTD_freeCCtx(zstd);
+        h.codec = TAPE_CODEC_ZSTD;
+        h.payload_crc = tape_crc32c(packed, h.stored_bytes);
+        payload = packed;
+    }
+    writer_put_chunk(w, &h, payload);
+    free(packed);
+}
+
+static void put_image_head(struct writer *w) {
+    const struct writer_image *m = &w->image;
+    uint8_t *bytes = xmalloc(4096 + m->region_count * 64), *p = bytes, text[TAPE_REGION_FIELD_MAX];
+    p = tape_put_info_number(p, (enum tape_info_tag)TAPE_IMAGE_NUMBER, m->number);
+    p = tape_put_info_number(p, (enum tape_info_tag)TAPE_IMAGE_REASON, m->reason);
+    p = tape_put_info_number(p, (enum tape_info_tag)TAPE_IMAGE_STAMP, m->stamp);
+    if (m->name != NULL)
+        p = tape_put_info_bytes(p, (enum tape_info_tag)TAPE_IMAGE_NAME, m->name, strlen(m->name));
+    p = tape_put_info_number(p, (enum tape_info_tag)TAPE_IMAGE_FROZEN, !m->memory_itself);
+    for (uint32_t i = 0; i < WRITER_STREAMS; i++) {
+        if (m->events[i] == 0)
+            continue;
+        uint8_t *q = tape_put_varint(tape_put_varint(text, i), m->events[i]);
+        p = tape_put_info_bytes(p, (enum tape_info_tag)TAPE_IMAGE_STREAM, text, (size_t)(q - text));
+    }
+    for (size_t i = 0; i < m->region_count; i++) {
+        uint8_t *q = tape_put_image_region(text, &m->region[i]);
+        p = tape_put_info_bytes(p, (enum tape_info_tag)TAPE_IMAGE_REGION, text, (size_t)(q - text));
+    }
+    put_image_chunk(w, TAPE_CHUNK_IMAGE, bytes, (size_t)(p - bytes));
+    free(bytes);
+}
+
+/* Words from `first` on, a run as long as the region stays the same. */
+static void put_image_words(struct writer *w, size_t first, size_t count) {
+    const struct writer_image *m = &w->image;
+    struct tape_word_run *run = xcalloc(count + 1, sizeof *run);
+    struct tape_word *word = xcalloc(count + 1, sizeof *word);
+    uint64_t *start = xcalloc(m->region_count + 1, sizeof *start);
+    size_t runs = 0;
+    for (size_t i = 0; i < m->region_count; i++)
+        start[i] = m->region[i].start;
+    for (size_t i = 0; i < count; i++) {
+        word[i] = m->word[first + i].word;
+        if (runs == 0 || run[runs - 1].region != m->word[first + i].region)
+            run[runs++].region = m->word[first + i].region;
+        run[runs - 1].count++;
+    }
+    uint8_t *bytes = xmalloc(tape_words_room(runs, count));
+    uint8_t *end = tape_put_words(bytes, m->number, run, runs, word, count, start);
+    put_image_chunk(w, TAPE_CHUNK_WORDS, bytes, (size_t)(end - bytes));
+    free(bytes);
+    free(start);
+    free(word);
+    free(run);
+}
+
+void writer_image_end(struct writer *w, size_t words_per_chunk, const char *why) {
+    const struct writer_image *m = &w->image;
+    put_image_head(w);
+    for (size_t i = 0; i < m->word_count; i += words_per_chunk)
+        put_image_words(w, i,
+                        m->word_count - i < words_per_chunk ? m->word_count - i : words_per_chunk);
+    uint8_t bytes[512], *p = bytes;
+    p = tape_put_info_number(p, (enum tape_info_tag)TAPE_IMAGE_NUMBER, m->number);
+    p = tape_put_info_number(p, (enum tape_info_tag)TAPE_IMAGE_END_WORDS, m->word_count);
+    p = tape_put_info_number(p, (enum tape_info_tag)TAPE_IMAGE_END_SCANNED, 8 * m->word_count);
+    p = tape_put_info_number(p, (enum tape_info_tag)TAPE_IMAGE_END_NS, 1234);
+    if (why != NULL)
+        p = tape_put_info_bytes(p, (enum tape_info_tag)TAPE_IMAGE_END_WHY, why, strlen(why));
+    put_image_chunk(w, TAPE_CHUNK_IMAGE_END, bytes, (size_t)(p - bytes));
 }
 
 /* ---- files -------------------------------------------------------------------------------- */

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "tape/events.h"
+#include "tape/image.h"
 #include "tape/info.h"
 
 #define WRITER_STREAMS 64 /* ids are 1 to WRITER_STREAMS - 1 */
@@ -38,6 +39,22 @@ struct writer_stream {
     uint32_t depth;
 };
 
+/* A heap image being gathered. */
+struct writer_image {
+    uint64_t number, stamp;
+    enum tape_image_reason reason;
+    const char *name;
+    bool memory_itself;              /* not frozen */
+    uint64_t events[WRITER_STREAMS]; /* of each stream; 0: it is not named */
+    struct tape_image_region *region;
+    size_t region_count, region_room;
+    struct {
+        uint32_t region;
+        struct tape_word word;
+    } * word;
+    size_t word_count, word_room;
+};
+
 struct writer {
     struct tape_file_header header;
     uint64_t info_clock, info_tick_hz, info_start_stamp, info_start_mono, info_start_real;
@@ -53,6 +70,7 @@ struct writer {
     struct writer_bytes tape, tail;
     size_t segment; /* offset of the open segment, 0: none */
     struct writer_stream *stream;
+    struct writer_image image;
 };
 
 struct writer *writer_new(void);
@@ -78,6 +96,18 @@ void writer_unload(struct writer *, uint32_t stream, uint64_t stamp, uint64_t st
 
 /* Forgets what was gathered: a gap of ordinals. */
 void writer_drop(struct writer *, uint32_t stream);
+
+/* ---- heap images ----------------------------------------------------------------------------- */
+
+/* Begins one, at this instant of every stream. name: of a mark; NULL: the end asks for it. */
+void writer_image(struct writer *, uint64_t number, uint64_t stamp, const char *name);
+/* Returns the region's number. */
+uint32_t writer_image_region(struct writer *, uint64_t start, uint64_t length, uint32_t kind,
+                             uint64_t tid);
+/* address: in a region; within a run of words of one region they must ascend. */
+void writer_image_word(struct writer *, uint32_t region, uint64_t address, uint64_t value);
+/* The chunks: IMAGE, WORDS with `words_per_chunk` each, IMAGE_END (NULL why: all was looked at). */
+void writer_image_end(struct writer *, size_t words_per_chunk, const char *why);
 
 /* ---- where they go: with `keep` they stay gathered and can be written once more -------------- */
 

@@ -1,0 +1,642 @@
+/* SPDX-License-Identifier: MIT */
+/* Classes of leaks: every way in which a block can be pointed to, or not, as memcheck has it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "diag.h"
+#include "leak_classes.h"
+#include "leak_heuristics.h"
+#include "leak_survey.h"
+#include "scratch_directory.h"
+#include "tape_writer.h"
+
+static const char tape_path[] = "leaks.tape";
+
+/* Where things lie. Blocks lie in the heap; the regions are numbered as they are made. */
+enum {
+    GLOBALS = 0x600000,
+    STACK = 0x7ff000,
+    HEAP = 0x100000,
+    ARENA = 0x900000,
+    PRIVATE = 0xa00000
+};
+enum { IN_GLOBALS, IN_STACK, IN_REGISTERS, IN_HEAP, IN_ARENA, IN_PRIVATE };
+
+struct scene {
+    struct writer *w;
+    uint64_t now, globals, stack, registers; /* where the next word of each goes */
+    struct tape_file *tape;
+    struct leak_survey *survey;
+};
+
+static struct scene scene(void) {
+    struct scene s = {.w = writer_new(), .now = 10, .globals = GLOBALS, .stack = STACK};
+    writer_thread(s.w, 1, 1, 11, "main");
+    return s;
+}
+
+static void alloc_in(struct scene *s, uint32_t stream, uint64_t address, uint64_t size) {
+    uint64_t stack[2] = {0x400010, 0x400100 + address % 4096};
+    writer_alloc(s->w, stream, s->now++, TAPE_OP_malloc, address, size, 0, stack, 2);
+}
+
+/* The k-th of blocks that lie 256 bytes apart. */
+static uint64_t at(unsigned k) {
+    return HEAP + k * 0x100;
+}
+
+static void block(struct scene *s, unsigned k, uint64_t size) {
+    alloc_in(s, 1, at(k), size);
+}
+
+static void release(struct scene *s, unsigned k) {
+    writer_release(s->w, 1, s->now++, TAPE_OP_free, at(k));
+}
+
+static void image(struct scene *s, uint64_t number, const char *name) {
+    writer_image(s->w, number, s->now++, name);
+    writer_image_region(s->w, GLOBALS, 4096, TAPE_REGION_MODULE, 0);
+    writer_image_region(s->w, STACK, 4096, TAPE_REGION_STACK, 11);
+    writer_image_region(s->w, 0, 128, TAPE_REGION_REGISTERS, 11);
+    writer_image_region(s->w, HEAP, 0x100000, TAPE_REGION_OTHER, 0);
+    writer_image_region(s->w, ARENA, 4096, TAPE_REGION_ALLOCATOR, 0);
+    writer_image_region(s->w, PRIVATE, 4096, TAPE_REGION_OTHER, 0);
+}
+
+static void global(struct scene *s, uint64_t value) {
+    writer_image_word(s->w, IN_GLOBALS, s->globals, value);
+    s->globals += 8;
+}
+
+/* The word at `offset` of block k. */
+static void word(struct scene *s, unsigned k, uint64_t offset, uint64_t value) {
+    writer_image_word(s->w, IN_HEAP, at(k) + offset, value);
+}
+
+/* Writes the tape and finds out. */
+static void judge_with(struct scene *s, const struct image_choice *choice, unsigned heuristics,
+                       const struct inherited *inherited) {
+    writer_chunk(s->w, 1, false);
+    writer_chunk(s->w, 2, false);
+    writer_close(s->w, s->now, s->now, "exit");
+    writer_save(s->w, tape_path);
+    writer_free(s->w);
+    s->tape = tape_file_open(tape_path);
+    assert_non_null(s->tape);
+    s->survey = leak_survey_new(s->tape, &(struct survey_plan){.image = choice,
+                                                               .heuristics = heuristics,
+                                                               .inherited = inherited});
+}
+
+static const struct image_choice at_exit = {.by = IMAGE_EXIT};
+
+static void judge(struct scene *s) {
+    writer_image_end(s->w, 3, NULL);
+    judge_with(s, &at_exit, LEAK_HEURISTICS_ALL, NULL);
+    assert_null(s->survey->reason);
+}
+
+static const struct survey_block *find(const struct scene *s, uint64_t address) {
+    for (uint32_t i = 0; i < s->survey->count; i++)
+        if (s->survey->block[i].block.address == address)
+            return &s->survey->block[i];
+    return NULL;
+}
+
+static enum leak_kind kind_at(const struct scene *s, uint64_t address) {
+    const struct survey_block *b = find(s, address);
+    return b != NULL ? b->kind : LEAK_KINDS;
+}
+
+/* "dir-": by block, the first letter of its kind, from block 0 on; -: not live. */
+static void expect_kinds(const struct scene *s, const char *kinds) {
+    for (unsigned k = 0; kinds[k] != '\0'; k++) {
+        enum leak_kind kind = kind_at(s, at(k));
+        char found = kind == LEAK_KINDS ? '-' : leak_kind_info[kind].name[0];
+        if (found != kinds[k])
+            fail_msg("block %u: '%c' instead of '%c'", k, found, kinds[k]);
+    }
+}
+
+static void expect_indirect(const struct scene *s, unsigned k, uint64_t bytes, uint64_t blocks) {
+    const struct survey_block *b = find(s, at(k));
+    assert_non_null(b);
+    assert_int_equal(b->indirect_bytes, bytes);
+    assert_int_equal(b->indirect_blocks, blocks);
+}
+
+static void finish(struct scene *s) {
+    leak_survey_free(s->survey);
+    tape_file_close(s->tape);
+}
+
+/* ---- tests -------------------------------------------------------------------------------- */
+
+static void test_roots(void **state) {
+    (void)state;
+    struct scene s = scene();
+    for (unsigned k = 0; k < 6; k++)
+        block(&s, k, 16);
+    image(&s, 1, NULL);
+    global(&s, at(0));
+    writer_image_word(s.w, IN_STACK, STACK + 64, at(1));
+    writer_image_word(s.w, IN_REGISTERS, 24, at(2));
+    writer_image_word(s.w, IN_ARENA, ARENA + 8, at(3));
+    writer_image_word(s.w, IN_PRIVATE, PRIVATE, at(4));
+    judge(&s);
+    expect_kinds(&s, "rrrdrd");
+    finish(&s);
+}
+
+static void test_region_where_blocks_lay(void **state) {
+    (void)state;
+    struct scene s = scene();
+    block(&s, 0, 16);
+    alloc_in(&s, 1, PRIVATE + 0x800, 16);
+    writer_release(s.w, 1, s.now++, TAPE_OP_free, PRIVATE + 0x800);
+    image(&s, 1, NULL);
+    writer_image_word(s.w, IN_PRIVATE, PRIVATE, at(0));
+    judge(&s);
+    expect_kinds(&s, "d");
+    finish(&s);
+    /* A block that reaches into it. */
+    s = scene();
+    block(&s, 0, 16);
+    alloc_in(&s, 1, PRIVATE - 16, 32);
+    image(&s, 1, NULL);
+    writer_image_word(s.w, IN_PRIVATE, PRIVATE + 64, at(0));
+    judge(&s);
+    expect_kinds(&s, "d");
+    finish(&s);
+}
+
+static void test_places_in_a_block(void **state) {
+    (void)state;
+    struct scene s = scene();
+    for (unsigned k = 0; k < 8; k++)
+        block(&s, k, k == 6 || k == 7 ? 0 : 20);
+    image(&s, 1, NULL);
+    global(&s, at(0));
+    global(&s, at(1) + 1);
+    global(&s, at(2) + 19);
+    global(&s, at(3) + 20); /* one past the end */
+    global(&s, at(4) - 1);
+    global(&s, at(5) + 7);
+    global(&s, at(5)); /* both: the better counts */
+    global(&s, at(6)); /* no bytes, but a place */
+    global(&s, at(7) + 1);
+    judge(&s);
+    expect_kinds(&s, "rppddrrd");
+    finish(&s);
+}
+
+static void test_chains(void **state) {
+    (void)state;
+    struct scene s = scene();
+    for (unsigned k = 0; k < 8; k++)
+        block(&s, k, 24);
+    image(&s, 1, NULL);
+    global(&s, at(3));
+    global(&s, at(4) + 8);
+    word(&s, 0, 0, at(1) + 8); /* from a reachable block into another: possible, and what follows */
+    word(&s, 1, 0, at(2));
+    word(&s, 3, 16, at(0));
+    word(&s, 4, 0, at(5));
+    word(&s, 5, 8, at(6));
+    word(&s, 6, 0, at(7));
+    word(&s, 7, 0, at(3));
+    judge(&s);
+    expect_kinds(&s, "rpprpppp");
+    finish(&s);
+}
+
+static void test_the_end_of_a_block_is_no_word(void **state) {
+    (void)state;
+    struct scene s = scene();
+    block(&s, 0, 12);
+    block(&s, 1, 16);
+    block(&s, 2, 16);
+    image(&s, 1, NULL);
+    global(&s, at(0));
+    word(&s, 0, 0, at(1));
+    word(&s, 0, 8, at(2)); /* four of its bytes are the block's */
+    judge(&s);
+    expect_kinds(&s, "rrd");
+    finish(&s);
+}
+
+static void test_both_ways(void **state) {
+    (void)state;
+    struct scene s = scene();
+    for (unsigned k = 0; k < 4; k++)
+        block(&s, k, 32);
+    image(&s, 1, NULL);
+    global(&s, at(1) + 16); /* first possible, and with it 2 */
+    global(&s, at(0));
+    word(&s, 0, 8, at(1)); /* then reachable, and with it 2 */
+    word(&s, 1, 0, at(2));
+    word(&s, 2, 0, at(3) + 4);
+    judge(&s);
+    expect_kinds(&s, "rrrp");
+    finish(&s);
+}
+
+static void test_circles(void **state) {
+    (void)state;
+    struct scene s = scene();
+    for (unsigned k = 0; k < 6; k++)
+        block(&s, k, 10 + k);
+    image(&s, 1, NULL);
+    word(&s, 0, 0, at(0));
+    word(&s, 1, 0, at(2));
+    word(&s, 2, 0, at(1));
+    word(&s, 3, 0, at(5));
+    word(&s, 4, 0, at(3));
+    word(&s, 5, 0, at(4));
+    judge(&s);
+    expect_kinds(&s, "ddidii");
+    expect_indirect(&s, 0, 0, 0);
+    expect_indirect(&s, 1, 12, 1);
+    expect_indirect(&s, 3, 29, 2);
+    finish(&s);
+}
+
+static void test_trees(void **state) {
+    (void)state;
+    struct scene s = scene();
+    for (unsigned k = 0; k < 8; k++)
+        block(&s, k, 100 + k);
+    image(&s, 1, NULL);
+    word(&s, 1, 0, at(0)); /* 0 was definite by itself, then it hangs on 1, and that on 5 */
+    word(&s, 1, 8, at(2) + 50);
+    word(&s, 3, 0, at(2)); /* 2 hangs on 1 already */
+    word(&s, 5, 0, at(1));
+    word(&s, 5, 8, at(4));
+    word(&s, 5, 16, at(4));
+    judge(&s);
+    expect_kinds(&s, "iiididdd");
+    expect_indirect(&s, 5, 100 + 101 + 102 + 104, 4);
+    expect_indirect(&s, 3, 0, 0);
+    expect_indirect(&s, 1, 0, 0);
+    finish(&s);
+}
+
+static void test_freed_memory(void **state) {
+    (void)state;
+    struct scene s = scene();
+    for (unsigned k = 0; k < 4; k++)
+        block(&s, k, 32);
+    release(&s, 1);
+    image(&s, 1, NULL);
+    global(&s, at(1)); /* to a freed block */
+    word(&s, 1, 0, at(0));
+    word(&s, 1, 8, at(2));
+    judge(&s);
+    expect_kinds(&s, "d-dd");
+    finish(&s);
+}
+
+static void test_the_cut(void **state) {
+    (void)state;
+    struct scene s = scene();
+    writer_thread(s.w, 2, 2, 12, "worker");
+    block(&s, 0, 16);
+    alloc_in(&s, 2, at(1), 16);
+    block(&s, 2, 16);
+    writer_release(s.w, 2, s.now++, TAPE_OP_REALLOC_FROM, at(2)); /* its result comes later */
+    block(&s, 3, 16);
+    writer_release(s.w, 1, s.now++, TAPE_OP_REALLOC_FROM,
+                   at(3)); /* and its address is given away */
+    alloc_in(&s, 2, at(3), 48);
+    image(&s, 1, NULL);
+    global(&s, at(1));
+    word(&s, 3, 40, at(2));
+    writer_image_end(s.w, 1, NULL);
+    /* Behind the image, though in the same chunks. */
+    block(&s, 4, 16);
+    release(&s, 0);
+    writer_release(s.w, 2, s.now++, TAPE_OP_free, at(1));
+    writer_thread(s.w, 3, s.now++, 13, "late");
+    alloc_in(&s, 3, at(5), 16);
+    writer_chunk(s.w, 3, false);
+    judge_with(&s, &at_exit, 0, NULL);
+    expect_kinds(&s, "drid--");
+    assert_int_equal(s.survey->count, 4);
+    assert_int_equal(find(&s, at(3))->block.size, 48);
+    assert_int_equal(s.survey->block[1].block.address != 0, 1);
+    finish(&s);
+}
+
+static void test_several_images(void **state) {
+    (void)state;
+    static const struct {
+        struct image_choice choice;
+        const char *kinds, *reason;
+    } cases[] = {
+        {{.by = IMAGE_NUMBER, .number = 1}, "r-", NULL},
+        {{.by = IMAGE_NUMBER, .number = 2}, "dr", NULL},
+        {{.by = IMAGE_NUMBER, .number = 3}, "-d", NULL},
+        {{.by = IMAGE_MARK, .name = "loaded"}, "dr", NULL},
+        {{.by = IMAGE_EXIT}, "-d", NULL},
+        {{.by = IMAGE_NEWEST}, "-d", NULL},
+        {{.by = IMAGE_NUMBER, .number = 5}, NULL, "the recording has no heap image number 5"},
+        {{.by = IMAGE_MARK, .name = "x"}, NULL, "the recording has no heap image of a mark 'x'"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct scene s = scene();
+        block(&s, 0, 16);
+        image(&s, 1, "loaded");
+        global(&s, at(0));
+        writer_image_end(s.w, 9, NULL);
+        block(&s, 1, 16);
+        image(&s, 2, "loaded");
+        global(&s, at(1));
+        writer_image_end(s.w, 9, NULL);
+        release(&s, 0);
+        image(&s, 3, NULL);
+        writer_image_end(s.w, 9, NULL);
+        image(&s, 4, "behind");
+        global(&s, at(1));
+        writer_image_end(s.w, 9, NULL);
+        judge_with(&s, &cases[i].choice, 0, NULL);
+        if (cases[i].reason != NULL) {
+            assert_string_equal(s.survey->reason, cases[i].reason);
+            expect_kinds(&s, "-u");
+        } else {
+            expect_kinds(&s, cases[i].kinds);
+        }
+        finish(&s);
+    }
+}
+
+static void test_no_image(void **state) {
+    (void)state;
+    struct scene s = scene();
+    block(&s, 0, 16);
+    judge_with(&s, &at_exit, 0, NULL);
+    assert_string_equal(s.survey->reason, "the recording has no heap image of the program's end");
+    expect_kinds(&s, "u");
+    finish(&s);
+    s = scene();
+    block(&s, 0, 16);
+    image(&s, 1, NULL);
+    global(&s, at(0));
+    writer_image_end(s.w, 1, "no memory");
+    judge_with(&s, &at_exit, 0, NULL);
+    assert_string_equal(s.survey->reason, "the heap image is incomplete: no memory");
+    expect_kinds(&s, "u");
+    finish(&s);
+}
+
+static void test_inherited(void **state) {
+    (void)state;
+    struct inherited *inherited = xmalloc(sizeof *inherited + 2 * sizeof *inherited->block);
+    inherited->count = 2;
+    inherited->block[0] = (struct inherited_block){at(0), 32};
+    inherited->block[1] = (struct inherited_block){at(1), 32};
+    for (int known = 0; known < 2; known++) {
+        struct scene s = scene();
+        uint8_t id[TAPE_ID_BYTES] = {1};
+        s.w->info_parent = "parent.tape";
+        memcpy(s.w->info_parent_id, id, sizeof id);
+        writer_segment(s.w);
+        release(&s, 1);
+        for (unsigned k = 2; k < 5; k++)
+            block(&s, k, 16);
+        image(&s, 1, NULL);
+        global(&s, at(0));
+        word(&s, 0, 8, at(2)); /* kept by a block of the parent's */
+        word(&s, 1, 8, at(3));
+        writer_image_end(s.w, 9, NULL);
+        judge_with(&s, &at_exit, 0, known ? inherited : NULL);
+        expect_kinds(&s, known ? "--rdd" : "--uuu");
+        assert_true(known == (s.survey->reason == NULL));
+        finish(&s);
+    }
+    free(inherited);
+}
+
+static void test_heuristics(void **state) {
+    (void)state;
+    static const struct {
+        const char *set, *kinds;
+    } cases[] = {
+        {"all", "rrrppp"},
+        {"none", "pppppp"},
+        {"stdstring", "rppppp"},
+        {"length64", "prpppp"},
+        {"newarray", "prrppp"},
+        {"newarray,stdstring", "rrrppp"},
+        {"multipleinheritance", "pppppp"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct scene s = scene();
+        unsigned set;
+        assert_true(leak_heuristics_parse(cases[i].set, &set));
+        block(&s, 0, 24 + 10 + 1);
+        block(&s, 1, 8 + 64);
+        block(&s, 2, 8 + 3 * 24);
+        block(&s, 3, 8 + 3 * 24 + 1);
+        block(&s, 4, 24 + 10 + 1);
+        block(&s, 5, 8 + 64); /* whose count is not in the image */
+        image(&s, 1, NULL);
+        for (unsigned k = 0; k < 6; k++)
+            global(&s, at(k) + (k == 0 || k == 4 ? 24 : 8));
+        word(&s, 0, 0, 9);
+        word(&s, 0, 8, 10);
+        word(&s, 1, 0, 64);
+        word(&s, 2, 0, 3);
+        word(&s, 3, 0, 3);
+        word(&s, 4, 0, 11); /* longer than its room */
+        word(&s, 4, 8, 10);
+        writer_image_end(s.w, 9, NULL);
+        judge_with(&s, &at_exit, set, NULL);
+        expect_kinds(&s, cases[i].kinds);
+        finish(&s);
+    }
+    unsigned set;
+    assert_false(leak_heuristics_parse("", &set));
+    assert_false(leak_heuristics_parse("newarray,odd", &set));
+}
+
+static void test_multiple_inheritance(void **state) {
+    (void)state;
+    for (int on = 0; on < 2; on++) {
+        struct scene s = scene();
+        writer_module(s.w, 1, s.now++, 0x5f0000, 0x602000, 0, "/bin/program");
+        for (unsigned k = 0; k < 3; k++)
+            block(&s, k, 64);
+        image(&s, 1, NULL);
+        for (unsigned k = 0; k < 3; k++)
+            global(&s, at(k) + 32);
+        for (unsigned k = 0; k < 3; k++) {
+            word(&s, k, 0, k == 1 ? GLOBALS + 64 : 0x5f0010); /* 1: writable data is no table */
+            if (k != 2)
+                word(&s, k, 32, 0x5f0080);
+        }
+        writer_image_end(s.w, 9, NULL);
+        judge_with(&s, &at_exit, on ? 1U << LEAK_MULTIPLE_INHERITANCE : 0, NULL);
+        expect_kinds(&s, on ? "rpp" : "ppp");
+        finish(&s);
+    }
+}
+
+/* ---- against a plain model ---------------------------------------------------------------- */
+
+static uint64_t seed = UINT64_C(0x9876543210abcde);
+
+static uint64_t below(uint64_t n) {
+    seed ^= seed << 13;
+    seed ^= seed >> 7;
+    seed ^= seed << 17;
+    return seed % n;
+}
+
+enum { BLOCKS = 40, EDGES = 60, ROOTS = 6 };
+
+struct model {
+    uint64_t address[BLOCKS], size[BLOCKS];
+    struct {
+        unsigned from; /* BLOCKS: a root */
+        uint64_t value;
+    } edge[EDGES];
+    unsigned edges;
+    enum leak_kind kind[BLOCKS];
+    uint64_t bytes[BLOCKS], blocks[BLOCKS];
+};
+
+static unsigned model_target(const struct model *m, uint64_t value) {
+    for (unsigned i = 0; i < BLOCKS; i++)
+        if (value >= m->address[i] && value < m->address[i] + (m->size[i] != 0 ? m->size[i] : 1))
+            return i;
+    return BLOCKS;
+}
+
+/* Everything by repetition until nothing changes. */
+static void model_judge(struct model *m) {
+    bool changed = true;
+    for (unsigned i = 0; i < BLOCKS; i++)
+        m->kind[i] = LEAK_DEFINITE;
+    while (changed) {
+        changed = false;
+        for (unsigned e = 0; e < m->edges; e++) {
+            unsigned to = model_target(m, m->edge[e].value), from = m->edge[e].from;
+            enum leak_kind before = from == BLOCKS ? LEAK_REACHABLE : m->kind[from];
+            if (to == BLOCKS || before == LEAK_DEFINITE || m->kind[to] == LEAK_REACHABLE)
+                continue;
+            enum leak_kind kind = before == LEAK_REACHABLE && m->edge[e].value == m->address[to]
+                                      ? LEAK_REACHABLE
+                                      : LEAK_POSSIBLE;
+            changed |= m->kind[to] != kind;
+            m->kind[to] = kind;
+        }
+    }
+    for (unsigned i = 0; i < BLOCKS; i++) {
+        if (m->kind[i] != LEAK_DEFINITE)
+            continue;
+        bool in[BLOCKS] = {false};
+        in[i] = true;
+        for (changed = true; changed;) {
+            changed = false;
+            for (unsigned e = 0; e < m->edges; e++) {
+                unsigned to = model_target(m, m->edge[e].value), from = m->edge[e].from;
+                if (to == BLOCKS || from == BLOCKS || !in[from] || m->kind[to] != LEAK_DEFINITE ||
+                    to == i)
+                    continue;
+                m->kind[to] = LEAK_INDIRECT;
+                m->bytes[i] += m->size[to] + m->bytes[to];
+                m->blocks[i] += 1 + m->blocks[to];
+                m->bytes[to] = m->blocks[to] = 0;
+                in[to] = changed = true;
+            }
+        }
+    }
+}
+
+static void test_random_graphs(void **state) {
+    (void)state;
+    for (unsigned round = 0; round < 300; round++) {
+        struct model m = {0};
+        struct tape_word word[EDGES + 1], root[EDGES + 1];
+        size_t words = 0, roots = 0;
+        for (unsigned i = 0; i < BLOCKS; i++) {
+            /* Some near each other, some far away. */
+            uint64_t step = below(8) == 0 ? below(UINT64_C(1) << 24) * 16 : 16 + below(8) * 16;
+            m.address[i] =
+                i == 0 ? HEAP : m.address[i - 1] + tape_align(m.size[i - 1] + 1, 16) + step;
+            m.size[i] = below(6) == 0 ? 0 : below(100);
+        }
+        for (unsigned i = 0; i < BLOCKS; i++)
+            for (uint64_t at = 0; at + 8 <= m.size[i] && words < EDGES - ROOTS; at += 8) {
+                if (below(4) != 0)
+                    continue;
+                unsigned to = (unsigned)below(BLOCKS);
+                uint64_t value = m.address[to] + (below(4) == 0 ? below(m.size[to] + 2) : 0);
+                word[words++] = (struct tape_word){m.address[i] + at, value};
+                m.edge[m.edges].from = i;
+                m.edge[m.edges++].value = value;
+            }
+        for (unsigned i = 0; i < below(ROOTS); i++) {
+            unsigned to = (unsigned)below(BLOCKS);
+            root[roots++] = (struct tape_word){8 * i, m.address[to] + (below(3) == 0 ? 3 : 0)};
+            m.edge[m.edges].from = BLOCKS;
+            m.edge[m.edges++].value = root[roots - 1].value;
+        }
+        struct image_region region[2] = {
+            {.is = {.kind = TAPE_REGION_MODULE}, .first = 0, .count = roots},
+            {.is = {.kind = TAPE_REGION_OTHER}},
+        };
+        const bool is_root[2] = {true, false};
+        struct heap_image image = {.region = region,
+                                   .region_count = 2,
+                                   .word = root,
+                                   .word_count = roots,
+                                   .memory = word,
+                                   .memory_count = words};
+        struct leak_block *blocks = xcalloc(BLOCKS, sizeof *blocks);
+        for (unsigned i = 0; i < BLOCKS; i++) /* in some other order */
+            blocks[(i * 7) % BLOCKS] =
+                (struct leak_block){.address = m.address[i], .size = m.size[i], .tag = i};
+        struct leak_graph g = {.image = &image, .root = is_root};
+        leak_graph_make(&g, blocks, BLOCKS);
+        leak_classify(&g);
+        model_judge(&m);
+        for (unsigned i = 0; i < BLOCKS; i++) {
+            assert_int_equal(g.block[i].tag, i);
+            assert_int_equal(g.block[i].kind, m.kind[i]);
+            assert_int_equal(g.block[i].indirect_bytes, m.bytes[i]);
+            assert_int_equal(g.block[i].indirect_blocks, m.blocks[i]);
+        }
+        leak_graph_free(&g);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_roots),
+        cmocka_unit_test(test_region_where_blocks_lay),
+        cmocka_unit_test(test_places_in_a_block),
+        cmocka_unit_test(test_chains),
+        cmocka_unit_test(test_the_end_of_a_block_is_no_word),
+        cmocka_unit_test(test_both_ways),
+        cmocka_unit_test(test_circles),
+        cmocka_unit_test(test_trees),
+        cmocka_unit_test(test_freed_memory),
+        cmocka_unit_test(test_the_cut),
+        cmocka_unit_test(test_several_images),
+        cmocka_unit_test(test_no_image),
+        cmocka_unit_test(test_inherited),
+        cmocka_unit_test(test_heuristics),
+        cmocka_unit_test(test_multiple_inheritance),
+        cmocka_unit_test(test_random_graphs),
+    };
+    return cmocka_run_group_tests(tests, scratch_enter, scratch_leave);
+}
