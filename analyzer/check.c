@@ -15,83 +15,6 @@ static void add_problem(struct check *c, char *sentence) {
     c->problem[c->problem_count++] = sentence;
 }
 
-/* ---- what was not freed in one recording -------------------------------------------------- */
-
-/* Live blocks by stack and allocation function. */
-struct live_site {
-    uint32_t stack;
-    uint8_t op;
-    uint64_t bytes, blocks;
-};
-
-struct live_sites {
-    struct live_site *site;
-    size_t count, room;
-};
-
-static void count_live(void *context, const struct block *b) {
-    struct live_sites *l = context;
-    if (l->count == l->room) {
-        l->room = l->room != 0 ? 2 * l->room : 256;
-        l->site = xrealloc(l->site, l->room * sizeof *l->site);
-    }
-    l->site[l->count++] = (struct live_site){b->stack, b->op, b->size, 1};
-}
-
-static int by_stack(const void *a, const void *b) {
-    const struct live_site *s = a, *t = b;
-    if (s->stack != t->stack)
-        return s->stack < t->stack ? -1 : 1;
-    return (int)s->op - (int)t->op;
-}
-
-/* The allocation function becomes the innermost frame of the stack, with its number for an address:
- * no code lies there. So it tells sites apart, as it does for suppressions. */
-static void join_live(struct check *c, uint32_t process, struct replay *replay,
-                      struct live_sites *l) {
-    struct stacks *stacks = replay_stacks(replay);
-    struct site *site = xcalloc(l->count, sizeof *site);
-    size_t count = 0;
-    if (l->count != 0)
-        qsort(l->site, l->count, sizeof *l->site, by_stack);
-    for (size_t i = 0; i < l->count; i++) {
-        if (i == 0 || by_stack(&l->site[i - 1], &l->site[i]) != 0) {
-            uint32_t frame = stacks_intern_frame(stacks, l->site[i].op + 1U, 0);
-            site[count++].stack = stacks_push(stacks, l->site[i].stack, frame);
-        }
-        site[count - 1].value[METRIC_LIVE_BYTES] += l->site[i].bytes;
-        site[count - 1].value[METRIC_LIVE_BLOCKS] += l->site[i].blocks;
-    }
-    joined_add(c->joined, process, stacks, site, count);
-    free(site);
-}
-
-/* Counts the events of one recording; what it did not free goes into the list, unless there is no
- * saying yet what it will free. */
-static void read_tape(struct check *c, struct check_process *p, uint32_t process) {
-    struct tape_file *tape = tape_file_open(p->tape);
-    if (tape == NULL) { /* was there a moment ago */
-        p->end = CHECK_UNREADABLE;
-        return;
-    }
-    struct live_sites live = {0};
-    struct replay *replay = replay_new(tape);
-    replay_observe(replay, &(struct observer){.context = &live, .on_live = count_live});
-    replay_run(replay, UINT64_MAX);
-    const struct tape_health *health = tape_file_health(tape);
-    p->events = health->events;
-    p->lost = health->lost;
-    p->damaged_chunks = health->damaged_chunks;
-    p->damaged_bytes = health->damaged_bytes;
-    p->truncated = tape_file_process(tape)->truncated;
-    p->allocations = replay_counts(replay)->allocations;
-    if (p->end == CHECK_CLOSED || p->end == CHECK_UNSEEN)
-        join_live(c, process, replay, &live);
-    free(live.site);
-    replay_free(replay);
-    tape_file_close(tape);
-}
-
 /* ---- processes ---------------------------------------------------------------------------- */
 
 static bool is_tail(const char *path) {
@@ -132,6 +55,11 @@ static void look_at(struct check_process *p) {
     p->pid = t->pid;
     p->ppid = t->ppid;
     p->started = t->start_mono;
+    memcpy(p->id, tape_file_id(tape), sizeof p->id);
+    p->forked = t->parent_id != NULL;
+    if (p->forked)
+        memcpy(p->parent_id, t->parent_id, sizeof p->parent_id);
+    p->fork_stamp = t->fork_stamp;
     p->end = is_own(t->exe)               ? CHECK_OWN
              : t->closed                  ? CHECK_CLOSED
              : t->alive || exists(t->pid) ? CHECK_RUNNING
@@ -173,14 +101,6 @@ static void list_processes(struct check *c, char *const *tapes, size_t count) {
             if ((c->process[i].end == CHECK_UNSEEN || c->process[i].end == CHECK_RUNNING) &&
                 c->process[i].pid == c->process[k].pid)
                 c->process[i].end = CHECK_REPLACED;
-}
-
-/* Images of one process count as one: the number of the first image of this pid. */
-static uint32_t process_number(const struct check *c, size_t image) {
-    for (size_t i = 0; i < image; i++)
-        if (c->process[i].pid == c->process[image].pid)
-            return (uint32_t)i;
-    return (uint32_t)image;
 }
 
 /* ---- what makes the answer doubtful ------------------------------------------------------- */
@@ -241,6 +161,19 @@ static void judge_all(struct check *c) {
     else if (!first && c->only == NULL)
         add_problem(c, xasprintf("%s itself was not recorded, only processes that it started",
                                  c->program));
+}
+
+/* An answer without classes counts what may be none of a leak. */
+static void judge_classes(struct check *c) {
+    if (c->total[LEAK_UNKNOWN].places == 0)
+        return;
+    for (size_t i = 0; i < c->process_count; i++) {
+        const struct check_process *p = &c->process[i];
+        if (p->unclassified != NULL && p->end == CHECK_CLOSED)
+            add_problem(c, xasprintf("process %llu (%s): nothing is known of what still points to "
+                                     "its blocks: %s",
+                                     (unsigned long long)p->pid, p->program, p->unclassified));
+    }
 }
 
 /* ---- findings ----------------------------------------------------------------------------- */
@@ -318,7 +251,7 @@ static void compare(struct comparison *m, struct check_finding *f, uint32_t stac
             frame[count++] = entered_frame(name, inner->module);
         frame[count++] = frame_of(names_get(names, f->path[i]), f->path[i], &m->real);
     }
-    struct suppression *s = suppressions_match(c->suppressions, frame, count);
+    struct suppression *s = suppressions_match(c->suppressions, frame, count, f->kind);
     free(frame);
     if (s != NULL && s->built_in)
         s = first_of_name(c->suppressions, s);
@@ -330,38 +263,60 @@ static void compare(struct comparison *m, struct check_finding *f, uint32_t stac
         c->suppressed++;
         c->suppressed_bytes += f->bytes;
         c->suppressed_blocks += f->blocks;
-    } else {
-        c->found++;
-        c->found_bytes += f->bytes;
-        c->found_blocks += f->blocks;
+        return;
     }
+    c->total[f->kind].places++;
+    c->total[f->kind].bytes += f->bytes;
+    c->total[f->kind].blocks += f->blocks;
+    if (!check_counts(c, f->kind))
+        return;
+    c->found++;
+    c->found_bytes += f->bytes;
+    c->found_blocks += f->blocks;
 }
 
 static int largest_first(const void *a, const void *b) {
     const struct check_finding *f = a, *g = b;
-    if (f->bytes != g->bytes)
-        return f->bytes > g->bytes ? -1 : 1;
+    uint64_t bytes = f->bytes + f->indirect_bytes, others = g->bytes + g->indirect_bytes;
+    if (bytes != others)
+        return bytes > others ? -1 : 1;
+    if (f->kind != g->kind)
+        return f->kind < g->kind ? -1 : 1;
     if (f->blocks != g->blocks)
         return f->blocks > g->blocks ? -1 : 1;
     return 0;
 }
 
+/* What does not count is no finding: it is in the totals alone. */
+static void drop_uncounted(struct check *c) {
+    size_t kept = 0;
+    for (size_t i = 0; i < c->finding_count; i++)
+        if (check_counts(c, c->finding[i].kind))
+            c->finding[kept++] = c->finding[i];
+        else
+            free(c->finding[i].path);
+    c->finding_count = kept;
+}
+
 static void list_findings(struct check *c) {
     size_t count;
-    struct joined_site *site = joined_sites(c->joined, 0, false, &count);
+    struct joined_site *site = joined_sites(c->joined, c->resolution, false, &count);
     struct names *names = joined_names(c->joined);
     c->finding = xcalloc(count, sizeof *c->finding);
     c->finding_count = count;
     for (size_t i = 0; i < count; i++) {
         struct check_finding *f = &c->finding[i];
         uint32_t length = joined_path(c->joined, &site[i], 0, false, &f->path);
-        f->op = tape_op_name((unsigned)names_get(names, f->path[0])->offset);
+        uint64_t said = names_get(names, f->path[0])->offset + 1;
+        f->kind = (enum leak_kind)((said - 1) >> 8);
+        f->op = tape_op_name((said - 1) & 0xff);
         f->length = length - 1;
         memmove(f->path, f->path + 1, f->length * sizeof *f->path);
         f->processes = site[i].processes;
-        f->kind = LEAK_UNKNOWN;
         f->bytes = site[i].value[METRIC_LIVE_BYTES];
         f->blocks = site[i].value[METRIC_LIVE_BLOCKS];
+        f->indirect_bytes = site[i].value[METRIC_TOTAL_BYTES] - f->bytes;
+        f->indirect_blocks = site[i].value[METRIC_TOTAL_BLOCKS] - f->blocks;
     }
     struct comparison m = {.check = c, .targets = call_targets_new()};
     m.real.path = xcalloc(names_count(names), sizeof *m.real.path);
@@ -374,24 +329,25 @@ static void list_findings(struct check *c) {
     free(m.real.known);
     call_targets_free(m.targets);
     free(site);
-    if (count != 0)
-        qsort(c->finding, count, sizeof *c->finding, largest_first);
+    drop_uncounted(c);
+    if (c->finding_count != 0)
+        qsort(c->finding, c->finding_count, sizeof *c->finding, largest_first);
 }
 
 void check_gather(struct check *c, char *const *tapes, size_t count) {
     list_processes(c, tapes, count);
     c->joined = joined_new();
-    for (size_t i = 0; i < c->process_count; i++)
-        if (c->process[i].end != CHECK_UNREADABLE && c->process[i].end != CHECK_OWN)
-            read_tape(c, &c->process[i], process_number(c, i));
+    check_read(c);
     judge_all(c);
     list_findings(c);
+    judge_classes(c);
 }
 
 void check_free(struct check *c) {
     for (size_t i = 0; i < c->process_count; i++) {
         free(c->process[i].tape);
         free(c->process[i].program);
+        free(c->process[i].unclassified);
     }
     for (size_t i = 0; i < c->finding_count; i++)
         free(c->finding[i].path);

@@ -27,6 +27,11 @@ struct check_process {
     char *program;
     uint64_t pid, ppid, started; /* started: CLOCK_MONOTONIC, ns */
     enum check_end end;
+    uint8_t id[TAPE_ID_BYTES], parent_id[TAPE_ID_BYTES]; /* of its tape, and of its parent's */
+    bool forked;                                         /* there is a parent_id */
+    uint64_t fork_stamp;                                 /* ticks */
+    char *unclassified; /* why its blocks are LEAK_UNKNOWN, see leak_survey.h; NULL: they are not,
+                           or nobody asked */
     uint64_t events, allocations, lost, damaged_chunks, damaged_bytes, truncated;
 };
 
@@ -38,7 +43,8 @@ struct check_finding {
     uint32_t processes; /* in which it was found */
     enum leak_kind kind;
     uint64_t bytes, blocks;                   /* of the blocks themselves */
-    uint64_t indirect_bytes, indirect_blocks; /* DEFINITE: what is lost through them besides */
+    uint64_t indirect_bytes, indirect_blocks; /* DEFINITE: what is lost through them besides, which
+                                                 INDIRECT findings hold, too */
     struct suppression *suppressed_by;        /* NULL: a finding */
 };
 
@@ -47,15 +53,23 @@ struct check {
     uint64_t pid;        /* of the process that was started */
     int wait_status;     /* of it, as waitpid gives it */
     const char *only;    /* pattern that chose the recorded programs, NULL: all; not owned */
+    bool unclassified;   /* every block is LEAK_UNKNOWN: no classes are wanted */
+    unsigned kinds;      /* bits 1 << kind: what counts as a finding; LEAK_UNKNOWN always does */
+    unsigned heuristics; /* leak_heuristics.h */
+    uint32_t resolution; /* frames, the allocation function among them, by which findings are told
+                            apart; 0: all */
     struct suppressions *suppressions; /* not owned */
 
     struct check_process *process; /* by start */
     size_t process_count;
     struct joined *joined;         /* owns the names */
-    struct check_finding *finding; /* largest first */
+    struct check_finding *finding; /* of kinds that count; largest first */
     size_t finding_count;
     uint64_t found, found_bytes, found_blocks;                /* not suppressed */
-    uint64_t suppressed, suppressed_bytes, suppressed_blocks; /* the rest */
+    uint64_t suppressed, suppressed_bytes, suppressed_blocks; /* of every kind */
+    struct check_total {
+        uint64_t places, bytes, blocks; /* not suppressed, whether they count or not */
+    } total[LEAK_KINDS];
     char **problem; /* why a run without findings would not be a clean one, a sentence each */
     size_t problem_count;
 };
@@ -70,6 +84,18 @@ void check_free(struct check *);
 
 /* Whether no process of these recordings is still running: until then there may be more of them. */
 bool check_settled(char *const *tapes, size_t count);
+
+/* Whether findings of this kind count. */
+static inline bool check_counts(const struct check *c, enum leak_kind kind) {
+    return kind == LEAK_UNKNOWN || (c->kinds >> kind & 1) != 0;
+}
+
+/* check_read.c: reads the recordings of c->process; what each did not free goes to c->joined, under
+ * a frame of its own at the inner end that says function and kind: its address is check_frame(). */
+void check_read(struct check *c);
+static inline uint64_t check_frame(uint8_t op, enum leak_kind kind) {
+    return (op | (uint64_t)kind << 8) + 1;
+}
 
 /* How reports look. */
 struct check_style {

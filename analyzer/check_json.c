@@ -32,6 +32,11 @@ static struct json_object *finding_json(const struct check *c, const struct chec
     struct json_object *o = json_object_new_object(), *stack = json_object_new_array();
     json_put(o, "bytes", f->bytes);
     json_put(o, "blocks", f->blocks);
+    json_object_object_add(o, "kind", json_object_new_string(leak_kind_info[f->kind].name));
+    if (f->kind == LEAK_DEFINITE) {
+        json_put(o, "indirect_bytes", f->indirect_bytes);
+        json_put(o, "indirect_blocks", f->indirect_blocks);
+    }
     json_put(o, "processes", f->processes);
     json_object_object_add(o, "function", json_object_new_string(f->op));
     for (uint32_t i = 0; i < f->length; i++)
@@ -59,6 +64,8 @@ static struct json_object *process_json(const struct check_process *p) {
     json_put(o, "damaged_chunks", p->damaged_chunks);
     json_put(o, "damaged_bytes", p->damaged_bytes);
     json_put(o, "truncated_stacks", p->truncated);
+    if (p->unclassified != NULL)
+        json_object_object_add(o, "no_leak_kinds", json_text(p->unclassified));
     return o;
 }
 
@@ -66,7 +73,8 @@ void check_print_json(FILE *out, const struct check *c, const struct check_style
                       int status) {
     struct json_object *o = json_object_new_object(), *findings = json_object_new_array(),
                        *used = json_object_new_array(), *unused = json_object_new_array(),
-                       *processes = json_object_new_array(), *problems = json_object_new_array();
+                       *processes = json_object_new_array(), *problems = json_object_new_array(),
+                       *kinds = json_object_new_object();
     json_object_object_add(o, "program", json_text(c->program));
     if (WIFSIGNALED(c->wait_status))
         json_put(o, "program_signal", (uint64_t)WTERMSIG(c->wait_status));
@@ -78,6 +86,14 @@ void check_print_json(FILE *out, const struct check *c, const struct check_style
     json_object_object_add(o, "not_freed", amount(c->found_bytes, c->found_blocks, c->found));
     json_object_object_add(o, "suppressed",
                            amount(c->suppressed_bytes, c->suppressed_blocks, c->suppressed));
+    for (int kind = 0; kind < LEAK_KINDS; kind++) {
+        const struct check_total *t = &c->total[kind];
+        struct json_object *total = amount(t->bytes, t->blocks, t->places);
+        json_object_object_add(total, "counted",
+                               json_object_new_boolean(check_counts(c, (enum leak_kind)kind)));
+        json_object_object_add(kinds, leak_kind_info[kind].name, total);
+    }
+    json_object_object_add(o, "kinds", kinds);
     for (size_t i = 0; i < c->finding_count; i++)
         if (c->finding[i].suppressed_by == NULL)
             json_object_array_add(findings, finding_json(c, &c->finding[i]));

@@ -18,6 +18,17 @@ static char *amount(uint64_t bytes, uint64_t blocks) {
                      units_count(b, blocks), blocks == 1 ? "" : "s");
 }
 
+/* "48 (16 direct, 32 indirect) bytes in 1 block" */
+static char *finding_amount(const struct check_finding *f) {
+    char all[UNITS_ROOM], direct[UNITS_ROOM], indirect[UNITS_ROOM], blocks[UNITS_ROOM];
+    if (f->indirect_bytes == 0 && f->indirect_blocks == 0)
+        return amount(f->bytes, f->blocks);
+    return xasprintf("%s (%s direct, %s indirect) bytes in %s block%s",
+                     units_count(all, f->bytes + f->indirect_bytes), units_count(direct, f->bytes),
+                     units_count(indirect, f->indirect_bytes), units_count(blocks, f->blocks),
+                     f->blocks == 1 ? "" : "s");
+}
+
 /* "3 places" */
 static char *number_of(uint64_t n, const char *one, const char *many) {
     char a[UNITS_ROOM];
@@ -97,8 +108,11 @@ static void print_suppression(FILE *out, const struct check *c, const struct che
 
 static void print_finding(FILE *out, const struct check *c, const struct check_finding *f,
                           const struct screen *screen, const struct check_style *style) {
-    char *what = amount(f->bytes, f->blocks);
-    fprintf(out, "%s%s%s by %s", screen_bold(screen), what, screen_plain(screen), f->op);
+    char *what = finding_amount(f);
+    fprintf(out, "%s%s%s", screen_bold(screen), what, screen_plain(screen));
+    if (f->kind != LEAK_UNKNOWN)
+        fprintf(out, " %s,", leak_kind_info[f->kind].phrase);
+    fprintf(out, " by %s", f->op);
     free(what);
     if (f->processes > 1)
         fprintf(out, ", in %" PRIu32 " processes", f->processes);
@@ -160,6 +174,30 @@ static void print_end_of_summary(FILE *out, const struct check *c) {
     free(processes);
 }
 
+/* "300 bytes in 3 blocks definitely lost, 16 bytes in 1 block not freed at exit" of the kinds that
+ * count, or of those that do not; false, and nothing, when there are none. */
+static bool print_totals(FILE *out, const struct check *c, bool counted, const char *before) {
+    bool any = false;
+    for (int kind = 0; kind < LEAK_KINDS; kind++) {
+        const struct check_total *t = &c->total[kind];
+        if (t->places == 0 || check_counts(c, (enum leak_kind)kind) != counted)
+            continue;
+        char *what = amount(t->bytes, t->blocks);
+        fprintf(out, "%s%s %s%s", any ? ", " : before, what, leak_kind_info[kind].phrase,
+                kind == LEAK_UNKNOWN ? " at exit" : "");
+        free(what);
+        any = true;
+    }
+    return any;
+}
+
+static bool all_freed(const struct check *c) {
+    bool any = false;
+    for (int kind = 0; kind < LEAK_KINDS; kind++)
+        any |= c->total[kind].places != 0;
+    return !any;
+}
+
 static void print_problems(FILE *out, const struct check *c) {
     enum { PROBLEMS_MAX = 10 };
     if (c->problem_count == 0)
@@ -199,17 +237,20 @@ void check_print(FILE *out, const struct check *c, const struct check_style *sty
     print_problems(out, c);
     char *program = names_printable(c->program, strlen(c->program));
     if (c->found != 0) {
-        char *what = amount(c->found_bytes, c->found_blocks);
         char *where = number_of(c->found, "place", "places");
-        fprintf(out, "heaptape: check: %s: %s not freed at exit, from %s", program, what, where);
+        fprintf(out, "heaptape: check: %s: ", program);
+        print_totals(out, c, true, "");
+        fprintf(out, ", from %s", where);
         free(where);
-        free(what);
     } else if (c->problem_count != 0) {
         fprintf(out, "heaptape: check: %s: no clean pass, although nothing was found", program);
-    } else {
+    } else if (all_freed(c)) {
         fprintf(out, "heaptape: check: %s: every block was freed%s", program,
                 c->suppressed != 0 ? " or is suppressed" : "");
+    } else {
+        fprintf(out, "heaptape: check: %s: no leaks", program);
     }
+    print_totals(out, c, false, "; not counted: ");
     free(program);
     print_end_of_summary(out, c);
     if (style->kept != NULL)

@@ -14,6 +14,7 @@
 #include "check.h"
 #include "command.h"
 #include "diag.h"
+#include "leak_heuristics.h"
 #include "option_value.h"
 #include "output.h"
 #include "recording.h"
@@ -32,6 +33,10 @@ enum {
     OPT_SHOW_SUPPRESSED,
     OPT_GEN_SUPPRESSIONS,
     OPT_ERROR_EXITCODE,
+    OPT_LEAK_KINDS,
+    OPT_HEURISTICS,
+    OPT_RESOLUTION,
+    OPT_NO_LEAK_KINDS,
     OPT_OUTPUT,
     OPT_LOG_FILE,
     OPT_JSON,
@@ -53,6 +58,14 @@ static const struct command_option options[] = {
                               "print an entry for --suppressions with each finding"},
     [OPT_ERROR_EXITCODE] = {"error-exitcode", 0, "N",
                             "exit status when something was found (default 1)"},
+    [OPT_LEAK_KINDS] = {"leak-kinds", 0, "KINDS",
+                        "kinds that count, or all, or none (default definite,indirect)"},
+    [OPT_HEURISTICS] = {"leak-check-heuristics", 0, "NAMES",
+                        "pointers into a block that are as good as to its start (default all)"},
+    [OPT_RESOLUTION] = {"leak-resolution", 0, "LEVEL",
+                        "frames that tell findings apart: low 2, med 4, high all (default)"},
+    [OPT_NO_LEAK_KINDS] = {"no-leak-kinds", 0, NULL,
+                           "count everything that was not freed; take no heap image"},
     [OPT_OUTPUT] = {"output", 'o', "DIR", "record to this directory, and keep it"},
     [OPT_LOG_FILE] = {"log-file", 0, "FILE", "write the result to FILE instead of stderr"},
     [OPT_JSON] = {"json", 0, NULL, "machine-readable result"},
@@ -68,6 +81,9 @@ static const struct command_option options[] = {
 struct settings {
     const char *output, *log_file;
     bool json, quiet, no_defaults, print_defaults;
+    bool unclassified;
+    unsigned kinds, heuristics;
+    uint32_t resolution;
     uint64_t error_status, limit, depth;
     struct check_style style;
 };
@@ -80,6 +96,19 @@ struct run {
     struct suppressions suppressions;
     FILE *out;
 };
+
+static bool parse_resolution(const char *text, uint32_t *frames) {
+    static const struct {
+        const char *name;
+        uint32_t frames;
+    } level[] = {{"low", 2}, {"med", 4}, {"high", 0}};
+    for (size_t i = 0; i < sizeof level / sizeof *level; i++)
+        if (strcmp(level[i].name, text) == 0) {
+            *frames = level[i].frames;
+            return true;
+        }
+    return false;
+}
 
 /* What is wrong with a suppression file is said while reading the command line: before the program
  * has run. */
@@ -108,6 +137,24 @@ static int parse(int argc, char **argv, struct settings *s, struct suppressions 
         case OPT_ERROR_EXITCODE:
             if (!option_number(c, "error-exitcode", value, 0, 255, &s->error_status))
                 return EXIT_USAGE;
+            break;
+        case OPT_LEAK_KINDS:
+            if (!leak_kinds_parse(value, &s->kinds))
+                return command_usage_error(
+                    c, "--leak-kinds: '%s' is no list of definite, indirect, possible, reachable",
+                    value);
+            break;
+        case OPT_HEURISTICS:
+            if (!leak_heuristics_parse(value, &s->heuristics))
+                return command_usage_error(c, "--leak-check-heuristics: there is no '%s'", value);
+            break;
+        case OPT_RESOLUTION:
+            if (!parse_resolution(value, &s->resolution))
+                return command_usage_error(c, "--leak-resolution: '%s' is none of low, med, high",
+                                           value);
+            break;
+        case OPT_NO_LEAK_KINDS:
+            s->unclassified = true;
             break;
         case OPT_OUTPUT:
             if (value[0] == '\0')
@@ -214,6 +261,10 @@ static int conclude(struct run *r, const struct launch_result *result) {
                       .pid = (uint64_t)result->pid,
                       .wait_status = result->wait_status,
                       .only = getenv("HEAPTAPE_ONLY"),
+                      .unclassified = r->settings->unclassified,
+                      .kinds = r->settings->kinds,
+                      .heuristics = r->settings->heuristics,
+                      .resolution = r->settings->resolution,
                       .suppressions = &r->suppressions};
     struct output_list tapes = list_tapes(r);
     const struct timespec step = {.tv_nsec = GRACE_STEP_NS};
@@ -246,6 +297,10 @@ static int conclude(struct run *r, const struct launch_result *result) {
 
 static int run_program(struct run *r) {
     unsetenv("HEAPTAPE_PAUSED"); /* what is not recorded would look as if it had been freed */
+    if (r->settings->unclassified)
+        unsetenv("HEAPTAPE_IMAGE");
+    else
+        setenv("HEAPTAPE_IMAGE", "exit", 1);
     struct launch_result result;
     int status = recording_run(&r->recording, tape_path, r, &result);
     if (status != EXIT_FINE)
@@ -270,7 +325,11 @@ static int check_place(struct run *r) {
 }
 
 static int run(int argc, char **argv) {
-    struct settings s = {.error_status = EXIT_FINDING, .limit = 20, .depth = 16};
+    struct settings s = {.error_status = EXIT_FINDING,
+                         .kinds = 1U << LEAK_DEFINITE | 1U << LEAK_INDIRECT,
+                         .heuristics = LEAK_HEURISTICS_ALL,
+                         .limit = 20,
+                         .depth = 16};
     struct run r = {.settings = &s};
     int status = parse(argc, argv, &s, &r.suppressions);
     if (status == EXIT_FINE && s.print_defaults) {
@@ -305,7 +364,7 @@ const struct command command_check = {
         "The result goes to stderr: stdout is the program's own. The recordings are kept when\n"
         "something was found; the last line says where.\n"
         "Exit status: the program's own if it failed; otherwise --error-exitcode when something\n"
-        "was not freed, or when a recording is incomplete; otherwise 0. Before the program runs:\n"
+        "was found, or when a recording is incomplete; otherwise 0. Before the program runs:\n"
         "1 the recordings or the log cannot be written; 2 wrong usage, or a suppression file "
         "with\n"
         "an error; 126 the program cannot be run or recorded; 127 there is no such program.\n",

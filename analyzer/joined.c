@@ -195,7 +195,7 @@ static bool step(struct walk *w, uint32_t *name) {
     struct joined *j = w->joined;
     *name = names_of_frame(j->names, stacks_innermost(j->stacks, w->at));
     w->at = w->trimmed ? tree_outer(j->names, w->at) : stacks_caller(j->stacks, w->at);
-    w->left--;
+    w->left -= !names_get(j->names, *name)->allocator;
     return true;
 }
 

@@ -49,7 +49,8 @@ struct joined_site {
 /*
  * All sites, in the order in which they first came; *count of them. The caller frees.
  *
- * depth    frames, from the inner end, by which sites are told apart; 0: all of them
+ * depth    frames, from the inner end, by which sites are told apart, operator new not counted; 0:
+ *          all of them
  * trimmed  leaves out what trees leave out (tree.h): operator new at the inner end, and at the
  *          outer end what lies outside main. Otherwise every recorded frame is there; malloc
  *          itself never is.

@@ -22,7 +22,7 @@ static unsigned parse_one(const char *word, size_t length) {
 bool leak_heuristics_parse(const char *text, unsigned *set) {
     unsigned found = 0;
     if (strcmp(text, "none") != 0)
-        for (const char *end; *text != '\0' || found == 0; text = *end != '\0' ? end + 1 : end) {
+        for (const char *end = ","; *end == ','; text = end + 1) {
             end = strchrnul(text, ',');
             unsigned one = parse_one(text, (size_t)(end - text));
             if (one == 0)

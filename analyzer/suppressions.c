@@ -181,7 +181,7 @@ static bool alias_matches(const struct suppression *e, const struct supp_frame *
 
 static bool valgrind_matches(const struct suppression *e, const struct supp_frame *frame,
                              size_t count) {
-    if (e->never || count == 0)
+    if (count == 0)
         return false;
     if (stack_begins(e, frame, count))
         return true;
@@ -197,12 +197,15 @@ static bool valgrind_matches(const struct suppression *e, const struct supp_fram
     return false;
 }
 
-static bool matches(const struct suppression *e, const struct supp_frame *frame, size_t count) {
+static bool matches(const struct suppression *e, const struct supp_frame *frame, size_t count,
+                    enum leak_kind kind) {
+    if (kind == LEAK_UNKNOWN ? e->kinds == 0 : (e->kinds >> kind & 1) == 0)
+        return false;
     return e->valgrind ? valgrind_matches(e, frame, count) : lsan_matches(e, frame, count);
 }
 
 struct suppression *suppressions_match(struct suppressions *s, const struct supp_frame *frame,
-                                       size_t count) {
+                                       size_t count, enum leak_kind kind) {
     struct supp_frame *real = xmalloc(count * sizeof *real);
     size_t real_count = 0;
     for (size_t i = 0; i < count; i++)
@@ -211,7 +214,7 @@ struct suppression *suppressions_match(struct suppressions *s, const struct supp
     struct suppression *found = NULL;
     for (size_t i = 0; i < s->count && found == NULL; i++) {
         struct suppression *e = &s->entry[i];
-        if (e->built_in ? matches(e, frame, count) : matches(e, real, real_count))
+        if (e->built_in ? matches(e, frame, count, kind) : matches(e, real, real_count, kind))
             found = e;
     }
     free(real);

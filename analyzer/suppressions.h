@@ -7,8 +7,8 @@
  *   Valgrind   { NAME, Memcheck:Leak, an optional "match-leak-kinds:" line, frames: fun:GLOB,
  *              obj:GLOB, src:GLOB[:LINE] or "...", then } each on a line of its own. Frames are
  *              compared from the allocation function outwards, the outer rest of a stack is free.
- *              Entries of other tools and other kinds of Memcheck are skipped. There being no leak
- *              kinds, every kind matches, except "none".
+ *              Entries of other tools and other kinds of Memcheck are skipped. Without leak
+ *              kinds, every kind matches.
  *   LSan       leak:PATTERN, a part of a frame's function, source file or module, in which * is
  *              anything; ^ and $ tie it to the beginning and the end.
  *
@@ -21,6 +21,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "leak_kind.h"
 
 /* One frame of a stack to be matched. Texts may be NULL: unknown. */
 struct supp_frame {
@@ -39,7 +41,7 @@ struct suppression {
     unsigned line;  /* of the entry's first line */
     bool built_in;  /* one of heaptape's own */
     bool valgrind;  /* what the fields below are */
-    bool never;     /* match-leak-kinds: none */
+    unsigned kinds; /* bits 1 << enum leak_kind */
     char **pattern; /* frames as written ("fun:…", "..."), or one LSan pattern */
     size_t count;
     /* What it was used for, by whoever matched. */
@@ -69,10 +71,11 @@ extern const char suppressions_default[];
  * allocation function as called ("malloc", "calloc", "realloc", …), never without a name. A stack
  * through operator new is also seen as Valgrind shows it, with operator new as the allocation
  * function, and so are realloc, posix_memalign and their like. `entered` frames are for built-in
- * entries alone: others see the stack as other tools show it.
+ * entries alone: others see the stack as other tools show it. A block of kind LEAK_UNKNOWN may be
+ * of any: it matches whatever matches one.
  */
 struct suppression *suppressions_match(struct suppressions *, const struct supp_frame *frame,
-                                       size_t count);
+                                       size_t count, enum leak_kind kind);
 
 /* Whether the whole text matches: * is any text, ? any character if `question`, all else itself. */
 bool suppressions_glob(const char *pattern, const char *text, bool question);

@@ -54,7 +54,8 @@ static struct suppression *add_entry(struct suppressions *s, const struct lines 
     *e = (struct suppression){.name = xstrdup(name),
                               .file = xstrdup(l->path),
                               .line = l->number,
-                              .valgrind = valgrind};
+                              .valgrind = valgrind,
+                              .kinds = (1U << LEAK_UNKNOWN) - 1};
     return e;
 }
 
@@ -83,24 +84,10 @@ static int cut_off(const struct lines *l, const char *name) {
 }
 
 /* The value of "match-leak-kinds:": kinds joined by commas. */
-static int parse_kinds(const struct lines *l, const char *kinds, bool *none) {
-    static const char *const known[] = {"definite", "indirect", "possible", "reachable",
-                                        "all",      "none",     NULL};
-    *none = true;
+static int parse_kinds(const struct lines *l, const char *kinds, unsigned *set) {
     kinds += strspn(kinds, " \t");
-    while (*kinds != '\0') {
-        size_t length = strcspn(kinds, ","), i = 0;
-        while (known[i] != NULL &&
-               (strlen(known[i]) != length || strncmp(known[i], kinds, length) != 0))
-            i++;
-        if (known[i] == NULL)
-            break;
-        *none &= strcmp(known[i], "none") == 0;
-        kinds += length;
-        if (*kinds == '\0')
-            return EXIT_FINE;
-        kinds++;
-    }
+    if (*kinds != '\0' && leak_kinds_parse(kinds, set))
+        return EXIT_FINE;
     return bad_line(l, "names an unknown kind; expected definite, indirect, possible, reachable, "
                        "all or none, joined by commas");
 }
@@ -126,7 +113,7 @@ static int parse_frames(struct lines *l, struct suppression *e) {
         if (starts_with(l->text, kinds)) {
             if (e->count != 0)
                 return bad_line(l, "stands behind a frame; expected in front of the first");
-            if (parse_kinds(l, l->text + strlen(kinds), &e->never) != EXIT_FINE)
+            if (parse_kinds(l, l->text + strlen(kinds), &e->kinds) != EXIT_FINE)
                 return EXIT_USAGE;
         } else if (strcmp(l->text, "...") == 0 || starts_with(l->text, "fun:") ||
                    starts_with(l->text, "obj:") || starts_with(l->text, "src:")) {

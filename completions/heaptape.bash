@@ -10,7 +10,8 @@ _heaptape_options() {
         ;;
     check)
         echo '--suppressions --no-default-suppressions --print-default-suppressions --show-suppressed' \
-            '--gen-suppressions --error-exitcode -o --output --log-file --json -q --quiet --only' \
+            '--gen-suppressions --error-exitcode --leak-kinds --leak-check-heuristics' \
+            '--leak-resolution --no-leak-kinds -o --output --log-file --json -q --quiet --only' \
             '-n --limit --depth --wide -h --help'
         ;;
     report) echo '-n --limit --depth --pid --exe --wide --json -h --help' ;;
@@ -32,6 +33,9 @@ _heaptape_argument() {
     *:--unwinder) echo rows libunwind verify ;;
     *:--clock) echo tsc monotonic ;;
     *:--time-unit) echo ms B ;;
+    *:--leak-resolution) echo low med high ;;
+    check:--leak-kinds) echo definite indirect possible reachable all none ;;
+    check:--leak-check-heuristics) echo stdstring length64 newarray multipleinheritance all none ;;
     peak:--at) echo peak end ;;
     *:-n | *:--limit | *:--depth | *:--threshold | *:--filter | *:--between | *:--buffer-events | \
         *:--only | *:--max-size | *:--error-exitcode | *:--pid | *:--exe | \

@@ -14,6 +14,11 @@ check() {
     capture "$heaptape" check "$@"
 }
 
+# Whatever was not freed, whether something points to it or not.
+check_all() {
+    capture "$heaptape" check --no-leak-kinds "$@"
+}
+
 # Compiles stdin as C to ./NAME.
 compile() {
     cat >"$1.c"
@@ -45,7 +50,7 @@ no_recordings_left() {
 
 @test "a leak: the places with sizes and stacks, a summary, status 1, the recordings are kept" {
     compile_leak
-    check ./leak
+    check_all ./leak
     expect_status 1
     [ "$(cat out)" = ran ]
     expect_match err '^Not freed at exit$'
@@ -96,7 +101,7 @@ C
     g++ -g -pthread -o hello hello.cc
     check ./hello
     expect_status 0
-    check --no-default-suppressions ./hello
+    check_all --no-default-suppressions ./hello
     expect_status 1
     expect_match err '_IO_file_doallocate|libc\.so\.6\+'
     compile lib <<'C'
@@ -128,7 +133,7 @@ int main(void) {
 C
     check ./lib
     expect_status 0
-    check --print-default-suppressions
+    check_all --print-default-suppressions
     expect_status 0
     mv out default.supp
     check --no-default-suppressions --suppressions default.supp true
@@ -150,7 +155,7 @@ int main(void) {
     return 0;
 }
 C
-    check ./given
+    check_all ./given
     expect_status 1
     for line in 7 8 9 10; do
         expect_match err "← main \(given\.c:$line\)$"
@@ -176,7 +181,7 @@ int main(void) {
     return 0;
 }
 C
-    check ./forks
+    check_all ./forks
     expect_status 1
     expect_match err '^90 bytes in 3 blocks by malloc, in 3 processes$'
     expect_match err 'at in_child \(forks\.c:5\)'
@@ -185,16 +190,16 @@ C
 
 @test "a program that is started by the one that is checked is checked, too" {
     compile_leak
-    check sh -c './leak; true'
+    check_all sh -c './leak; true'
     expect_status 1
     expect_match err '^300 bytes in 3 blocks by malloc$'
     expect_match err 'from 2 places; 2 processes'
-    check sh -c 'exec ./leak'
+    check_all sh -c 'exec ./leak'
     expect_status 1
     expect_match err '^300 bytes in 3 blocks by malloc$'
     expect_match err '307 bytes in 4 blocks'
     run ! grep -q 'not reliable' err
-    check bash -c './leak; true'
+    check_all bash -c './leak; true'
     expect_match err '307 bytes in 4 blocks'
     run ! grep -q 'not reliable' err
 }
@@ -202,10 +207,10 @@ C
 @test "--only checks the programs that match; none is no clean pass" {
     compile_leak
     cp leak other
-    check --only leak sh -c './leak; ./other'
+    check_all --only leak sh -c './leak; ./other'
     expect_status 1
     expect_match err '307 bytes in 4 blocks not freed at exit, from 2 places; 1 process'
-    check --only nothing sh -c ./leak
+    check_all --only nothing sh -c ./leak
     expect_status 1
     expect_match err 'nothing was recorded: no process ran a program that matches nothing'
 }
@@ -221,20 +226,20 @@ entry() {
         ' fun:calloc' ' fun:ma?n' '}' '' '{' ' other' ' Helgrind:Race' ' fun:*' '}' \
         '{' ' param' ' Memcheck:Param' ' write(buf)' ' ...' ' fun:malloc' '}' \
         '{' ' leaf' ' Memcheck:Leak' ' fun:malloc' ' ...' ' fun:middle' '}' >a.supp
-    check --suppressions a.supp --show-suppressed ./leak
+    check_all --suppressions a.supp --show-suppressed ./leak
     expect_status 0
     expect_match err '^Suppressed: 300 bytes in 3 blocks: leaf \(a\.supp:22\)$'
     expect_match err '^Suppressed: 7 bytes in 1 block: main \(a\.supp:2\)$'
     for frames in 'fun:malloc src:leak.c:4' 'fun:malloc obj:*/leak' 'fun:malloc src:*/leak.c' \
         'fun:m* fun:leaf fun:middle fun:main'; do
         entry "$frames" >b.supp
-        check --suppressions b.supp ./leak
+        check_all --suppressions b.supp ./leak
         expect_match err 'check: \./leak: 7 bytes in 1 block not freed'
     done
     for frames in 'fun:calloc fun:leaf' 'fun:malloc fun:middle' 'fun:leaf' 'fun:malloc src:leak.c:5' \
         'fun:malloc obj:leak' 'match-leak-kinds:none fun:malloc fun:leaf'; do
         entry "$frames" >b.supp
-        check --suppressions b.supp ./leak
+        check_all --suppressions b.supp ./leak
         expect_match err 'check: \./leak: 307 bytes in 4 blocks not freed'
     done
 }
@@ -243,7 +248,7 @@ entry() {
     compile_leak
     for pattern in leaf '^middle$' 'l*af' 'leak.c' '^lea'; do
         printf '# comment\n\n leak:%s \n' "$pattern" >l.supp
-        check --suppressions l.supp ./leak
+        check_all --suppressions l.supp ./leak
         if [ "$pattern" = leak.c ]; then
             expect_status 0
         else
@@ -252,11 +257,11 @@ entry() {
     done
     for pattern in '^eaf' 'midd$' 'l?af' 'LEAF' '^leak$'; do
         printf 'leak:%s\n' "$pattern" >l.supp
-        check --suppressions l.supp ./leak
+        check_all --suppressions l.supp ./leak
         expect_match err 'check: \./leak: 307 bytes in 4 blocks not freed'
     done
     printf 'leak:/leak$\n' >l.supp
-    check --suppressions l.supp ./leak
+    check_all --suppressions l.supp ./leak
     expect_status 0
 }
 
@@ -270,18 +275,18 @@ void make_one() { one = new int; }
 int main() { make_one(); shape = new Shape(5); }
 C
     g++ -g -O0 -o shape shape.cc
-    check ./shape
+    check_all ./shape
     expect_status 1
     expect_match err 'from 3 places'
     expect_match err 'at make_one\(\) \(shape\.cc:5\)$'
     printf '{\nx\nMemcheck:Leak\nfun:_Znwm\nfun:_Z8make_onev\n}\n{\ny\nMemcheck:Leak\nfun:_Znam\nfun:Shape::Shape\n}\n' >v.supp
-    check --suppressions v.supp ./shape
+    check_all --suppressions v.supp ./shape
     expect_match err 'check: \./shape: 8 bytes in 1 block not freed'
     echo 'leak:^main$' >l.supp
-    check --suppressions v.supp --suppressions l.supp ./shape
+    check_all --suppressions v.supp --suppressions l.supp ./shape
     expect_status 0
     printf '{\nx\nMemcheck:Leak\nfun:malloc\nfun:operator new(unsigned long)\nfun:make_one()\n}\n' >v.supp
-    check --suppressions v.supp ./shape
+    check_all --suppressions v.supp ./shape
     expect_match err 'from 2 places'
 }
 
@@ -332,10 +337,10 @@ int main() {
 }
 C
     g++ -g -O0 -o many many.cc
-    check --gen-suppressions ./many
+    check_all --gen-suppressions ./many
     sed -n '/^{$/,/^}$/p' err >own.supp
     [ "$(grep -c '^{' own.supp)" -eq 7 ]
-    check --suppressions own.supp ./many
+    check_all --suppressions own.supp ./many
     expect_status 0
     valgrind -q --leak-check=full --show-leak-kinds=all --errors-for-leak-kinds=all \
         --error-exitcode=9 --suppressions=own.supp ./many
@@ -344,26 +349,26 @@ C
     valgrind -q --leak-check=full --show-leak-kinds=all --gen-suppressions=all ./many 2>&1 |
         sed -n '/^{$/,/^}$/p' >valgrind.supp
     [ "$(grep -c '^{' valgrind.supp)" -eq 7 ]
-    check --suppressions valgrind.supp ./many
+    check_all --suppressions valgrind.supp ./many
     expect_status 0
 }
 
 @test "exit statuses: --error-exitcode, and the program's own when it fails" {
     compile_leak
-    check --error-exitcode 42 ./leak
+    check_all --error-exitcode 42 ./leak
     expect_status 42
-    check --error-exitcode=0 ./leak
+    check_all --error-exitcode=0 ./leak
     expect_status 0
     expect_match err '307 bytes'
-    check --error-exitcode=42 ./leak failing
+    check_all --error-exitcode=42 ./leak failing
     expect_status 5
     expect_match err '307 bytes'
-    check --error-exitcode=42 sh -c 'exit 3'
+    check_all --error-exitcode=42 sh -c 'exit 3'
     expect_status 3
     no_recordings=$(ls tmp | wc -l)
     [ "$no_recordings" -eq 3 ]
     for wrong in 256 -1 x ''; do
-        check "--error-exitcode=$wrong" true
+        check_all "--error-exitcode=$wrong" true
         expect_status 2
     done
 }
@@ -394,7 +399,7 @@ print(subprocess.run(sys.argv[1:]).returncode)' "$heaptape" check ./killed $argu
 }
 
 @test "a recording with loss is no clean pass" {
-    HEAPTAPE_MAX_SIZE=307200 HEAPTAPE_BUFFER_EVENTS=64 check --suppressions <(echo 'leak:*') \
+    HEAPTAPE_MAX_SIZE=307200 HEAPTAPE_BUFFER_EVENTS=64 check_all --suppressions <(echo 'leak:*') \
         perl -e 'my @x = map { "n" x ($_ % 700) } 1 .. 60000; exit 0'
     expect_status 1
     expect_match err '[0-9]+ events were lost'
@@ -454,7 +459,7 @@ print(subprocess.run(sys.argv[1:]).returncode)' "$heaptape" check ./killed $argu
 @test "--json and --log-file" {
     compile_leak
     printf 'leak:middle\nleak:unused\n' >l.supp
-    check --json --log-file x.json --suppressions l.supp ./leak
+    check_all --json --log-file x.json --suppressions l.supp ./leak
     expect_status 1
     [ ! -s err ]
     [ "$(json x.json clean)" = False ]
@@ -469,7 +474,7 @@ print(subprocess.run(sys.argv[1:]).returncode)' "$heaptape" check ./killed $argu
     [ "$(json x.json used_suppressions.0.line)" -eq 1 ]
     [ "$(json x.json unused_suppressions.0.name)" = unused ]
     [ "$(json x.json processes.0.end)" = ended ]
-    check --log-file x.txt ./leak
+    check_all --log-file x.txt ./leak
     [ ! -s err ]
     expect_match x.txt '307 bytes in 4 blocks'
     run ! grep -q $'\033' x.txt
@@ -487,7 +492,7 @@ print(subprocess.run(sys.argv[1:]).returncode)' "$heaptape" check ./killed $argu
     "$heaptape" check -q --only nothing cat <in >out 2>err || true
     cmp in out
     compile_leak
-    check -n 1 --depth 2 ./leak
+    check_all -n 1 --depth 2 ./leak
     expect_match err '^1 more place \(-n 0 shows all\)$'
     expect_match err '^    ← …$'
     run ! grep -q '^7 bytes' err
@@ -497,11 +502,11 @@ print(subprocess.run(sys.argv[1:]).returncode)' "$heaptape" check ./killed $argu
     compile_leak
     "$heaptape" record -q -o x.tape "$heaptape" check ./leak >out 2>err && return 1
     expect_match err '307 bytes in 4 blocks'
-    check "$heaptape" check ./leak
+    check_all "$heaptape" check ./leak
     expect_status 1
     [ "$(grep -c '307 bytes in 4 blocks' err)" -eq 1 ]
     # The inner command itself is not judged.
-    check --json --log-file x.json --no-default-suppressions "$heaptape" --version
+    check_all --json --log-file x.json --no-default-suppressions "$heaptape" --version
     expect_status 0
     [ "$(json x.json processes.0.end)" = 'heaptape itself, not checked' ]
     [ "$(json x.json not_freed.bytes)" -eq 0 ]

@@ -54,7 +54,7 @@ static bool text_matches(const char *text, bool built_in, const struct supp_fram
                          size_t count) {
     struct suppressions s = {0};
     assert_int_equal(suppressions_parse(&s, "file", text, built_in), EXIT_FINE);
-    bool found = suppressions_match(&s, stack, count) != NULL;
+    bool found = suppressions_match(&s, stack, count, LEAK_UNKNOWN) != NULL;
     suppressions_free(&s);
     return found;
 }
@@ -154,6 +154,21 @@ static void kinds(void **state) {
     assert_true(on_c("match-leak-kinds:all;fun:malloc"));
     assert_true(on_c("match-leak-kinds: none,reachable;fun:malloc"));
     assert_false(on_c("match-leak-kinds: none;fun:malloc"));
+    struct suppressions two =
+        parsed("{\na\nMemcheck:Leak\nmatch-leak-kinds: definite,reachable\nfun:malloc\n}\n"
+               "{\nb\nMemcheck:Leak\nmatch-leak-kinds: possible\nfun:malloc\n}\n",
+               2);
+    static const int expected[LEAK_KINDS] = {[LEAK_DEFINITE] = 0,
+                                             [LEAK_INDIRECT] = -1,
+                                             [LEAK_POSSIBLE] = 1,
+                                             [LEAK_REACHABLE] = 0,
+                                             [LEAK_UNKNOWN] = 0};
+    for (int kind = 0; kind < LEAK_KINDS; kind++) {
+        const struct suppression *found =
+            suppressions_match(&two, c_stack, COUNT(c_stack), (enum leak_kind)kind);
+        assert_ptr_equal(found, expected[kind] < 0 ? NULL : &two.entry[expected[kind]]);
+    }
+    suppressions_free(&two);
 }
 
 static void valgrind_others(void **state) {
@@ -205,7 +220,7 @@ static void entered_is_for_our_own(void **state) {
 static void first_entry_wins(void **state) {
     (void)state;
     struct suppressions s = parsed("leak:nothing\nleak:main\nleak:inner\n", 3);
-    assert_ptr_equal(suppressions_match(&s, c_stack, COUNT(c_stack)), &s.entry[1]);
+    assert_ptr_equal(suppressions_match(&s, c_stack, COUNT(c_stack), LEAK_UNKNOWN), &s.entry[1]);
     suppressions_free(&s);
 }
 
@@ -263,17 +278,17 @@ static void built_in(void **state) {
         {.function = "setlocale", .linkage = "setlocale", .module = "/lib/libc.so.6"},
         {.function = "main", .linkage = "main", .module = "/bin/program"},
     };
-    assert_non_null(suppressions_match(&s, stack, 4));
+    assert_non_null(suppressions_match(&s, stack, 4, LEAK_UNKNOWN));
     /* what it allocates for its own use, not what the program asks for below one of that name */
     stack[1] = (struct supp_frame){.function = "duplicate",
                                    .linkage = "duplicate",
                                    .module = "/bin/program"};
-    assert_null(suppressions_match(&s, stack, 4));
+    assert_null(suppressions_match(&s, stack, 4, LEAK_UNKNOWN));
     stack[2] = (struct supp_frame){.function = "main", .linkage = "main"};
     stack[1] = (struct supp_frame){.function = "strdup",
                                    .linkage = "strdup",
                                    .module = "/lib/x86_64-linux-gnu/libc.so.6"};
-    assert_null(suppressions_match(&s, stack, 4));
+    assert_null(suppressions_match(&s, stack, 4, LEAK_UNKNOWN));
     suppressions_free(&s);
 }
 
