@@ -27,7 +27,8 @@ __asm__(".text\n"
         ".cfi_endproc\n"
         ".size arch_call_on_stack, . - arch_call_on_stack\n");
 
-/* CLONE_VM | CLONE_FS | CLONE_VFORK, exit signal 0. The child finds fn and arg on its stack. */
+/* The exit signal is 0, as long as the flags do not name one. The child finds fn and arg on its
+ * stack. */
 __asm__(".text\n"
         ".globl arch_clone_call\n"
         ".hidden arch_clone_call\n"
@@ -37,7 +38,7 @@ __asm__(".text\n"
         "    mov %rdi, -8(%rdx)\n"
         "    mov %rsi, -16(%rdx)\n"
         "    lea -16(%rdx), %rsi\n"
-        "    mov $0x4300, %edi\n"
+        "    mov %ecx, %edi\n"
         "    xor %edx, %edx\n"
         "    xor %r10d, %r10d\n"
         "    xor %r8d, %r8d\n"
@@ -58,6 +59,18 @@ __asm__(".text\n"
         "    hlt\n"
         ".cfi_endproc\n"
         ".size arch_clone_call, . - arch_clone_call\n");
+
+/* Described as a signal frame, for debuggers that look at a parked thread: they know it by its
+ * code. */
+__asm__(".text\n"
+        ".globl arch_signal_return\n"
+        ".hidden arch_signal_return\n"
+        ".type arch_signal_return, @function\n"
+        "    nop\n"
+        "arch_signal_return:\n"
+        "    mov $15, %rax\n" /* rt_sigreturn */
+        "    syscall\n"
+        ".size arch_signal_return, . - arch_signal_return\n");
 
 /* The hook of syscall(). seccomp, prctl, setuid, setreuid, setresuid, chroot, pivot_root and
  * landlock_restrict_self go to confine_syscall (as every call does before real_resolve). */

@@ -48,10 +48,20 @@ uint64_t arch_ticks_hz(void);
 /* Runs fn(arg) on the stack that ends (grows down from) at `top`, 16-byte aligned. */
 void arch_call_on_stack(void *arg, void (*fn)(void *), void *top);
 
-/* Runs fn(arg) on the stack that ends at `top`, in a process that shares the memory of this one and
- * nothing else but the working directory, and ends behind it without a signal; the thread goes on
- * when it has ended. Its id, which is to be waited for with __WALL, or -errno. No libc inside. */
-long arch_clone_call(void *arg, void (*fn)(void *), void *top);
+/* Runs fn(arg) on the stack that ends at `top`, in a process that clone makes with these flags and
+ * that ends behind it without a signal. Its id, which is to be waited for with __WALL, or -errno.
+ * No libc inside. */
+long arch_clone_call(void *arg, void (*fn)(void *), void *top, unsigned flags);
+
+/* What struct sigaction of the kernel calls restorer: returns from a signal handler. */
+void arch_signal_return(void);
+
+/* The thread pointer: where libc keeps what it knows of the calling thread. */
+static inline uint64_t arch_thread_pointer(void) {
+    uint64_t self;
+    __asm__("mov %%fs:0, %0" : "=r"(self));
+    return self;
+}
 
 /* DWARF register numbers of the registers that the row unwinder tracks. */
 enum {

@@ -61,6 +61,10 @@ void config_read(void) {
     else if (config.unwinder != NULL && strcmp(config.unwinder, "verify") == 0)
         config.unwind_by = UNWINDER_VERIFY;
     config.clock_monotonic = config.clock != NULL && strcmp(config.clock, "monotonic") == 0;
+    if (config.image_when != NULL && strcmp(config.image_when, "exit") == 0)
+        config.image = IMAGE_AT_EXIT;
+    else if (config.image_when != NULL && strcmp(config.image_when, "marks") == 0)
+        config.image = IMAGE_AT_MARKS;
     if (config.buffer_events != 0 && config.buffer_events < 16)
         config.buffer_events = 16;
     if (config.buffer_events > 65536)

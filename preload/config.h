@@ -6,15 +6,17 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+enum image_when { IMAGE_NONE, IMAGE_AT_MARKS, IMAGE_AT_EXIT /* and at marks */ };
 enum unwinder { UNWINDER_ROWS, UNWINDER_LIBUNWIND, UNWINDER_VERIFY };
 
 struct config {
     bool ready;
     /* the options as given */
-    const char *out, *unwinder, *clock, *only;
-    uint64_t buffer_events, max_size, paused, fail_call, launcher;
+    const char *out, *unwinder, *clock, *only, *image_when;
+    uint64_t buffer_events, max_size, paused, fail_call, launcher, image_seconds;
     /* what follows from them */
     enum unwinder unwind_by;
+    enum image_when image;
     bool clock_monotonic;
 };
 

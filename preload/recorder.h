@@ -63,6 +63,8 @@ struct recorder {
     atomic_bool several_streams; /* set once: from now on events need ordering by the clock */
     _Atomic uint64_t tape_end, tail_end; /* file offsets of the next segment, the next region */
     _Atomic uint64_t sample_stamp;       /* of the last SAMPLE */
+    _Atomic uint64_t images;             /* taken so far */
+    atomic_bool began;                   /* what a parent process owned is forgotten */
     _Atomic uint64_t lost;               /* events that found no stream */
     _Atomic(struct tape_region *) home;  /* the home region while nobody has it */
     _Atomic(uint8_t *) free_segment;     /* the home region's segment, waiting to be filled */
@@ -101,8 +103,10 @@ uint32_t recorder_unfollowed(void);
 void recorder_thread_started(struct stream *s);
 
 /* Ends the recording in order: everything of this thread and of idle streams goes to the tape.
- * reason is kept on the tape. Harmless when called twice or without a recording. */
-void recorder_end(const char *reason);
+ * reason is kept on the tape; frame: of the function that
+ * the program called, for a heap image, or NULL: none is wanted. Harmless when called twice or
+ * without a recording. */
+void recorder_end(const char *reason, const void *frame);
 
 /* The calling thread is about to fork, or has done so in the parent: lets the child know when. */
 void recorder_forks(bool about_to);
@@ -161,6 +165,11 @@ void worker_provide(struct worker *w);
  * and stamps. False when there is no room to be had. */
 bool tape_append(struct recorder *r, struct worker *w, struct tape_chunk_header *h,
                  const void *payload, size_t bytes);
+
+/* The same, compressed when that makes it smaller. packed: tape_packed_bound(bytes) bytes. */
+bool tape_append_packed(struct recorder *r, struct worker *w, struct tape_chunk_header *h,
+                        const void *payload, size_t bytes, uint8_t *packed);
+size_t tape_packed_bound(size_t bytes);
 
 /* Encodes, compresses and appends the events of a region, then empties it (first = end). */
 bool tape_append_region(struct recorder *r, struct worker *w, struct tape_region *region);

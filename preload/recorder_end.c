@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "config.h"
+#include "image.h"
 #include "real.h"
 #include "recorder.h"
 #include "sys.h"
@@ -221,7 +222,7 @@ static void end_here(void *arg) {
         verify_report(&stats);
 }
 
-void recorder_end(const char *reason) {
+void recorder_end(const char *reason, const void *frame) {
     struct recorder *r = atomic_load(&recorder);
     if (r == NULL || atomic_load(&r->state) != RECORDER_ON ||
         (!sys_confined() && r->pid != sys_pid()))
@@ -231,6 +232,8 @@ void recorder_end(const char *reason) {
     struct stream *s = stream_attach();
     if (s == NULL || s->busy != 0)
         return; /* ended by a signal handler inside a hook: the tail has everything */
+    if (frame != NULL)
+        image_take(s, TAPE_IMAGE_EXIT, NULL, frame);
     struct ending e = {r, s, reason};
     stream_call_idle(s, end_here, &e);
 }
@@ -243,12 +246,12 @@ extern int __cxa_at_quick_exit(void (*fn)(void *), void *dso_handle);
 
 static void at_exit(void *unused) {
     (void)unused;
-    recorder_end("exit");
+    recorder_end("exit", __builtin_frame_address(0));
 }
 
 static void at_quick_exit_(void *unused) {
     (void)unused;
-    recorder_end("quick_exit");
+    recorder_end("quick_exit", __builtin_frame_address(0));
 }
 
 __attribute__((constructor)) static void recorder_constructor(void) {

@@ -40,6 +40,7 @@ static inline void commit(struct stream *s) {
     s->pos++;
     s->end++;
     __atomic_store_n(&s->region->end, s->end, __ATOMIC_RELEASE);
+    __atomic_store_n(s->end_kept, s->end, __ATOMIC_RELEASE);
 }
 
 static inline uint32_t capture(struct stream *s, const void *frame) {

@@ -24,6 +24,7 @@ struct stream {
     uint32_t *frame_pos, *frame_limit;
     struct tape_region *region;
     uint64_t end;          /* ordinal of the next event */
+    uint64_t *end_kept;    /* the same, where a heap image sees it: image_count_of */
     uintptr_t busy;        /* frame address of the hook that is inside this stream, 0: none */
     uint64_t generation;   /* of the address space that the rows belong to */
     uint64_t coarse;       /* coarse clock at the newest stamp, while the process has one stream */
@@ -52,6 +53,7 @@ struct stream {
     uint64_t lost;
     uint64_t retry; /* value of lost at which to try for a buffer again */
     void *stack_top;
+    uint64_t end_unkept; /* for end_kept when no images are wanted */
     char name[16];
 };
 enum { ANNOUNCED_NOT, ANNOUNCED, ANNOUNCED_PAUSED };

@@ -6,7 +6,9 @@
 #include <time.h>
 
 #include "config.h"
+#include "image.h"
 #include "modules.h"
+#include "owned.h"
 #include "recorder.h"
 #include "sys.h"
 
@@ -267,6 +269,7 @@ static void put(struct stream *s, unsigned op, uint64_t address, uint64_t size, 
     s->pos++;
     s->end++;
     __atomic_store_n(&s->region->end, s->end, __ATOMIC_RELEASE);
+    __atomic_store_n(s->end_kept, s->end, __ATOMIC_RELEASE);
 }
 
 void stream_sample(struct stream *s) {
@@ -402,6 +405,9 @@ static struct stream *new_stream(struct recorder *r, uint32_t tid) {
     s->id = atomic_fetch_add(&r->next_stream, 1) + 1;
     if (s->id != 1)
         atomic_store(&r->several_streams, true);
+    s->end_kept = image_count_of(s->id);
+    if (s->end_kept == NULL)
+        s->end_kept = &s->end_unkept;
     s->magic = STREAM_MAGIC;
     s->generation = atomic_load(&r->generation);
     struct stream *head = atomic_load(&r->streams);
@@ -470,6 +476,11 @@ struct stream *stream_attach(void) {
     struct recorder *r = recorder_get();
     if (r == NULL)
         return NULL;
+    if (atomic_load(&r->state) == RECORDER_NEW && !atomic_exchange(&r->began, true)) {
+        owned_forget();
+        owned_add(r, sizeof *r);
+        image_begin();
+    }
     if (sys_confined() && atomic_load(&r->state) == RECORDER_NEW)
         recorder_refuse(r); /* forked behind a filter: it can make no tape */
     if (atomic_load(&r->state) == RECORDER_OFF)

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/falloc.h>
+#include <linux/sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -16,6 +17,8 @@
 #include <time.h>
 
 #include "arch.h"
+#include "owned.h"
+#include "sys_gate.h"
 
 #ifndef MADV_POPULATE_READ
 #define MADV_POPULATE_READ 22 /* Linux 5.14 */
@@ -27,8 +30,7 @@
 /* Set by the program's own hand, for the process and whatever it forks: see sys_confine. */
 static atomic_uint confinement;
 
-/* Every system call passes here, so none can be made that the program's filter may kill for. */
-static long kernel(long number, long a, long b, long c, long d, long e, long f) {
+long sys_gate(long number, long a, long b, long c, long d, long e, long f) {
     unsigned level = atomic_load_explicit(&confinement, memory_order_relaxed);
     if (__builtin_expect(level != SYS_FREE, 0) &&
         (level == SYS_STRICT ||
@@ -36,9 +38,6 @@ static long kernel(long number, long a, long b, long c, long d, long e, long f) 
         return -EPERM;
     return arch_syscall(number, a, b, c, d, e, f);
 }
-
-#define CALL(n, a, b, c, d, e, f)                                                                  \
-    kernel((n), (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
 
 _Atomic uint64_t sys_fail_at;
 
@@ -50,34 +49,29 @@ bool sys_confined(void) {
     return atomic_load_explicit(&confinement, memory_order_relaxed) != SYS_FREE;
 }
 
-/* A call that takes memory, disk or descriptors: the ones that a test can make fail. */
-static long fallible(long number, long a, long b, long c, long d, long e, long f) {
+long sys_gate_fallible(long number, long a, long b, long c, long d, long e, long f) {
     static _Atomic uint64_t calls;
     if (__builtin_expect(sys_fail_at != 0, 0) && ++calls == sys_fail_at)
         return number == SYS_fallocate || number == SYS_pwrite64 ? -ENOSPC : -ENOMEM;
-    return kernel(number, a, b, c, d, e, f);
-}
-
-#define TRY(n, a, b, c, d, e, f)                                                                   \
-    fallible((n), (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
-
-static bool failed(long result) {
-    return result < 0 && result > -4096;
+    return sys_gate(number, a, b, c, d, e, f);
 }
 
 void *sys_map(size_t bytes) {
     long p = TRY(SYS_mmap, 0, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    return failed(p) ? NULL : (void *)p;
+    return failed(p) ? NULL : owned_add((void *)p, bytes);
 }
 
 void *sys_map_shared(size_t bytes) {
     long p = TRY(SYS_mmap, 0, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    return failed(p) ? NULL : (void *)p;
+    return failed(p) ? NULL : owned_add((void *)p, bytes);
 }
 
 void *sys_remap(void *p, size_t old_bytes, size_t new_bytes) {
+    owned_remove(p, old_bytes); /* before somebody else can be given the place */
     long q = TRY(SYS_mremap, p, old_bytes, new_bytes, MREMAP_MAYMOVE, 0, 0);
-    return failed(q) ? NULL : (void *)q;
+    if (failed(q))
+        owned_add(p, old_bytes);
+    return failed(q) ? NULL : owned_add((void *)q, new_bytes);
 }
 
 void sys_unmap(void *p, size_t bytes) {
@@ -87,6 +81,7 @@ void sys_unmap(void *p, size_t bytes) {
     (void)p;
     (void)bytes;
 #else
+    owned_remove(p, bytes);
     CALL(SYS_munmap, p, bytes, 0, 0, 0, 0);
 #endif
 }
@@ -103,11 +98,11 @@ bool sys_zero_in_child(void *p, size_t bytes) {
     return TRY(SYS_madvise, p, bytes, MADV_WIPEONFORK, 0, 0, 0) == 0;
 }
 
-static long open_file(const char *path, int flags, int mode) {
+long sys_open(const char *path, int flags, int mode) {
     return TRY(SYS_openat, AT_FDCWD, path, flags | O_CLOEXEC | O_NOCTTY, mode, 0, 0);
 }
 
-static void close_file(long fd) {
+void sys_close(long fd) {
     CALL(SYS_close, fd, 0, 0, 0, 0, 0);
 }
 
@@ -120,11 +115,6 @@ static void close_file(long fd) {
  * memory but has a table of its own, a copy, while this thread waits. It sends no signal at its
  * end, and only a wait with __WALL sees it.
  */
-struct job {
-    void (*run)(struct job *);
-    long result; /* -EMFILE: no descriptor was free */
-};
-
 #define JOB_STACK_BYTES 16384
 
 static void run_with_own_table(void *arg) {
@@ -143,7 +133,9 @@ static bool do_apart(struct job *job) {
         return false;
     uint64_t signals;
     bool blocked = sys_block_signals(&signals);
-    long pid = blocked ? arch_clone_call(job, run_with_own_table, stack + JOB_STACK_BYTES) : -EPERM;
+    long pid = blocked ? arch_clone_call(job, run_with_own_table, stack + JOB_STACK_BYTES,
+                                         CLONE_VM | CLONE_FS | CLONE_VFORK)
+                       : -EPERM;
     if (!failed(pid))
         while (CALL(SYS_wait4, pid, 0, __WALL, 0, 0, 0) == -EINTR) {
         }
@@ -153,7 +145,7 @@ static bool do_apart(struct job *job) {
     return !failed(pid);
 }
 
-static long do_job(struct job *job) {
+long sys_do_job(struct job *job) {
     extern char __libc_single_threaded;
     if (!__libc_single_threaded && do_apart(job))
         return job->result;
@@ -195,9 +187,9 @@ static void *map_open_file(long fd, uint64_t offset, size_t bytes, int *error) {
     }
     long p = result < 0 ? result
                         : TRY(SYS_mmap, 0, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset);
-    close_file(fd);
+    sys_close(fd);
     *error = failed(p) ? (int)p : 0;
-    return failed(p) ? NULL : (void *)p;
+    return failed(p) ? NULL : owned_add((void *)p, bytes);
 }
 
 /* The file that is open is the one that was made. */
@@ -209,9 +201,9 @@ static bool same_file(long fd, const struct sys_file *file) {
 
 /* Opens the file at `path` if it is still ours: -ESTALE when another lies there now. */
 static long open_own(const char *path, const struct sys_file *file) {
-    long fd = open_file(path, O_RDWR | O_NOFOLLOW, 0);
+    long fd = sys_open(path, O_RDWR | O_NOFOLLOW, 0);
     if (!failed(fd) && !same_file(fd, file)) {
-        close_file(fd);
+        sys_close(fd);
         return -ESTALE;
     }
     return fd;
@@ -235,12 +227,12 @@ static struct file_job *file_job(struct job *job) {
 
 static long do_file_job(struct file_job *f, void (*run)(struct job *)) {
     f->job.run = run;
-    return do_job(&f->job);
+    return sys_do_job(&f->job);
 }
 
 static void create_and_map(struct job *job) {
     struct file_job *f = file_job(job);
-    long fd = open_file(f->path, O_RDWR | O_CREAT | O_EXCL, 0666);
+    long fd = sys_open(f->path, O_RDWR | O_CREAT | O_EXCL, 0666);
     struct stat st;
     job->result = fd;
     if (failed(fd))
@@ -276,13 +268,13 @@ static long map_own(struct file_job *f, long fd) {
 
 static long truncate_own(struct file_job *f, long fd) {
     long result = TRY(SYS_ftruncate, fd, f->bytes, 0, 0, 0, 0);
-    close_file(fd);
+    sys_close(fd);
     return result;
 }
 
 static long give_own(struct file_job *f, long fd) {
     long result = CALL(SYS_fchown, fd, f->user, -1, 0, 0, 0);
-    close_file(fd);
+    sys_close(fd);
     return result;
 }
 
@@ -327,7 +319,7 @@ struct read_job {
 
 static void read_file(struct job *job) {
     struct read_job *r = (struct read_job *)(void *)job;
-    long fd = open_file(r->path, O_RDONLY, 0);
+    long fd = sys_open(r->path, O_RDONLY, 0);
     job->result = fd;
     if (failed(fd))
         return;
@@ -335,13 +327,13 @@ static void read_file(struct job *job) {
     long n = 0;
     while (have < r->bytes && (n = CALL(SYS_read, fd, r->to + have, r->bytes - have, 0, 0, 0)) > 0)
         have += (size_t)n;
-    close_file(fd);
+    sys_close(fd);
     job->result = n < 0 && have == 0 ? n : (long)have;
 }
 
 long sys_read_file(const char *path, void *to, size_t bytes) {
     struct read_job r = {{read_file, 0}, path, to, bytes};
-    return do_job(&r.job);
+    return sys_do_job(&r.job);
 }
 
 long sys_readlink(const char *path, char *to, size_t bytes) {
@@ -415,7 +407,7 @@ struct mapping_job {
 
 static void find_mapping(struct job *job) {
     struct mapping_job *m = (struct mapping_job *)(void *)job;
-    long fd = open_file("/proc/self/maps", O_RDONLY, 0);
+    long fd = sys_open("/proc/self/maps", O_RDONLY, 0);
     job->result = fd;
     if (failed(fd))
         return;
@@ -428,14 +420,14 @@ static void find_mapping(struct job *job) {
     } else if (result != -ENOENT) {
         m->found = find_in_text(fd, m->address, &m->start, &m->end, m->scratch, m->scratch_bytes);
     }
-    close_file(fd);
+    sys_close(fd);
     job->result = 0;
 }
 
 bool sys_find_mapping(uint64_t address, uint64_t *start, uint64_t *end, char *scratch,
                       size_t scratch_bytes) {
     struct mapping_job m = {{find_mapping, 0}, address, 0, 0, scratch, scratch_bytes, false};
-    do_job(&m.job);
+    sys_do_job(&m.job);
     *start = m.start;
     *end = m.end;
     return m.found;

@@ -165,6 +165,22 @@ bool tape_append(struct recorder *r, struct worker *w, struct tape_chunk_header 
     return true;
 }
 
+size_t tape_packed_bound(size_t bytes) {
+    return ZSTD_compressBound(bytes);
+}
+
+bool tape_append_packed(struct recorder *r, struct worker *w, struct tape_chunk_header *h,
+                        const void *payload, size_t bytes, uint8_t *packed) {
+    if (!worker_zstd(w))
+        return false;
+    size_t n = ZSTD_compress2(w->zstd, packed, ZSTD_compressBound(bytes), payload, bytes);
+    if (ZSTD_isError(n) || n >= bytes)
+        return tape_append(r, w, h, payload, bytes);
+    h->codec = TAPE_CODEC_ZSTD;
+    h->raw_bytes = (uint32_t)bytes;
+    return tape_append(r, w, h, packed, n);
+}
+
 bool tape_append_region(struct recorder *r, struct worker *w, struct tape_region *g) {
     size_t count = (size_t)(g->end - g->first), frames = 0;
     if (count == 0)
@@ -174,15 +190,13 @@ bool tape_append_region(struct recorder *r, struct worker *w, struct tape_region
         frames += records[i].push;
     size_t columns = tape_events_scratch(count, frames, g->addresses_used);
     size_t bound = ZSTD_compressBound(columns);
-    if (!worker_scratch(w, columns + bound) || !worker_zstd(w))
+    if (!worker_scratch(w, columns + bound))
         return false;
     struct tape_encoded e =
         tape_encode_events(records, count, region_frames(g), frames, region_addresses(g),
                            g->addresses_used, g->generation, r->shift, w->scratch);
     struct tape_chunk_header h = {
         .type = TAPE_CHUNK_EVENTS,
-        .codec = TAPE_CODEC_ZSTD,
-        .raw_bytes = (uint32_t)e.bytes,
         .stream = g->stream,
         .events = (uint32_t)count,
         .first_event = g->first,
@@ -190,15 +204,7 @@ bool tape_append_region(struct recorder *r, struct worker *w, struct tape_region
         .last_stamp = e.last_stamp,
         .lost = g->lost,
     };
-    uint8_t *packed = w->scratch + columns;
-    size_t n = ZSTD_compress2(w->zstd, packed, bound, e.payload, e.bytes);
-    bool done;
-    if (ZSTD_isError(n) || n >= e.bytes) {
-        h.codec = TAPE_CODEC_STORED;
-        done = tape_append(r, w, &h, e.payload, e.bytes);
-    } else {
-        done = tape_append(r, w, &h, packed, n);
-    }
+    bool done = tape_append_packed(r, w, &h, e.payload, e.bytes, w->scratch + columns);
     if (done) /* one store: from here on the events are on the tape and not in the tail */
         __atomic_store_n(&g->first, g->end, __ATOMIC_RELEASE);
     return done;

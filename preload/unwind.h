@@ -153,4 +153,8 @@ bool unwind_grow(struct unwind *u);
  */
 bool unwind_full(struct unwind *u, uint64_t sp);
 
+/* The registers of the function that continues with the stack pointer `sp`, some frames out of the
+ * recorder's own; false, and those of a frame further in, when they cannot be had. */
+bool unwind_registers(struct unwind *u, uint64_t sp, uint64_t regs[ARCH_REGS]);
+
 #endif

@@ -117,3 +117,20 @@ bool unwind_full(struct unwind *u, uint64_t sp) {
     }
     return false;
 }
+
+bool unwind_registers(struct unwind *u, uint64_t sp, uint64_t regs[ARCH_REGS]) {
+    arch_get_registers(regs);
+    const struct unwind_range *range = unwind_find_range(u, regs[ARCH_REG_SP]);
+    while (range != NULL && regs[ARCH_REG_SP] < sp) {
+        struct cfi_memory stack = {regs[ARCH_REG_SP] - ARCH_RED_ZONE, range->high};
+        struct cfi_module module;
+        uint64_t pc = regs[ARCH_REG_RA];
+        if (stack.low < range->low)
+            stack.low = range->low;
+        if (!cfi_find_module(pc - 1, &module) ||
+            cfi_find_rules(pc - 1, &module, u->scratch) != CFI_OK ||
+            !apply(&u->scratch->now, &stack, regs))
+            return false;
+    }
+    return regs[ARCH_REG_SP] == sp;
+}

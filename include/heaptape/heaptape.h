@@ -19,6 +19,9 @@ extern void heaptape_client_mark(const char *text) __attribute__((weak));
 /* Entry point of heaptape_start() and heaptape_stop(). */
 extern void heaptape_client_record(int active) __attribute__((weak));
 
+/* Entry point of heaptape_leak_check(). */
+extern void heaptape_client_leak_check(const char *name) __attribute__((weak));
+
 /* Whether the program runs under the recorder: 1 or 0. */
 static inline int heaptape_active(void) {
     return heaptape_client_mark != 0;
@@ -53,6 +56,20 @@ static inline void heaptape_stop(void) {
 static inline void heaptape_start(void) {
     if (heaptape_client_record)
         heaptape_client_record(1);
+}
+
+/*
+ * Puts a heap image on the tape: what the program's memory points to at this instant, so that
+ * blocks that nothing points to any more can be told from those still in use while the program runs
+ * on. Does nothing unless HEAPTAPE_IMAGE is "marks" or "exit". Takes about a second for each
+ * gigabyte in use, and for that long only the calling thread waits.
+ *
+ * name: as for heaptape_mark(). Thread safety: any thread. Signal safety: async-signal-safe. errno
+ * is left alone.
+ */
+static inline void heaptape_leak_check(const char *name) {
+    if (heaptape_client_leak_check)
+        heaptape_client_leak_check(name);
 }
 
 #ifdef __cplusplus

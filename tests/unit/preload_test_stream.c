@@ -174,7 +174,7 @@ static int in_child(void (*body)(void), char path[static 256]) {
         struct recorder *r;
         body();
         r = atomic_load(&recorder);
-        recorder_end("exit");
+        recorder_end("exit", NULL);
         if (r != NULL && write(pipe_ends[1], r->tape_path, strlen(r->tape_path)) < 0)
             _exit(9);
         pair_at(0, 48, 0); /* behind the end */

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+#include "park.h"
+
+#include <signal.h>
+#include <string.h>
+#include <time.h>
+
+#include "sys_image.h"
+
+#define MOST    1024 /* threads */
+#define ALL_NS  UINT64_C(200000000)
+#define ROUNDS  4  /* of asking for threads: those that are halted make no new ones */
+#define TOP     64 /* SIGRTMAX as the kernel counts */
+#define LOWEST  35 /* SIGRTMIN of glibc and musl */
+#define CANCEL  32 /* glibc's own, for pthread_cancel */
+#define ONSTACK 0x08000000ul
+#define RESTART 0x10000000ul
+#define INFO    0x00000004ul
+#define RESTORE 0x04000000ul /* SA_RESTORER */
+
+enum { SLOT_SENT = 1, SLOT_TAKEN, SLOT_PARKED };
+
+struct slot {
+    atomic_uint state;
+    struct seen_thread seen;
+};
+
+/* One page range, made once and kept: a handler that comes late still finds it. */
+static struct slot *slots;
+static atomic_uint closed; /* 1: who comes must wait */
+static atomic_uint parked; /* how many do */
+static int signal_used;    /* 0: none */
+static struct sys_action before;
+
+/* Behind the gate's opening a signal that is still on its way finds nothing to do. */
+static void park_here(int signal, void *info, void *context) {
+    const siginfo_t *said = info;
+    struct slot *slot = said->si_value.sival_ptr;
+    (void)signal;
+    if (said->si_code != SI_QUEUE || atomic_load(&closed) == 0 || slots == NULL || slot < slots ||
+        slot >= slots + MOST)
+        return;
+    unsigned sent = SLOT_SENT;
+    if (!atomic_compare_exchange_strong(&slot->state, &sent, SLOT_TAKEN))
+        return;
+    for (unsigned i = 0; i < ARCH_REGS; i++)
+        memcpy(&slot->seen.regs[i], (const char *)context + arch_signal_offset[i], 8);
+    slot->seen.sp = slot->seen.regs[ARCH_REG_SP];
+    slot->seen.thread_pointer = arch_thread_pointer();
+    atomic_store(&slot->state, SLOT_PARKED);
+    atomic_fetch_add(&parked, 1);
+    sys_wake_word(&parked);
+    while (atomic_load(&closed) != 0)
+        sys_wait_word(&closed, 1, ALL_NS);
+}
+
+static bool take_signal(int number) {
+    struct sys_action mine = {park_here, ONSTACK | RESTART | INFO | RESTORE, arch_signal_return,
+                              ~UINT64_C(0)};
+    return sys_set_action(number, NULL, &before) && before.handler == NULL &&
+           sys_set_action(number, &mine, NULL);
+}
+
+/* The one that glibc keeps for itself comes first, if it is not in use: the program can neither
+ * have blocked it nor be waiting for it in sigwait, which would answer instead of the handler. */
+static bool choose_signal(void) {
+    signal_used = 0;
+    if (take_signal(CANCEL))
+        signal_used = CANCEL;
+    for (int n = TOP; n >= LOWEST && signal_used == 0; n--)
+        if (take_signal(n))
+            signal_used = n;
+    return signal_used != 0;
+}
+
+static bool known(const struct slot *slot, size_t count, uint32_t tid) {
+    for (size_t i = 0; i < count; i++)
+        if (slot[i].seen.tid == tid)
+            return true;
+    return false;
+}
+
+/* Signals the threads that were not known yet: how many there are now; *asked: of these signalled.
+ */
+static size_t ask(uint32_t pid, uint32_t self, size_t count, size_t *asked) {
+    static uint32_t tid[MOST];
+    size_t n = sys_threads(pid, tid, MOST);
+    bool found = false; /* another /proc than our own would not have us */
+    if (n > MOST)
+        n = MOST;
+    for (size_t i = 0; i < n; i++)
+        found |= tid[i] == self;
+    for (size_t i = 0; i < n && found && count < MOST; i++) {
+        if (tid[i] == self || known(slots, count, tid[i]))
+            continue;
+        struct slot *slot = &slots[count++];
+        slot->seen.tid = tid[i];
+        if (signal_used != CANCEL && sys_thread_blocks(pid, tid[i], signal_used))
+            continue;
+        atomic_store(&slot->state, SLOT_SENT);
+        if (sys_queue_signal(pid, tid[i], signal_used, slot))
+            ++*asked;
+    }
+    return count;
+}
+
+size_t park_threads(uint32_t pid, uint32_t self, struct seen_thread *to, size_t room) {
+    uint64_t end = sys_clock(CLOCK_MONOTONIC) + ALL_NS;
+    signal_used = 0;
+    if (slots == NULL)
+        slots = sys_map(MOST * sizeof *slots);
+    if (slots == NULL || !choose_signal())
+        return 0;
+    memset((void *)slots, 0, MOST * sizeof *slots);
+    atomic_store(&parked, 0);
+    atomic_store(&closed, 1);
+    size_t count = 0, asked = 0;
+    for (int round = 0; round < ROUNDS; round++) {
+        size_t had = count;
+        count = ask(pid, self, count, &asked);
+        if (count == had)
+            break;
+        uint64_t now;
+        unsigned n;
+        while ((n = atomic_load(&parked)) < asked && (now = sys_clock(CLOCK_MONOTONIC)) < end)
+            sys_wait_word(&parked, n, end - now);
+    }
+    size_t seen = 0;
+    for (size_t i = 0; i < count && seen < room; i++)
+        if (atomic_load(&slots[i].state) == SLOT_PARKED)
+            to[seen++] = slots[i].seen;
+    return seen;
+}
+
+void park_release(void) {
+    if (signal_used == 0)
+        return;
+    atomic_store(&closed, 0);
+    sys_wake_word(&closed);
+    /* A signal that was not taken would end the program once the disposition is what it was:
+     * ignoring it throws it away. */
+    struct sys_action ignore = {.handler = (void (*)(int, void *, void *))(uintptr_t)1,
+                                .flags = RESTORE,
+                                .restorer = arch_signal_return},
+                      current;
+    if (!sys_set_action(signal_used, NULL, &current) || current.handler != park_here)
+        return; /* the program has taken it for itself meanwhile */
+    sys_set_action(signal_used, &ignore, NULL);
+    sys_set_action(signal_used, &before, NULL);
+}
