@@ -28,6 +28,7 @@ int main(void) {
     expect("reachable", 200, 1, "for_thread");
     /* The thread points behind the head of a table of the loader's, which points to the TLS. */
     expect_of_memcheck("possible", 200, 1, "for_thread");
+    known_of_heaptape("possible", 200, 1, "for_thread");
     keep_in_tls = (void (*)(void *))dlsym(dlopen("libground.so", RTLD_NOW), "keep_in_tls");
     hold_main();
     start_thread(body);
