@@ -91,7 +91,24 @@ $(B)/tests/workloads/%: tests/workloads/%.cc Makefile
 	@mkdir -p $(@D)
 	$(CXX) -std=c++17 $(WORKLOAD_FLAGS) -MMD -MP -o $@ $<
 
-.PHONY: unit preload-unit workloads
+# Ground truth for the classes of leaks: the same, and libground.so beside the programs.
+GROUND := $(patsubst tests/ground/%.c,$(B)/tests/ground/%,$(filter-out %/libground.c,$(wildcard tests/ground/*.c))) \
+	$(patsubst tests/ground/%.cc,$(B)/tests/ground/%,$(wildcard tests/ground/*.cc))
+
+$(B)/tests/ground/%: tests/ground/%.c Makefile
+	@mkdir -p $(@D)
+	$(CC) -std=c17 -D_GNU_SOURCE $(WORKLOAD_FLAGS) -MMD -MP -o $@ $< -ldl -Wl,-rpath,'$$ORIGIN'
+
+$(B)/tests/ground/%: tests/ground/%.cc Makefile
+	@mkdir -p $(@D)
+	$(CXX) -std=c++17 -D_GNU_SOURCE $(WORKLOAD_FLAGS) -MMD -MP -o $@ $<
+
+$(B)/tests/ground/libground.so: tests/ground/libground.c Makefile
+	@mkdir -p $(@D)
+	$(CC) -std=c17 $(WORKLOAD_FLAGS) -MMD -MP -shared -fPIC -o $@ $<
+
+.PHONY: unit preload-unit workloads ground
+ground: $(GROUND) $(B)/tests/ground/libground.so
 unit: $(UNIT)
 preload-unit: $(PRELOAD_UNIT)
 workloads: $(WORKLOADS)
@@ -194,4 +211,4 @@ help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
 	@echo 'Variables: B=build CC=gcc CFLAGS= PREFIX=/usr/local DESTDIR='
 
--include $(wildcard $(B)/preload/*.d $(B)/analyzer/*.d $(B)/tests/unit/*.d $(B)/tests/workloads/*.d)
+-include $(wildcard $(B)/preload/*.d $(B)/analyzer/*.d $(B)/tests/unit/*.d $(B)/tests/workloads/*.d $(B)/tests/ground/*.d)

@@ -73,6 +73,14 @@ for key in sys.argv[2].split("."):
 print(value)' "$1" "$2"
 }
 
+# The test is skipped where one of these programs is missing.
+needs() {
+    local program
+    for program in "$@"; do
+        command -v "$program" >/dev/null || skip "$program is not installed"
+    done
+}
+
 # A C++ file of the benchmarks, compiled to ./NAME.
 compile_bench() {
     g++ -O2 -g -pthread -o "$1" "$top/bench/$1.cc"

@@ -58,10 +58,3 @@ expect_complete() {
 needs_root() {
     [ "$(id -u)" -eq 0 ] || skip 'needs root'
 }
-
-needs() {
-    local program
-    for program in "$@"; do
-        command -v "$program" >/dev/null || skip "$program is not installed"
-    done
-}

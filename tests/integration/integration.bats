@@ -1,0 +1,153 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# What docs/INTEGRATIONS.md shows, done: in each test runner a test that leaks turns the run red and
+# names the function that allocated, and one that does not leaves it green.
+
+load ../helpers
+
+setup() {
+    cp -r "$BATS_TEST_DIRNAME"/. "$BATS_TEST_TMPDIR"
+    cd "$BATS_TEST_TMPDIR" || return 1
+    # rustup's place, where Debian's cargo is not installed.
+    export PATH="$build:$PATH:$HOME/.cargo/bin" TMPDIR=$BATS_TEST_TMPDIR
+    unset MAKEFLAGS MAKELEVEL "${!GTEST_@}" "${!CK_@}" "${!CTEST_@}"
+}
+
+# green COMMAND...: it succeeds, having checked something; its time goes to the results.
+green() {
+    local start=$EPOCHREALTIME
+    run "$@"
+    echo "# $BATS_TEST_DESCRIPTION: $(((${EPOCHREALTIME/./} - ${start/./}) / 1000)) ms, clean" >&3
+    [ "$status" -eq 0 ] || { printf 'not green (%d):\n%s\n' "$status" "$output"; return 1; }
+}
+
+# red COMMAND...: it fails, and the output has the function that allocated.
+red() {
+    run "$@"
+    if [ "$status" -eq 0 ] || [[ $output != *parcel_new* ]]; then
+        printf 'not red (%d):\n%s\n' "$status" "$output"
+        return 1
+    fi
+}
+
+passes() {
+    run "$@"
+    [ "$status" -eq 0 ] || { printf '%s: status %d\n%s\n' "$*" "$status" "$output"; return 1; }
+}
+
+# Compiles the parcel and a test with it to ./test.
+compile_test() {
+    passes gcc -g -I. -c parcel.c
+    case $1 in
+    *.cc) passes g++ -g -I. -o test "$1" parcel.o "${@:2}" ;;
+    *) passes gcc -g -I. -o test "$1" parcel.o "${@:2}" ;;
+    esac
+}
+
+@test "make check" {
+    cd make
+    passes make check
+    green make check CHECK='heaptape check --error-exitcode=99 --' TESTS=test_clean
+    red make check CHECK='heaptape check --error-exitcode=99 --'
+    [[ $output == *'FAIL: test_leaky'* ]]
+    [[ $output != *'FAIL: test_clean'* ]]
+    # The whole run at once, and only what is a test in it.
+    green heaptape check --only='test_*' -- make check TESTS=test_clean
+    red heaptape check --only='test_*' -- make check
+}
+
+@test "CTest: a wrapper in add_test" {
+    needs cmake
+    passes cmake -S ctest -B out
+    passes cmake --build out
+    green ctest --test-dir out --output-on-failure -R heap_of_clean
+    red ctest --test-dir out --output-on-failure -R heap_of
+    [[ $output == *'heap_of_leaky (Failed)'* ]]
+}
+
+@test "CTest: a wrapper around every test, and no change to the project" {
+    needs cmake
+    passes cmake -S ctest -B out '-DCMAKE_CROSSCOMPILING_EMULATOR=heaptape;check;--' \
+        '-DCMAKE_TEST_LAUNCHER=heaptape;check;--'
+    passes cmake --build out
+    green ctest --test-dir out --output-on-failure -R '^clean'
+    red ctest --test-dir out --output-on-failure -R '^leaky'
+}
+
+@test "CTest: -T memcheck" {
+    needs cmake heaptape-memcheck
+    passes cmake -S ctest -B out -DMEMORYCHECK_TYPE=Valgrind \
+        "-DMEMORYCHECK_COMMAND=$build/heaptape-memcheck"
+    passes cmake --build out
+    cd out
+    run ctest -T memcheck --output-on-failure -R '^clean'
+    [ "$status" -eq 0 ]
+    [[ $output == *'Memory checking results'* ]]
+    [[ $output != *'Memory Leak - '* ]]
+    # Its status is that of the tests: CTest counts what is found and does not fail of itself.
+    run ctest -T memcheck --output-on-failure -R '^leaky'
+    printf '%s\n' "$output"
+    [[ $output == *'Memory Leak - '* ]]
+    grep -q parcel_new Testing/Temporary/MemoryChecker.*.log
+}
+
+@test "Meson: --wrapper, and a setup of the project's own" {
+    needs meson
+    cp ./*.[ch] meson
+    passes meson setup out meson
+    green meson test -C out --print-errorlogs --wrapper 'heaptape check --' clean
+    red meson test -C out --print-errorlogs --wrapper 'heaptape check --'
+    green meson test -C out --print-errorlogs --setup heap clean
+    red meson test -C out --print-errorlogs --setup heap
+}
+
+@test "cargo test" {
+    needs cargo
+    cargo --version >/dev/null 2>&1 || skip 'cargo has no toolchain'
+    cd cargo
+    export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="heaptape check --suppressions $PWD/rust.supp --"
+    green cargo test --offline clean
+    red cargo test --offline
+}
+
+@test "cmocka" {
+    compile_test cmocka/test_parcel.c -lcmocka
+    green heaptape check -- ./test clean
+    red heaptape check -- ./test
+}
+
+@test "Check: forked tests, and CK_FORK=no" {
+    pkg-config --exists check || skip 'Check is not installed'
+    # shellcheck disable=SC2046 # words
+    compile_test libcheck/test_parcel.c $(pkg-config --libs check)
+    CK_RUN_CASE=clean green heaptape check -- ./test
+    red heaptape check -- ./test
+    export CK_FORK=no
+    CK_RUN_CASE=clean green heaptape check -- ./test
+    red heaptape check -- ./test
+}
+
+@test "GoogleTest" {
+    [ -e /usr/include/gtest/gtest.h ] || skip 'GoogleTest is not installed'
+    compile_test googletest/test_parcel.cc -lgtest_main -lgtest -pthread
+    green heaptape check -- ./test --gtest_filter='*Clean'
+    red heaptape check -- ./test
+}
+
+@test "bats" {
+    passes make -C make test_clean test_leaky
+    outer() { env -i PATH="$PATH" HOME="$PWD" TMPDIR="$PWD" PROGRAMS="$PWD/make" bats "$@"; }
+    green outer -f clean bats/example.bats
+    red outer bats/example.bats
+    [[ $output == *'not ok 2 leaky'* ]]
+}
+
+@test "pytest: an extension in C" {
+    needs python3-config
+    python3 -c 'import pytest' 2>/dev/null || skip 'pytest is not installed'
+    cd pytest
+    # shellcheck disable=SC2046 # words
+    passes gcc -g -shared -fPIC -I.. $(python3-config --includes) -o parcel.so parcel_module.c ../parcel.c
+    green heaptape check --suppressions python.supp -- python3 -m pytest -q -k clean
+    red heaptape check --suppressions python.supp -- python3 -m pytest -q
+}
