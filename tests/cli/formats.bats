@@ -464,7 +464,7 @@ static void *volatile keep;
 int main(void) {
     for (int i = 1; i <= 3; i++)
         if (fork() == 0) {
-            keep = malloc(1000 * i);
+            keep = malloc(1000 * (4 - i));
             exit(0);
         }
     while (wait(NULL) > 0)
