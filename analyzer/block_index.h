@@ -25,6 +25,8 @@ struct block_index {
     uint32_t count;
     struct block_area *area;
     size_t area_count, last;
+    uint32_t *table; /* of all areas */
+    size_t table_count;
 };
 
 /* extent must live as long as the index. */
@@ -33,5 +35,10 @@ void block_index_free(struct block_index *);
 
 /* The number of the block that holds the address, or BLOCK_NONE. */
 uint32_t block_index_find(struct block_index *, uint64_t address);
+
+/* The same for many addresses, whose cache misses happen at once. */
+#define BLOCK_INDEX_MANY 64
+void block_index_find_many(struct block_index *, const uint64_t *address, unsigned count,
+                           uint32_t *found);
 
 #endif

@@ -56,6 +56,7 @@ struct image_choice {
  * then *reason says so as the part of a sentence that follows "no leak classes: " (the caller frees
  * it). The caller frees the image with heap_image_free().
  */
+bool heap_image_exists(const struct tape_file *); /* any, whole or not */
 struct heap_image *heap_image_open(struct tape_file *, const struct image_choice *, char **reason);
 void heap_image_free(struct heap_image *);
 

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Two rounds over the graph, with a stack of blocks whose words are yet to be looked at: from the
- * roots, then from every block that was not reached. While they run `kind` is what is known so far;
- * LEAK_DEFINITE stands for "not reached".
+ * Three rounds over the graph, with a stack of blocks whose words are yet to be looked at: from the
+ * roots by exact pointers; from what other pointers out of that led to, by any; then from every
+ * block that was not reached. So each block's words are looked at once, but for those of a leader
+ * that came to hang on another. In which order makes no difference within a round, so they are
+ * taken by the dozen: what they point to lies anywhere in memory, and waiting for one cache miss
+ * after the other would be most of the work.
  */
 #include "leak_classes.h"
 
@@ -10,11 +13,19 @@
 
 #include "diag.h"
 
+#define LOST LEAK_DEFINITE /* while the rounds run: not reached */
+
 struct marking {
     struct leak_graph *graph;
+    uint8_t *kind; /* by block: what is known so far */
     uint32_t *stack;
     uint32_t depth;
     bool *waiting; /* by block: it is on the stack, where each is once */
+
+    uint64_t value[BLOCK_INDEX_MANY]; /* words to be looked at together */
+    uint32_t target[BLOCK_INDEX_MANY];
+    unsigned count;
+    uint32_t leader; /* of the third round */
 };
 
 static void push(struct marking *m, uint32_t block) {
@@ -22,6 +33,7 @@ static void push(struct marking *m, uint32_t block) {
         return;
     m->waiting[block] = true;
     m->stack[m->depth++] = block;
+    __builtin_prefetch(&m->graph->words[block]);
 }
 
 static uint32_t pop(struct marking *m) {
@@ -30,84 +42,102 @@ static uint32_t pop(struct marking *m) {
     return block;
 }
 
-/* ---- from the roots ----------------------------------------------------------------------- */
+/* First round: a word of a root, or of a reachable block, points to a block. */
+static void reach(struct marking *m, unsigned i) {
+    uint32_t to = m->target[i];
+    if (m->kind[to] == LEAK_REACHABLE)
+        return;
+    if (leak_graph_is_exact(m->graph, to, m->value[i])) {
+        m->kind[to] = LEAK_REACHABLE;
+        push(m, to);
+    } else {
+        m->kind[to] = LEAK_POSSIBLE; /* it may be reached yet */
+    }
+}
 
-/* A value in a root, or in a block: `firm` unless that is only possibly reached itself. */
-static void reach(struct marking *m, uint64_t value, bool firm) {
-    bool exact;
-    uint32_t i = leak_graph_target(m->graph, value, &exact);
-    if (i == BLOCK_NONE)
+/* Second round: a word of a block that is possibly lost. */
+static void suspect(struct marking *m, unsigned i) {
+    uint32_t to = m->target[i];
+    if (m->kind[to] != LOST)
         return;
-    enum leak_kind *kind = &m->graph->block[i].kind;
-    if (*kind == LEAK_REACHABLE)
+    m->kind[to] = LEAK_POSSIBLE;
+    push(m, to);
+}
+
+/* Third round: a word of a block that hangs on the leader. */
+static void hang(struct marking *m, unsigned i) {
+    uint32_t to = m->target[i];
+    if (m->kind[to] != LOST || to == m->leader)
         return;
-    if (exact && firm)
-        *kind = LEAK_REACHABLE;
-    else if (*kind == LEAK_DEFINITE)
-        *kind = LEAK_POSSIBLE;
-    else
-        return;
-    push(m, i);
+    struct leak_block *b = &m->graph->block[to], *leader = &m->graph->block[m->leader];
+    m->kind[to] = LEAK_INDIRECT;
+    leader->indirect_bytes += b->size + b->indirect_bytes;
+    leader->indirect_blocks += 1 + b->indirect_blocks;
+    b->indirect_bytes = b->indirect_blocks = 0;
+    push(m, to);
+}
+
+static void flush(struct marking *m, void (*take)(struct marking *, unsigned)) {
+    block_index_find_many(&m->graph->index, m->value, m->count, m->target);
+    for (unsigned i = 0; i < m->count; i++)
+        if (m->target[i] != BLOCK_NONE)
+            take(m, i);
+    m->count = 0;
+}
+
+static void look_at(struct marking *m, const struct tape_word *word, size_t count,
+                    void (*take)(struct marking *, unsigned)) {
+    for (size_t i = 0; i < count; i++) {
+        if (m->count == BLOCK_INDEX_MANY)
+            flush(m, take);
+        m->value[m->count++] = word[i].value;
+    }
+}
+
+/* Until no block is left whose words have not been seen. */
+static void empty_stack(struct marking *m, void (*take)(struct marking *, unsigned)) {
+    const struct leak_graph *g = m->graph;
+    while (m->depth != 0 || m->count != 0) {
+        while (m->depth != 0 && m->count < BLOCK_INDEX_MANY) {
+            uint32_t block = pop(m);
+            if (m->depth != 0)
+                __builtin_prefetch(&g->image->memory[g->words[m->stack[m->depth - 1]].first]);
+            look_at(m, g->image->memory + g->words[block].first, g->words[block].count, take);
+        }
+        flush(m, take);
+    }
 }
 
 static void mark_from_roots(struct marking *m) {
-    const struct leak_graph *g = m->graph;
-    const struct heap_image *image = g->image;
-    for (uint32_t i = 0; i < image->region_count; i++) {
-        const struct image_region *r = &image->region[i];
-        for (size_t k = 0; g->root[i] && k < r->count; k++)
-            reach(m, image->word[r->first + k].value, true);
-    }
-    while (m->depth != 0) {
-        uint32_t block = pop(m);
-        bool firm = g->block[block].kind == LEAK_REACHABLE;
-        const struct tape_word *w = image->memory + g->words[block].first;
-        for (size_t k = 0; k < g->words[block].count; k++)
-            reach(m, w[k].value, firm);
-    }
-}
-
-/* ---- what is lost ------------------------------------------------------------------------- */
-
-/* A value in a block that hangs on the block `leader`. Whether it points to a start does not
- * matter. */
-static void hang(struct marking *m, uint64_t value, uint32_t leader) {
-    uint32_t i = block_index_find(&m->graph->index, value);
-    if (i == BLOCK_NONE || i == leader)
-        return;
-    struct leak_block *b = &m->graph->block[i], *l = &m->graph->block[leader];
-    if (b->kind != LEAK_DEFINITE)
-        return;
-    b->kind = LEAK_INDIRECT;
-    l->indirect_bytes += b->size + b->indirect_bytes;
-    l->indirect_blocks += 1 + b->indirect_blocks;
-    b->indirect_bytes = b->indirect_blocks = 0;
-    push(m, i);
-}
-
-static void gather(struct marking *m, uint32_t leader) {
-    const struct leak_graph *g = m->graph;
-    push(m, leader);
-    while (m->depth != 0) {
-        uint32_t block = pop(m);
-        const struct tape_word *w = g->image->memory + g->words[block].first;
-        for (size_t k = 0; k < g->words[block].count; k++)
-            hang(m, w[k].value, leader);
-    }
+    const struct heap_image *image = m->graph->image;
+    for (uint32_t i = 0; i < image->region_count; i++)
+        if (m->graph->root[i])
+            look_at(m, image->word + image->region[i].first, image->region[i].count, reach);
+    empty_stack(m, reach);
+    for (uint32_t i = 0; i < m->graph->count; i++)
+        if (m->kind[i] == LEAK_POSSIBLE)
+            push(m, i);
+    empty_stack(m, suspect);
 }
 
 void leak_classify(struct leak_graph *g) {
     struct marking m = {.graph = g};
+    m.kind = xcalloc(g->count + 1UL, sizeof *m.kind);
     m.stack = xmalloc((g->count + 1UL) * sizeof *m.stack);
     m.waiting = xcalloc(g->count + 1UL, sizeof *m.waiting);
     for (uint32_t i = 0; i < g->count; i++) {
-        g->block[i].kind = LEAK_DEFINITE;
+        m.kind[i] = LOST;
         g->block[i].indirect_bytes = g->block[i].indirect_blocks = 0;
     }
     mark_from_roots(&m);
+    for (m.leader = 0; m.leader < g->count; m.leader++)
+        if (m.kind[m.leader] == LOST) {
+            push(&m, m.leader);
+            empty_stack(&m, hang);
+        }
     for (uint32_t i = 0; i < g->count; i++)
-        if (g->block[i].kind == LEAK_DEFINITE)
-            gather(&m, i);
+        g->block[i].kind = (enum leak_kind)m.kind[i];
+    free(m.kind);
     free(m.stack);
     free(m.waiting);
 }

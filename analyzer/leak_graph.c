@@ -5,6 +5,7 @@
 
 #include "diag.h"
 #include "leak_heuristics.h"
+#include "pages.h"
 
 /* What a sort moves: blocks are larger. */
 struct place {
@@ -36,7 +37,7 @@ static void sort_blocks(struct leak_graph *g, struct leak_block *given, uint32_t
 
 /* The extents of the blocks, and the words in each. */
 static void measure(struct leak_graph *g) {
-    struct block_extent *extent = xmalloc((g->count + 1UL) * sizeof *extent);
+    struct block_extent *extent = pages_new((g->count + 1UL) * sizeof *extent);
     const struct tape_word *word = g->image->memory;
     size_t at = 0, words = g->image->memory_count;
     g->words = xmalloc((g->count + 1UL) * sizeof *g->words);
@@ -63,16 +64,14 @@ void leak_graph_make(struct leak_graph *g, struct leak_block *block, uint32_t co
 }
 
 void leak_graph_free(struct leak_graph *g) {
-    free(g->index.extent);
+    pages_free(g->index.extent, (g->count + 1UL) * sizeof *g->index.extent);
     block_index_free(&g->index);
     free(g->words);
     free(g->block);
     *g = (struct leak_graph){0};
 }
 
-uint32_t leak_graph_target(struct leak_graph *g, uint64_t value, bool *exact) {
-    uint32_t i = block_index_find(&g->index, value);
-    if (i != BLOCK_NONE)
-        *exact = value == g->block[i].address || leak_heuristics_hold(g, &g->block[i], value);
-    return i;
+bool leak_graph_is_exact(const struct leak_graph *g, uint32_t block, uint64_t value) {
+    return value == g->index.extent[block].start ||
+           (g->heuristics != 0 && leak_heuristics_hold(g, block, value));
 }

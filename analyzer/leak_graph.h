@@ -52,7 +52,7 @@ struct leak_graph {
 void leak_graph_make(struct leak_graph *g, struct leak_block *block, uint32_t count);
 void leak_graph_free(struct leak_graph *);
 
-/* The block that a value points to, or BLOCK_NONE; *exact: as if to its start. */
-uint32_t leak_graph_target(struct leak_graph *, uint64_t value, bool *exact);
+/* Whether a value that points to the block of this number (g->index says so) is exact. */
+bool leak_graph_is_exact(const struct leak_graph *, uint32_t block, uint64_t value);
 
 #endif

@@ -33,24 +33,36 @@ bool leak_heuristics_parse(const char *text, unsigned *set) {
     return true;
 }
 
-static bool word_at(const struct leak_graph *g, uint64_t address, uint64_t *value) {
-    const struct tape_word *w = address % 8 == 0 ? heap_image_word(g->image, address) : NULL;
-    if (w != NULL)
-        *value = w->value;
-    return w != NULL;
+/* The word at an address inside the block. */
+static bool word_at(const struct leak_graph *g, uint32_t block, uint64_t address, uint64_t *value) {
+    const struct tape_word *word = g->image->memory + g->words[block].first;
+    size_t low = 0, high = g->words[block].count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (word[middle].address < address)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low == g->words[block].count || word[low].address != address)
+        return false;
+    *value = word[low].value;
+    return true;
 }
 
-static bool is_stdstring(const struct leak_graph *g, const struct leak_block *b, uint64_t pointer) {
-    uint64_t length, capacity;
-    return pointer == b->address + 24 && word_at(g, b->address + 8, &capacity) &&
-           24 + capacity + 1 == b->size && word_at(g, b->address, &length) && length <= capacity;
+static bool is_stdstring(const struct leak_graph *g, uint32_t block) {
+    uint64_t length, capacity, start = g->block[block].address;
+    return word_at(g, block, start + 8, &capacity) && 24 + capacity + 1 == g->block[block].size &&
+           word_at(g, block, start, &length) && length <= capacity;
 }
 
-/* What lies behind the block's first word, which is not 0. */
-static bool is_counted(const struct leak_graph *g, const struct leak_block *b, uint64_t pointer,
-                       uint64_t *count, uint64_t *rest) {
-    *rest = b->size - 8;
-    return pointer == b->address + 8 && word_at(g, b->address, count) && *count != 0;
+/* The block's first word says how much follows. */
+static bool is_counted(const struct leak_graph *g, uint32_t block) {
+    uint64_t count, rest = g->block[block].size - 8;
+    if (!word_at(g, block, g->block[block].address, &count) || count == 0)
+        return false;
+    return ((g->heuristics & 1U << LEAK_LENGTH64) != 0 && count == rest) ||
+           ((g->heuristics & 1U << LEAK_NEWARRAY) != 0 && rest % count == 0);
 }
 
 /* In a module, but not in what it can write to. */
@@ -64,23 +76,18 @@ static bool in_constant_data(const struct leak_graph *g, uint64_t address) {
     return found && address % 8 == 0;
 }
 
-static bool has_two_tables(const struct leak_graph *g, const struct leak_block *b,
-                           uint64_t pointer) {
+static bool has_two_tables(const struct leak_graph *g, uint32_t block, uint64_t pointer) {
     uint64_t inner, first;
-    return word_at(g, pointer, &inner) && word_at(g, b->address, &first) &&
-           in_constant_data(g, inner) && in_constant_data(g, first);
+    return word_at(g, block, g->block[block].address, &first) && in_constant_data(g, first) &&
+           word_at(g, block, pointer, &inner) && in_constant_data(g, inner);
 }
 
-bool leak_heuristics_hold(const struct leak_graph *g, const struct leak_block *b,
-                          uint64_t pointer) {
-    uint64_t count, rest;
-    unsigned set = g->heuristics;
-    if ((set & 1U << LEAK_STDSTRING) && is_stdstring(g, b, pointer))
+bool leak_heuristics_hold(const struct leak_graph *g, uint32_t block, uint64_t pointer) {
+    uint64_t inside = pointer - g->block[block].address;
+    if (inside == 24 && (g->heuristics & 1U << LEAK_STDSTRING) != 0 && is_stdstring(g, block))
         return true;
-    if ((set & (1U << LEAK_LENGTH64 | 1U << LEAK_NEWARRAY)) &&
-        is_counted(g, b, pointer, &count, &rest))
-        if (((set & 1U << LEAK_LENGTH64) && count == rest) ||
-            ((set & 1U << LEAK_NEWARRAY) && rest % count == 0))
-            return true;
-    return (set & 1U << LEAK_MULTIPLE_INHERITANCE) && has_two_tables(g, b, pointer);
+    if (inside == 8 && is_counted(g, block))
+        return true;
+    return inside % 8 == 0 && (g->heuristics & 1U << LEAK_MULTIPLE_INHERITANCE) != 0 &&
+           has_two_tables(g, block, pointer);
 }

@@ -32,7 +32,8 @@ enum leak_heuristic {
 /* Reads "stdstring,newarray", "all" or "none" to a set of bits. False: not such a list. */
 bool leak_heuristics_parse(const char *text, unsigned *set);
 
-/* Whether one of the graph's heuristics holds for a pointer into the inside of the block. */
-bool leak_heuristics_hold(const struct leak_graph *, const struct leak_block *, uint64_t pointer);
+/* Whether one of the graph's heuristics holds for a pointer into the inside of the block of this
+ * number. */
+bool leak_heuristics_hold(const struct leak_graph *, uint32_t block, uint64_t pointer);
 
 #endif
