@@ -8,6 +8,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "allocator.h"
+#include "owned.h"
 #include "real.h"
 #include "sys_image.h"
 #include "tape/format.h"
@@ -31,7 +33,7 @@ static struct image *provide(size_t room) {
     size_t share_bytes = sizeof(struct image_share) + room * sizeof(struct region);
     size_t bytes = sizeof(struct image) +
                    room * (sizeof(struct map_entry) + sizeof(struct target) + sizeof(uint64_t)) +
-                   OWNED_MOST * sizeof(struct owned_range) +
+                   2 * RANGES_MOST * sizeof(struct range) +
                    IMAGE_THREADS * sizeof(struct seen_thread) + SCAN_BUFFER + REGIONS_SCRATCH +
                    STACK_BYTES + 1024;
     struct image_share *share = sys_map_shared(tape_align(share_bytes, 4096));
@@ -50,7 +52,8 @@ static struct image *provide(size_t room) {
     m->map = part(&p, room * sizeof *m->map);
     m->target = part(&p, room * sizeof *m->target);
     m->starts = part(&p, room * sizeof *m->starts);
-    m->owned = part(&p, OWNED_MOST * sizeof *m->owned);
+    m->owned = part(&p, RANGES_MOST * sizeof *m->owned);
+    m->mapped = part(&p, RANGES_MOST * sizeof *m->mapped);
     m->thread = part(&p, IMAGE_THREADS * sizeof *m->thread);
     m->buffer = part(&p, SCAN_BUFFER);
     m->scratch = part(&p, REGIONS_SCRATCH);
@@ -110,7 +113,9 @@ static void find_regions(struct image *m, struct memory *memory) {
         .context = memory,
         .map = m->map,
         .owned = m->owned,
-        .owneds = owned_list(m->owned),
+        .owneds = ranges_list(&owned, m->owned),
+        .mapped = m->mapped,
+        .mappeds = ranges_list(&allocator_mapped, m->mapped),
         .scratch = m->scratch,
         .region = m->share->region,
         .room = m->room,
