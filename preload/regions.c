@@ -34,20 +34,41 @@ static uint64_t add_before(struct regions *r, uint64_t start, uint64_t end, uint
     return to < end ? to : end;
 }
 
-/* Without what is the recorder's own, and without the allocator's state. */
-static void add_others(struct regions *r, uint64_t start, uint64_t end, struct region region) {
-    size_t low = 0, high = r->owneds; /* the first own range that ends behind start */
+/* The first range that ends behind start. */
+static size_t find_range(const struct range *range, size_t count, uint64_t start) {
+    size_t low = 0, high = count;
     while (low < high) {
         size_t middle = (low + high) / 2;
-        if (r->owned[middle].end <= start)
+        if (range[middle].end <= start)
             low = middle + 1;
         else
             high = middle;
     }
+    return low;
+}
+
+/* Without what is the recorder's own, and without the state of libc's allocator. */
+static void add_others(struct regions *r, uint64_t start, uint64_t end, struct region region) {
+    size_t low = find_range(r->owned, r->owneds, start);
     for (; low < r->owneds && r->owned[low].start < end; low++)
         start = add_before(r, start, end, r->owned[low].start, r->owned[low].end, region);
     start = add_before(r, start, end, r->hole[0], r->hole[1], region);
     add(r, start, end, region);
+}
+
+/* The kernel makes one mapping of the allocator's and of others that lie side by side. */
+static void add_memory(struct regions *r, uint64_t start, uint64_t end, struct region region) {
+    struct region allocators = region;
+    allocators.is.kind = TAPE_REGION_ALLOCATOR;
+    for (size_t i = find_range(r->mapped, r->mappeds, start);
+         i < r->mappeds && r->mapped[i].start < end; i++) {
+        uint64_t from = r->mapped[i].start > start ? r->mapped[i].start : start;
+        uint64_t to = r->mapped[i].end < end ? r->mapped[i].end : end;
+        add_others(r, start, from, region);
+        add_others(r, from, to, allocators);
+        start = to;
+    }
+    add_others(r, start, end, region);
 }
 
 /* ---- modules ------------------------------------------------------------------------------ */
@@ -154,7 +175,7 @@ static bool add_thread_stack(struct regions *r, const struct map_entry *m) {
     if (tid > 0)
         add_stack(r, m, end, (uint64_t)tid);
     /* Other memory may lie so close behind that the kernel has made one mapping of both. */
-    add_others(r, end, m->end, (struct region){.is = {.kind = TAPE_REGION_OTHER}});
+    add_memory(r, end, m->end, (struct region){.is = {.kind = TAPE_REGION_OTHER}});
     return true;
 }
 
@@ -217,7 +238,7 @@ void regions_make(struct regions *r) {
         if (start == m->start && m->kind == MAP_ANONYMOUS_MEMORY && !m->shared &&
             add_thread_stack(r, m))
             continue;
-        add_others(r, start, m->end, region);
+        add_memory(r, start, m->end, region);
     }
     add_registers(r);
 }

@@ -9,7 +9,7 @@
 
 #include "arch.h"
 #include "maps.h"
-#include "owned.h"
+#include "ranges.h"
 #include "tape/image.h"
 
 /* A thread whose registers were seen. */
@@ -40,8 +40,10 @@ struct regions {
     void *context;
     struct map_entry *map;
     size_t maps;
-    struct owned_range *owned; /* in order */
+    const struct range *owned; /* the recorder's, in order */
     size_t owneds;
+    const struct range *mapped; /* by an allocator, in order */
+    size_t mappeds;
     uint8_t *scratch; /* REGIONS_SCRATCH bytes */
     /* made */
     struct region *region; /* in order of the addresses; then REGISTERS */

@@ -117,7 +117,7 @@ def images(path):
             image = Image(payload)
             found[image.number] = image
         elif kind == WORDS:
-            found[varints(payload[1:12])[0]].add_words(payload) if len(payload) >= 12 else None
+            found[varint(payload, 1)[0]].add_words(payload)
         else:
             end = dict(fields(payload))
             image = found[varint(end[1], 0)[0]]
