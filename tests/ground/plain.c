@@ -16,7 +16,9 @@ static APART struct text *make(size_t bytes) {
     return t;
 }
 
-static APART size_t use(const struct text *t) { return (size_t)t->text[3]; }
+static APART size_t use(const struct text *t) {
+    return (size_t)t->text[3];
+}
 
 int main(void) {
     expect("definite", sizeof(struct text), 1, "new_text");
