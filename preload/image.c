@@ -50,9 +50,9 @@ void image_begin(void) {
 
 struct taking {
     struct recorder *r;
-    struct stream *stream;
     enum tape_image_reason reason;
     const char *name;
+    struct seen_thread self; /* the calling thread */
     uint64_t number, stamp, begun;
     struct image *image;
     bool put_image; /* the IMAGE chunk is on the tape */
@@ -150,6 +150,14 @@ static void put_end(struct taking *t, const char *why) {
     put_chunk(t, w, TAPE_CHUNK_IMAGE_END, p);
 }
 
+/* An image that could not be taken is told of as well. */
+static void put_nothing(struct taking *t, const char *why) {
+    t->number = atomic_fetch_add(&t->r->images, 1) + 1;
+    t->stamp = recorder_stamp(t->r);
+    if (put_image(t))
+        put_end(t, why);
+}
+
 /* ---- what the copy finds ------------------------------------------------------------------ */
 
 /* Everything that has come since; false when no more is wanted. */
@@ -222,16 +230,19 @@ static uint64_t find_tid(uint32_t tid) {
     return found == tid ? at : 0;
 }
 
-static void take_with(struct taking *t, struct image *m) {
+/* False when the copy has died. */
+static bool take_with(struct taking *t, struct image *m) {
     uint32_t self = sys_tid();
-    m->thread[0] = m->self;
+    bool park = t->reason == TAPE_IMAGE_EXIT;
+    t->number = atomic_fetch_add(&t->r->images, 1) + 1;
+    t->put_image = false;
+    m->thread[0] = t->self;
     m->thread[0].tid = self;
     m->thread[0].thread_pointer = arch_thread_pointer();
     m->tid_at = find_tid(self);
     m->pid = t->r->pid;
     m->counts = counts;
     m->deadline = t->begun + config.image_seconds * UINT64_C(1000000000);
-    bool park = t->reason == TAPE_IMAGE_EXIT;
     m->threads = 1;
     if (park)
         m->threads += park_threads(m->pid, self, m->thread + 1, IMAGE_THREADS - 1);
@@ -248,28 +259,29 @@ static void take_with(struct taking *t, struct image *m) {
         put_end(t, m->share->why[0] != 0 ? m->share->why : NULL);
     else if (t->put_image && t->failed)
         put_end(t, "the tape has no room");
+    return done || t->failed;
 }
 
 static void take(void *arg) {
     struct taking *t = arg;
     t->begun = sys_clock(CLOCK_MONOTONIC);
-    struct image *m = t->image;
-    if (!image_provide(m)) {
+    for (int i = 0; i < 2; i++) {
+        t->image = image_provide();
+        if (t->image == NULL) {
+            put_nothing(t, "there was no memory for it");
+            return;
+        }
+        t->image->careful = i > 0;
+        bool settled = take_with(t, t->image);
+        image_free(t->image);
         t->image = NULL;
-        t->stamp = recorder_stamp(t->r);
-        if (put_image(t))
-            put_end(t, "there was no memory for it");
-        return;
+        if (settled)
+            return;
     }
-    take_with(t, m);
-    image_free(m);
 }
 
 static void refuse(void *arg) {
-    struct taking *t = arg;
-    t->stamp = recorder_stamp(t->r);
-    if (put_image(t))
-        put_end(t, "the program has installed a seccomp filter");
+    put_nothing(arg, "the program has installed a seccomp filter");
 }
 
 void image_take(struct stream *s, enum tape_image_reason reason, const char *name,
@@ -279,18 +291,14 @@ void image_take(struct stream *s, enum tape_image_reason reason, const char *nam
         (reason == TAPE_IMAGE_EXIT && config.image != IMAGE_AT_EXIT) ||
         atomic_load(&r->state) != RECORDER_ON || s->busy != 0)
         return;
-    struct image m;
-    struct taking t = {.r = r, .stream = s, .reason = reason, .name = name};
-    t.number = atomic_fetch_add(&r->images, 1) + 1;
+    struct taking t = {.r = r, .reason = reason, .name = name};
     if (sys_confined()) {
         stream_call_idle(s, refuse, &t);
         return;
     }
     s->busy = (uintptr_t)frame; /* the unwinder is in use */
-    memset(&m, 0, sizeof m);
-    unwind_registers(&s->unwind, arch_frame_sp(frame), m.self.regs);
-    m.self.sp = arch_frame_sp(frame) + ARCH_RED_ZONE; /* it has called: nothing lies below */
+    unwind_registers(&s->unwind, arch_frame_sp(frame), t.self.regs);
+    t.self.sp = arch_frame_sp(frame) + ARCH_RED_ZONE; /* it has called: nothing lies below */
     s->busy = 0;
-    t.image = &m;
     stream_call_idle(s, take, &t);
 }

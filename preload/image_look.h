@@ -31,31 +31,30 @@ struct image_share {
 /* Lies in the process's private memory, which the copy has too. */
 struct image {
     struct image_share *share;
-    size_t room; /* mappings, and regions */
-    bool frozen; /* it is a copy that looks */
+    size_t room;  /* mappings, and regions */
+    bool frozen;  /* it is a copy that looks */
+    bool careful; /* a copy before this one has died of what it read */
     uint32_t pid;
     uint64_t tid_at, deadline;
-    const uint64_t *counts; /* image_count_of */
-    struct seen_thread self;
+    const uint64_t *counts;     /* image_count_of */
     struct seen_thread *thread; /* the calling thread's first; IMAGE_THREADS */
     size_t threads;
     uint64_t *starts; /* of the regions; for the process */
     struct map_entry *map;
-    struct owned_range *owned;
+    struct range *owned, *mapped;
     struct target *target;
     uint64_t *buffer;
     uint8_t *scratch;
-    void *stack_top; /* of the copy */
-    void *memory;
-    size_t memory_bytes, share_bytes;
+    void *stack_top;           /* of the copy */
+    size_t bytes, share_bytes; /* of memory that starts with this; of the share */
 };
 
-/* Gets the memory that an image takes; false when there is none. */
-bool image_provide(struct image *m);
+/* Gets the memory that an image takes; NULL when there is none. */
+struct image *image_provide(void);
 void image_free(struct image *m);
 
 /* Looks at everything; full words are given to `take`, what remains is in slot 0 (or, of a copy,
- * the one in use). proc: descriptors may be kept open meanwhile. */
+ * the one in use). proc: it is a copy, which may keep descriptors open. */
 struct scan_words *image_look(struct image *m,
                               struct scan_words *(*take)(void *, struct scan_words *),
                               void *context, bool proc);

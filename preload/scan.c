@@ -119,8 +119,12 @@ static bool look_at(struct scan *s, uint32_t region, uint64_t address, const uin
 static bool look_at_pages(struct scan *s, uint32_t region, uint64_t at, uint64_t end) {
     while (at < end) {
         size_t bytes = end - at < SCAN_BUFFER ? (size_t)(end - at) : SCAN_BUFFER;
-        size_t got = memory_read(s->memory, at, s->buffer, bytes);
-        if (!look_at(s, region, at, s->buffer, got / 8))
+        /* One word through the kernel tells whether the mapping can be read (protection keys). */
+        bool here = s->in_place && !s->region[region].shared;
+        size_t got = memory_read(s->memory, at, s->buffer, here ? 8 : bytes);
+        if (here && got == 8)
+            got = bytes;
+        if (!look_at(s, region, at, here ? (const uint64_t *)at : s->buffer, got / 8))
             return false;
         at += got;
         if (got < bytes) /* a page that cannot be read */
@@ -146,7 +150,8 @@ static bool scan_region(struct scan *s, uint32_t number) {
     uint64_t at = start & ~(uint64_t)(PAGE - 1), last = (end + PAGE - 1) & ~(uint64_t)(PAGE - 1);
     struct sys_pages pages[64];
     while (at < last && !s->late) {
-        size_t n = sys_pages(s->pagemap, r->shared, at, last, pages, 64, &at);
+        size_t n =
+            sys_pages(r->shared ? s->pagemap_of_shared : s->pagemap, at, last, pages, 64, &at);
         for (size_t i = 0; i < n && !s->late; i++) {
             uint64_t from = pages[i].start > start ? pages[i].start : start;
             uint64_t to = pages[i].end < end ? pages[i].end : end;

@@ -38,10 +38,11 @@ struct target {
 /* All memory is the caller's. */
 struct scan {
     const struct memory *memory;
-    long pagemap; /* for sys_pages */
+    long pagemap, pagemap_of_shared; /* for sys_pages */
     const struct region *region;
     size_t count;
     struct target *target; /* room for `count` */
+    bool in_place;         /* pages of private mappings that are there stay: no need to copy them */
     uint64_t *buffer;      /* SCAN_BUFFER bytes */
     uint64_t deadline;     /* CLOCK_MONOTONIC, ns */
     /* Takes out->…, gives an empty one back; NULL: stop. */

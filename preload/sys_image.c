@@ -66,6 +66,31 @@ long sys_read_memory(uint32_t pid, uint64_t from, void *to, size_t bytes) {
     return n == -EFAULT ? 0 : n;
 }
 
+static char *put_number(char *p, uint64_t v) {
+    char digits[20];
+    unsigned n = 0;
+    do
+        digits[n++] = (char)('0' + v % 10);
+    while ((v /= 10) != 0);
+    while (n > 0)
+        *p++ = digits[--n];
+    *p = 0;
+    return p;
+}
+
+static char *put_text(char *p, const char *text) {
+    while (*text != 0)
+        *p++ = *text++;
+    *p = 0;
+    return p;
+}
+
+long sys_open_pagemap(uint32_t pid) {
+    char path[64];
+    put_text(put_number(put_text(path, "/proc/"), pid), "/pagemap");
+    return sys_open(path, O_RDONLY, 0);
+}
+
 long sys_open_proc(const char *path) {
     return sys_open(path, O_RDONLY, 0);
 }
@@ -125,37 +150,40 @@ static long scan_pages(long pagemap, uint64_t from, uint64_t to, struct sys_page
     return n;
 }
 
-size_t sys_pages(long pagemap, bool shared, uint64_t from, uint64_t to, struct sys_pages *range,
-                 size_t room, uint64_t *next) {
-    /* A copy has no page tables for what is shared: there the page cache is asked. */
-    if (pagemap >= 0 && !shared) {
+static size_t list_pages(long pagemap, uint64_t from, uint64_t to, struct sys_pages *range,
+                         size_t room, uint64_t *next) {
+    uint64_t entry[AT_A_TIME], pages = (to - from) / PAGE;
+    size_t most = room < AT_A_TIME ? room : AT_A_TIME, n = 0;
+    long got =
+        CALL(SYS_pread64, pagemap, entry, (pages < most ? pages : most) * 8, from / PAGE * 8, 0, 0);
+    for (long i = 0; i < got / 8; i++)
+        if ((entry[i] & (IN_MEMORY | IN_SWAP)) != 0)
+            n = add_page(range, n, from + (uint64_t)i * PAGE);
+    *next = got > 0 ? from + (uint64_t)got / 8 * PAGE : from;
+    return n;
+}
+
+size_t sys_pages(long pagemap, uint64_t from, uint64_t to, struct sys_pages *range, size_t room,
+                 uint64_t *next) {
+    *next = from;
+    if (pagemap >= 0) {
         long n = scan_pages(pagemap, from, to, range, room, next);
-        if (n >= 0 && *next > from)
+        if (n < 0 || *next <= from)
+            n = (long)list_pages(pagemap, from, to, range, room, next);
+        if (*next > from)
             return (size_t)n;
     }
+    uint8_t resident[8 * AT_A_TIME];
     uint64_t pages = (to - from) / PAGE;
-    if (pages > AT_A_TIME)
-        pages = AT_A_TIME;
-    if (pages > room)
-        pages = room;
-    *next = from + pages * PAGE;
-    uint64_t entry[AT_A_TIME];
+    if (pages > sizeof resident)
+        pages = sizeof resident;
+    bool known = CALL(SYS_mincore, from, pages * PAGE, resident, 0, 0, 0) == 0;
     size_t n = 0;
-    long got = pagemap >= 0 && !shared
-                   ? CALL(SYS_pread64, pagemap, entry, pages * 8, from / PAGE * 8, 0, 0)
-                   : -EBADF;
-    if (got > 0) {
-        *next = from + (uint64_t)got / 8 * PAGE;
-        for (long i = 0; i < got / 8; i++)
-            if ((entry[i] & (IN_MEMORY | IN_SWAP)) != 0)
-                n = add_page(range, n, from + (uint64_t)i * PAGE);
-        return n;
-    }
-    uint8_t *resident = (uint8_t *)entry;
-    if (CALL(SYS_mincore, from, pages * PAGE, resident, 0, 0, 0) == 0)
-        for (uint64_t i = 0; i < pages; i++)
-            if ((resident[i] & 1) != 0)
-                n = add_page(range, n, from + i * PAGE);
+    for (; known && *next < from + pages * PAGE && n < room; *next += PAGE)
+        if ((resident[(*next - from) / PAGE] & 1) != 0)
+            n = add_page(range, n, *next);
+    if (!known)
+        *next = from + pages * PAGE;
     return n;
 }
 
@@ -166,25 +194,6 @@ struct threads_job {
     uint32_t pid, *tid;
     size_t room, count;
 };
-
-static char *put_number(char *p, uint64_t v) {
-    char digits[20];
-    unsigned n = 0;
-    do
-        digits[n++] = (char)('0' + v % 10);
-    while ((v /= 10) != 0);
-    while (n > 0)
-        *p++ = digits[--n];
-    *p = 0;
-    return p;
-}
-
-static char *put_text(char *p, const char *text) {
-    while (*text != 0)
-        *p++ = *text++;
-    *p = 0;
-    return p;
-}
 
 static void list_threads(struct job *job) {
     struct threads_job *t = (struct threads_job *)(void *)job;
@@ -217,14 +226,21 @@ size_t sys_threads(uint32_t pid, uint32_t *tid, size_t room) {
     return t.count;
 }
 
+static long read_of_thread(uint32_t pid, uint32_t tid, const char *what, char *text, size_t bytes) {
+    char path[64];
+    put_text(put_number(put_text(put_number(put_text(path, "/proc/"), pid), "/task/"), tid), what);
+    long n = sys_read_file(path, text, bytes - 1);
+    text[n > 0 ? n : 0] = 0;
+    return n;
+}
+
 bool sys_thread_blocks(uint32_t pid, uint32_t tid, int signal) {
-    char path[64], text[4096];
-    put_text(put_number(put_text(put_number(put_text(path, "/proc/"), pid), "/task/"), tid),
-             "/status");
-    long n = sys_read_file(path, text, sizeof text - 1);
-    if (n <= 0)
+    char text[4096];
+    /* sigwait and its like unblock the signals that they wait for. */
+    if (read_of_thread(pid, tid, "/wchan", text, sizeof text) > 0 && strstr(text, "sigtimedwait"))
         return true;
-    text[n] = 0;
+    if (read_of_thread(pid, tid, "/status", text, sizeof text) <= 0)
+        return true;
     const char *p = strstr(text, "SigBlk:\t");
     uint64_t mask = 0;
     for (p = p != NULL ? p + 8 : ""; (*p >= '0' && *p <= '9') || (*p >= 'a' && *p <= 'f'); p++)

@@ -30,22 +30,23 @@ long sys_read_memory(uint32_t pid, uint64_t from, void *to, size_t bytes);
 
 /* COPY: descriptors for /proc. */
 long sys_open_proc(const char *path);
+long sys_open_pagemap(uint32_t pid);
 long sys_read(long fd, void *to, size_t bytes);
 void sys_close(long fd);
 
 /* Pages of [from, to) that hold something: up to `room` ranges, in order, and in *next how far was
- * looked (always further than from). pagemap: COPY, a descriptor of /proc/self/pagemap; or -1, then
- * only pages in memory are found, not those swapped out. `shared`: of a shared mapping. */
+ * looked (always further than from). pagemap: COPY, a descriptor of a process's pagemap in /proc;
+ * or -1, then only pages in memory are found, not those swapped out. */
 struct sys_pages {
     uint64_t start, end;
 };
-size_t sys_pages(long pagemap, bool shared, uint64_t from, uint64_t to, struct sys_pages *range,
-                 size_t room, uint64_t *next);
+size_t sys_pages(long pagemap, uint64_t from, uint64_t to, struct sys_pages *range, size_t room,
+                 uint64_t *next);
 
 /* Ids of the threads of process `pid`, at most `room`; the number, also beyond `room`; 0 when they
  * cannot be known. */
 size_t sys_threads(uint32_t pid, uint32_t *tid, size_t room);
-/* Whether the thread blocks the signal: true when unknown. */
+/* Whether the thread blocks the signal, or may be waiting for it: true when unknown. */
 bool sys_thread_blocks(uint32_t pid, uint32_t tid, int signal);
 
 /* The disposition of a signal, as the kernel keeps it. */
