@@ -3,7 +3,7 @@
  * A heap image of a tape: the words of the process's memory that looked like pointers at one
  * instant, and where each lay (docs/FORMAT.md, "Heap images").
  *
- * An image is read whole, 16 bytes a word, or not at all: a word that is missing would make a leak
+ * An image is read whole, 32 bytes a word, or not at all: a word that is missing would make a leak
  * of a block that is none. Nothing of it depends on the tape once it is open. Not thread-safe.
  */
 #ifndef HEAP_IMAGE_H

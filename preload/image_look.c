@@ -100,7 +100,7 @@ static struct memory choose_memory(const struct image *m) {
     return memory;
 }
 
-static void find_regions(struct image *m, struct memory *memory) {
+static void find_regions(struct image *m, struct memory *memory, long pagemap) {
     struct regions r = {
         .pid = m->pid,
         .self = (uint64_t)(void *)&image_look,
@@ -111,6 +111,7 @@ static void find_regions(struct image *m, struct memory *memory) {
         .threads = m->threads,
         .peek = memory_peek,
         .context = memory,
+        .pagemap = pagemap,
         .map = m->map,
         .owned = m->owned,
         .owneds = ranges_list(&owned, m->owned),
@@ -140,11 +141,12 @@ struct scan_words *image_look(struct image *m,
     if (memory.none)
         say_why(m, "the system does not let memory be read");
     count_events(m);
-    find_regions(m, &memory);
+    long pagemap = proc ? sys_open_proc("/proc/self/pagemap") : -1;
+    find_regions(m, &memory, pagemap);
     atomic_store(&share->ready, 1);
     struct scan s = {
         .memory = &memory,
-        .pagemap = proc ? sys_open_proc("/proc/self/pagemap") : -1,
+        .pagemap = pagemap,
         /* A copy has no page tables of its own for what is shared. */
         .pagemap_of_shared = proc ? sys_open_pagemap(m->pid) : -1,
         .region = share->region,
@@ -174,12 +176,16 @@ static void say(struct image_share *share) {
 
 /* The other slot, when the process has taken what was in it. If the process is gone, so are we. */
 static struct scan_words *give(void *context, struct scan_words *words) {
-    struct image_share *share = context;
+    const struct image *m = context;
+    struct image_share *share = m->share;
     unsigned full = words == &share->slot[1].words, next = full ^ 1;
     atomic_store(&share->slot[full].full, 1);
     say(share);
-    while (atomic_load(&share->slot[next].full) != 0)
+    while (atomic_load(&share->slot[next].full) != 0) {
         sys_wait_word(&share->slot[next].full, 1, WAIT_NS);
+        if (sys_ppid() != m->pid)
+            return NULL;
+    }
     share->slot[next].words.runs = share->slot[next].words.words = 0;
     return &share->slot[next].words;
 }
@@ -187,9 +193,10 @@ static struct scan_words *give(void *context, struct scan_words *words) {
 void image_copy(void *arg) {
     struct image *m = arg;
     sys_copy_begins();
-    struct scan_words *rest = image_look(m, give, m->share, true);
-    if (rest != NULL)
-        give(m->share, rest);
+    struct scan_words *rest = image_look(m, give, m, true);
+    if (rest == NULL)
+        return;
+    give(m, rest);
     atomic_store(&m->share->finished, 1);
     say(m->share);
 }

@@ -38,6 +38,7 @@ struct regions {
     size_t threads;
     bool (*peek)(void *context, uint64_t from, void *to, size_t bytes); /* reads memory */
     void *context;
+    long pagemap; /* for sys_pages */
     struct map_entry *map;
     size_t maps;
     const struct range *owned; /* the recorder's, in order */
@@ -48,8 +49,9 @@ struct regions {
     /* made */
     struct region *region; /* in order of the addresses; then REGISTERS */
     size_t count, room;
-    bool full;        /* there were more */
-    uint64_t hole[2]; /* the state of libc's allocator: from, to */
+    bool full;          /* there were more */
+    bool mapped_blocks; /* glibc is the allocator: some of its blocks are mappings */
+    uint64_t hole[2];   /* the state of libc's allocator: from, to */
 };
 #define REGIONS_SCRATCH 65536
 

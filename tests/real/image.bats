@@ -8,6 +8,7 @@ load ../helpers
 programs=$top/tests/real/image
 
 compile() {
+    ulimit -c 0
     gcc -std=c17 -D_GNU_SOURCE -I"$top/include" -g -O1 -fno-builtin -pthread -o "$1" "$programs/$1.c" -ldl
 }
 
@@ -129,6 +130,28 @@ expect_whole() {
     images show x.tape >shown
     [ "$(grep -c '^region .* registers ' shown)" -eq 101 ]
     [ "$(grep -c '^region .* stack [1-9][0-9]* 0$' shown)" -eq 101 ]
+    # With another signal those that block it are not seen; still none of them gets it.
+    record 5 ./unseen cancelled
+    expect_whole
+    expect_kinds stack stack
+    images show x.tape >shown
+    [ "$(grep -c '^region .* stack [1-9][0-9]* [01]$' shown)" -eq 101 ]
+    [ "$(grep -c '^region .* stack [1-9][0-9]* 1$' shown)" -eq 50 ]
+}
+
+@test "blocks and other memory that the kernel makes one mapping of are told apart" {
+    compile merged
+    record 0 ./merged
+    expect_whole
+    expect_kinds stack stack
+    expect_kinds mapped other
+    # shellcheck disable=SC2046 # words
+    images regions x.tape $(sed -n 's/^block //p' out) | cut -d ' ' -f 2 | sort >blocks
+    # shellcheck disable=SC2046
+    images regions x.tape $(sed -n 's/^place //p' out) | cut -d ' ' -f 2 | sort >places
+    [ "$(wc -l <blocks)" -eq 3 ] && [ "$(wc -l <places)" -eq 3 ]
+    ! grep -q -e - blocks places
+    [ -z "$(comm -12 blocks places)" ]
 }
 
 @test "forked children leave images of their own" {
