@@ -348,6 +348,10 @@ struct heap_image *heap_image_open(struct tape_file *tape, const struct image_ch
     return r.image;
 }
 
+bool heap_image_exists(const struct tape_file *tape) {
+    return tape->image_chunk_count != 0;
+}
+
 void heap_image_free(struct heap_image *m) {
     if (m == NULL)
         return;

@@ -3,7 +3,7 @@
  * A heap image of a tape: the words of the process's memory that looked like pointers at one
  * instant, and where each lay (docs/FORMAT.md, "Heap images").
  *
- * An image is read whole, 16 bytes a word, or not at all: a word that is missing would make a leak
+ * An image is read whole, 32 bytes a word, or not at all: a word that is missing would make a leak
  * of a block that is none. Nothing of it depends on the tape once it is open. Not thread-safe.
  */
 #ifndef HEAP_IMAGE_H
@@ -56,6 +56,7 @@ struct image_choice {
  * then *reason says so as the part of a sentence that follows "no leak classes: " (the caller frees
  * it). The caller frees the image with heap_image_free().
  */
+bool heap_image_exists(const struct tape_file *); /* any, whole or not */
 struct heap_image *heap_image_open(struct tape_file *, const struct image_choice *, char **reason);
 void heap_image_free(struct heap_image *);
 

@@ -465,6 +465,42 @@ bool symbols_lookup(struct symbols *s, const char *path, const uint8_t *build_id
     return out->function != NULL || out->file != NULL;
 }
 
+/* A readable name that is kept with the paths: it lives as long. */
+static const char *keep_name(struct symbols *s, const char *linkage) {
+    char *readable = s->demangle ? demangle(linkage) : NULL;
+    if (readable == NULL)
+        readable = strndup(linkage, demangle_unversioned(linkage));
+    char **kept = readable != NULL ? tsearch(readable, &s->files, path_order) : NULL;
+    if (kept == NULL || *kept != readable)
+        free(readable);
+    return kept != NULL ? *kept : linkage;
+}
+
+const char *symbols_variable(struct symbols *s, const char *path, const uint8_t *build_id,
+                             size_t build_id_len, uint64_t vaddr, uint64_t *offset) {
+    const struct module *m = module_get(s, path, build_id, build_id_len);
+    int n = m != NULL && m->status != MODULE_REBUILT && m->handle != NULL
+                ? dwfl_module_getsymtab(m->handle)
+                : 0;
+    const char *best = NULL;
+    unsigned rank = 0;
+    for (int i = 0; i < n; i++) {
+        GElf_Sym symbol;
+        GElf_Addr start;
+        GElf_Word section;
+        const char *name =
+            dwfl_module_getsym_info(m->handle, i, &symbol, &start, &section, NULL, NULL);
+        if (name == NULL || *name == '\0' || GELF_ST_TYPE(symbol.st_info) != STT_OBJECT ||
+            section == SHN_UNDEF || vaddr < start || vaddr - start >= symbol.st_size ||
+            (best != NULL && rank_of(&symbol, name) <= rank))
+            continue;
+        best = name;
+        rank = rank_of(&symbol, name);
+        *offset = vaddr - start;
+    }
+    return best != NULL ? keep_name(s, best) : NULL;
+}
+
 enum symbols_module_status symbols_module_status(struct symbols *s, const char *path,
                                                  const uint8_t *build_id, size_t build_id_len) {
     const struct module *m = module_get(s, path, build_id, build_id_len);

@@ -66,6 +66,14 @@ void symbols_free(struct symbols *);
 bool symbols_lookup(struct symbols *, const char *path, const uint8_t *build_id,
                     size_t build_id_len, uint64_t vaddr, struct symbol *out);
 
+/*
+ * The variable that holds an address: its name, which belongs to the symbolizer, and how many bytes
+ * into it the address lies. NULL: none is known. Parameters as for symbols_lookup(), but the
+ * address is taken as it is. Reads the whole symbol table: for questions that are few.
+ */
+const char *symbols_variable(struct symbols *, const char *path, const uint8_t *build_id,
+                             size_t build_id_len, uint64_t vaddr, uint64_t *offset);
+
 /* What can be expected of a module; opens it if no lookup has. Parameters as for symbols_lookup().
    MODULE_MISSING also when memory is out. */
 enum symbols_module_status symbols_module_status(struct symbols *, const char *path,

@@ -7,7 +7,11 @@
 
 #include "completeness.h"
 #include "diag.h"
+#include "inheritance.h"
 #include "json_put.h"
+#include "leak_heuristics.h"
+#include "leak_survey.h"
+#include "leak_why.h"
 #include "option_value.h"
 #include "tree_print.h"
 #include "units.h"
@@ -17,6 +21,8 @@ struct settings {
     double threshold;
     uint64_t depth, limit;
     const char *filter, *at, *from, *to;
+    const char *kinds, *image, *why;
+    unsigned kind_set;
 };
 
 /* What is shown, loaded and counted. */
@@ -24,6 +30,7 @@ struct loaded {
     struct tape_file *tape;
     struct profile *profile;
     struct names *names;
+    struct leak_survey *survey; /* NULL: nobody asked, and there is no heap image */
     struct tree_site *sites;
     size_t site_count;
     uint64_t total_bytes, total_blocks; /* of all sites */
@@ -56,6 +63,18 @@ static bool parse(const struct command *c, int argc, char **argv, struct setting
             s->json = true;
         } else if (strcmp(name, "filter") == 0) {
             s->filter = value;
+        } else if (strcmp(name, "image") == 0) {
+            s->image = value;
+        } else if (strcmp(name, "why") == 0) {
+            s->why = value;
+        } else if (strcmp(name, "kinds") == 0) {
+            s->kinds = value;
+            if (!leak_kinds_parse(value, &s->kind_set)) {
+                command_usage_error(
+                    c, "--kinds: '%s' is no list of definite, indirect, possible, reachable",
+                    value);
+                return false;
+            }
         } else if (strcmp(name, "threshold") == 0) {
             if (!option_percent(c, name, value, &s->threshold))
                 return false;
@@ -66,6 +85,12 @@ static bool parse(const struct command *c, int argc, char **argv, struct setting
             if (!option_number(c, name, value, 0, UINT32_MAX, &s->limit))
                 return false;
         }
+    }
+    if (s->from != NULL && (s->kinds != NULL || s->image != NULL || s->why != NULL)) {
+        command_usage_error(c,
+                            "--between goes with none of --kinds, --image and --why: only at the "
+                            "instant of a heap image is it known what points to a block");
+        return false;
     }
     return true;
 }
@@ -92,7 +117,7 @@ bad:
     return false;
 }
 
-static void load_sites(struct loaded *l, const struct view *v, const char *filter) {
+static void load_sites(struct loaded *l, const struct view *v) {
     const struct profile *p = l->profile;
     l->sites = xmalloc((p->site_count != 0 ? p->site_count : 1) * sizeof *l->sites);
     for (size_t i = 0; i < p->site_count; i++) {
@@ -103,6 +128,9 @@ static void load_sites(struct loaded *l, const struct view *v, const char *filte
         l->total_bytes += bytes;
         l->total_blocks += blocks;
     }
+}
+
+static void filter_sites(struct loaded *l, const char *filter) {
     if (filter != NULL)
         l->site_count = tree_filter(l->names, l->sites, l->site_count, filter);
     for (size_t i = 0; i < l->site_count; i++) {
@@ -110,6 +138,99 @@ static void load_sites(struct loaded *l, const struct view *v, const char *filte
         l->shown_blocks += l->sites[i].blocks;
     }
 }
+
+/* ---- kinds of leaks ------------------------------------------------------------------------ */
+
+/* False, and one line, when there are no kinds though they were asked for. */
+static bool load_survey(struct loaded *l, const struct view *v, const struct settings *s) {
+    bool asked = s->kinds != NULL || s->image != NULL || s->why != NULL;
+    if (!v->kinds || s->from != NULL || (!asked && !heap_image_exists(l->tape)))
+        return true;
+    struct image_choice choice = {.by = IMAGE_NEWEST, .name = s->image};
+    if (s->image != NULL) {
+        char *end;
+        choice.number = strtoull(s->image, &end, 10);
+        choice.by = s->image[0] != '\0' && *end == '\0' ? IMAGE_NUMBER : IMAGE_MARK;
+    }
+    struct inherited *inherited = inheritance_of(l->tape);
+    l->survey = leak_survey_new(l->tape, &(struct survey_plan){.image = &choice,
+                                                               .heuristics = LEAK_HEURISTICS_ALL,
+                                                               .inherited = inherited});
+    free(inherited);
+    if (l->survey->reason == NULL || !asked)
+        return true;
+    diag("%s: no kinds of leaks: %s", tape_file_path(l->tape), l->survey->reason);
+    return false;
+}
+
+/* Blocks of the kinds asked for, as sites of the survey's own replay. */
+static void load_kinds(struct loaded *l, const struct settings *s) {
+    uint32_t *place = xcalloc(stacks_count(replay_stacks(l->survey->replay)), sizeof *place);
+    l->sites = xmalloc((l->survey->count + 1UL) * sizeof *l->sites);
+    for (uint32_t i = 0; i < l->survey->count; i++) {
+        const struct survey_block *b = &l->survey->block[i];
+        if (s->kinds != NULL && (s->kind_set >> b->kind & 1) == 0)
+            continue;
+        uint32_t *at = &place[b->block.stack];
+        if (*at == 0) {
+            l->sites[l->site_count++] = (struct tree_site){.stack = b->block.stack};
+            *at = (uint32_t)l->site_count;
+        }
+        l->sites[*at - 1].bytes += b->block.size;
+        l->sites[*at - 1].blocks++;
+        l->total_bytes += b->block.size;
+        l->total_blocks++;
+    }
+    free(place);
+}
+
+struct kind_total {
+    uint64_t bytes, blocks;
+};
+
+static void sum_kinds(const struct leak_survey *survey, struct kind_total *total) {
+    for (uint32_t i = 0; i < survey->count; i++) {
+        total[survey->block[i].kind].bytes += survey->block[i].block.size;
+        total[survey->block[i].kind].blocks++;
+    }
+}
+
+/* "still reachable: 1.00 KiB in 3 blocks", a line for each kind. */
+static void print_kinds(const struct leak_survey *survey) {
+    struct kind_total total[LEAK_KINDS] = {0};
+    char size[UNITS_ROOM], blocks[UNITS_ROOM];
+    sum_kinds(survey, total);
+    for (int kind = 0; kind < LEAK_UNKNOWN; kind++)
+        if (total[kind].blocks != 0)
+            printf("%s: %s in %s block%s\n", leak_kind_info[kind].phrase,
+                   units_bytes(size, total[kind].bytes), units_count(blocks, total[kind].blocks),
+                   total[kind].blocks == 1 ? "" : "s");
+    if (survey->reason != NULL)
+        printf("kinds of leaks are not known: %s\n", survey->reason);
+}
+
+static void put_kinds(struct json_object *o, const struct leak_survey *survey) {
+    struct kind_total total[LEAK_KINDS] = {0};
+    struct json_object *kinds = json_object_new_object();
+    sum_kinds(survey, total);
+    for (int kind = 0; kind < LEAK_UNKNOWN && survey->reason == NULL; kind++)
+        json_object_object_add(kinds, leak_kind_info[kind].name,
+                               json_amounts(total[kind].bytes, total[kind].blocks));
+    json_object_object_add(o, "kinds", kinds);
+    json_put_text(o, "no_kinds", survey->reason);
+}
+
+static int show_why(struct loaded *l, const struct settings *s) {
+    struct names *names = names_new(replay_stacks(l->survey->replay));
+    uint32_t found = leak_why_print(stdout, l->survey, names, s->why, (uint32_t)s->limit);
+    if (found == 0)
+        diag("%s: no block that lives at the heap image has a stack with '%s'",
+             tape_file_path(l->tape), s->why);
+    names_free(names);
+    return found != 0 ? completeness_status(l->tape) : EXIT_FINDING;
+}
+
+/* ---- what is printed ----------------------------------------------------------------------- */
 
 /* No instant lies behind the end of the run. */
 static uint64_t within(const struct loaded *l, uint64_t time) {
@@ -130,12 +251,18 @@ static void print_title(const struct view *v, const struct loaded *l, const stru
         printf("Live %s after the start", units_duration(a, within(l, range->until)));
     else if (v->bytes == METRIC_PEAK_BYTES)
         printf("%s, %s after the start", v->title, units_duration(a, counts->peak_time));
+    else if (s->image != NULL)
+        printf("Live at the heap image '%s'", s->image);
     else
         fputs(process->closed ? v->title : "Not freed when the recording ends", stdout);
+    if (s->kinds != NULL)
+        printf(" (%s)", s->kinds);
     char *doubt = completeness_doubt_suffix(tape_file_health(l->tape));
     printf(": %s in %s block%s%s\n", units_bytes(size, l->total_bytes),
            units_count(blocks, l->total_blocks), l->total_blocks == 1 ? "" : "s", doubt);
     free(doubt);
+    if (l->survey != NULL && s->kinds == NULL)
+        print_kinds(l->survey);
     if (s->filter != NULL)
         printf("of these in stacks that match '%s': %s (%s) in %s block%s\n", s->filter,
                units_bytes(size, l->shown_bytes), units_percent(a, l->shown_bytes, l->total_bytes),
@@ -159,6 +286,8 @@ static void print_json(const struct view *v, const struct loaded *l, const struc
                                                  : counts->end_time);
     }
     json_object_object_add(o, "total", json_amounts(l->total_bytes, l->total_blocks));
+    if (l->survey != NULL)
+        put_kinds(o, l->survey);
     char *doubt = completeness_doubt(tape_file_health(l->tape));
     json_object_object_add(o, "reliable", json_object_new_boolean(doubt == NULL));
     free(doubt);
@@ -235,21 +364,32 @@ int view_run(const struct command *c, const struct view *view, int argc, char **
         return EXIT_FINDING;
     struct profile_range range;
     int status = EXIT_USAGE;
-    if (parse_range(c, l.tape, &s, &range)) {
+    bool found = parse_range(c, l.tape, &s, &range);
+    if (found && !load_survey(&l, view, &s)) {
+        status = EXIT_FINDING;
+    } else if (found && s.why != NULL) {
+        status = show_why(&l, &s);
+    } else if (found) {
         struct view shown = *view;
         if (s.at != NULL) { /* what lives at that instant, not what lived at the peak before it */
             shown.bytes = METRIC_LIVE_BYTES;
             shown.blocks = METRIC_LIVE_BLOCKS;
         }
         l.profile = profile_run(l.tape, &range);
-        l.names = names_new(replay_stacks(l.profile->replay));
-        load_sites(&l, &shown, s.filter);
+        bool kinds = s.kinds != NULL || s.image != NULL;
+        l.names = names_new(replay_stacks(kinds ? l.survey->replay : l.profile->replay));
+        if (kinds)
+            load_kinds(&l, &s);
+        else
+            load_sites(&l, &shown);
+        filter_sites(&l, s.filter);
         show(&shown, &l, &s, &range);
         status = completeness_status(l.tape);
         free(l.sites);
         names_free(l.names);
         profile_free(l.profile);
     }
+    leak_survey_free(l.survey);
     tape_file_close(l.tape);
     return status;
 }

@@ -13,6 +13,7 @@ struct view {
     const char *title;     /* "Live at the peak" */
     const char *nothing;   /* what to say instead of an empty tree */
     enum metric bytes, blocks;
+    bool kinds; /* blocks can be told apart by kind of leak: there are --kinds, --image and --why */
 };
 
 /* Options that every view has; VIEW_OPTIONS ends the table of the command. */

@@ -18,7 +18,7 @@ _heaptape_options() {
         ;;
     report) echo '-n --limit --depth --pid --exe --wide --json -h --help' ;;
     peak) echo "--at $view -h --help" ;;
-    leaks) echo "--between $view -h --help" ;;
+    leaks) echo "--between --kinds --why --image $view -h --help" ;;
     massif)
         echo '-o --output --time-unit --threshold --detailed-freq --max-snapshots --depth' \
             '--heap-admin --alignment -h --help'
@@ -39,12 +39,13 @@ _heaptape_argument() {
     *:--clock) echo tsc monotonic ;;
     *:--time-unit) echo ms B ;;
     *:--leak-resolution) echo low med high ;;
-    check:--leak-kinds) echo definite indirect possible reachable all none ;;
+    check:--leak-kinds | leaks:--kinds) echo definite indirect possible reachable all none ;;
     check:--leak-check-heuristics) echo stdstring length64 newarray multipleinheritance all none ;;
     peak:--at) echo peak end ;;
     *:-n | *:--limit | *:--depth | *:--threshold | *:--filter | *:--between | *:--buffer-events | \
         *:--only | *:--max-size | *:--error-exitcode | *:--max-peak | *:--max-peak-at | \
         *:--max-allocs | *:--max-allocs-at | *:--max-leaked | *:--max-leaked-at | *:--pid | *:--exe | \
+        *:--why | *:--image | \
         *:--detailed-freq | *:--max-snapshots | *:--heap-admin | *:--alignment) echo none ;;
     esac
 }

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "allocator.h"
+#include "owned.h"
 #include "real.h"
 #include "sys_image.h"
 #include "tape/format.h"
@@ -31,7 +33,7 @@ static struct image *provide(size_t room) {
     size_t share_bytes = sizeof(struct image_share) + room * sizeof(struct region);
     size_t bytes = sizeof(struct image) +
                    room * (sizeof(struct map_entry) + sizeof(struct target) + sizeof(uint64_t)) +
-                   OWNED_MOST * sizeof(struct owned_range) +
+                   2 * RANGES_MOST * sizeof(struct range) +
                    IMAGE_THREADS * sizeof(struct seen_thread) + SCAN_BUFFER + REGIONS_SCRATCH +
                    STACK_BYTES + 1024;
     struct image_share *share = sys_map_shared(tape_align(share_bytes, 4096));
@@ -50,7 +52,8 @@ static struct image *provide(size_t room) {
     m->map = part(&p, room * sizeof *m->map);
     m->target = part(&p, room * sizeof *m->target);
     m->starts = part(&p, room * sizeof *m->starts);
-    m->owned = part(&p, OWNED_MOST * sizeof *m->owned);
+    m->owned = part(&p, RANGES_MOST * sizeof *m->owned);
+    m->mapped = part(&p, RANGES_MOST * sizeof *m->mapped);
     m->thread = part(&p, IMAGE_THREADS * sizeof *m->thread);
     m->buffer = part(&p, SCAN_BUFFER);
     m->scratch = part(&p, REGIONS_SCRATCH);
@@ -97,7 +100,7 @@ static struct memory choose_memory(const struct image *m) {
     return memory;
 }
 
-static void find_regions(struct image *m, struct memory *memory) {
+static void find_regions(struct image *m, struct memory *memory, long pagemap) {
     struct regions r = {
         .pid = m->pid,
         .self = (uint64_t)(void *)&image_look,
@@ -108,9 +111,12 @@ static void find_regions(struct image *m, struct memory *memory) {
         .threads = m->threads,
         .peek = memory_peek,
         .context = memory,
+        .pagemap = pagemap,
         .map = m->map,
         .owned = m->owned,
-        .owneds = owned_list(m->owned),
+        .owneds = ranges_list(&owned, m->owned),
+        .mapped = m->mapped,
+        .mappeds = ranges_list(&allocator_mapped, m->mapped),
         .scratch = m->scratch,
         .region = m->share->region,
         .room = m->room,
@@ -135,11 +141,12 @@ struct scan_words *image_look(struct image *m,
     if (memory.none)
         say_why(m, "the system does not let memory be read");
     count_events(m);
-    find_regions(m, &memory);
+    long pagemap = proc ? sys_open_proc("/proc/self/pagemap") : -1;
+    find_regions(m, &memory, pagemap);
     atomic_store(&share->ready, 1);
     struct scan s = {
         .memory = &memory,
-        .pagemap = proc ? sys_open_proc("/proc/self/pagemap") : -1,
+        .pagemap = pagemap,
         /* A copy has no page tables of its own for what is shared. */
         .pagemap_of_shared = proc ? sys_open_pagemap(m->pid) : -1,
         .region = share->region,
@@ -169,12 +176,16 @@ static void say(struct image_share *share) {
 
 /* The other slot, when the process has taken what was in it. If the process is gone, so are we. */
 static struct scan_words *give(void *context, struct scan_words *words) {
-    struct image_share *share = context;
+    const struct image *m = context;
+    struct image_share *share = m->share;
     unsigned full = words == &share->slot[1].words, next = full ^ 1;
     atomic_store(&share->slot[full].full, 1);
     say(share);
-    while (atomic_load(&share->slot[next].full) != 0)
+    while (atomic_load(&share->slot[next].full) != 0) {
         sys_wait_word(&share->slot[next].full, 1, WAIT_NS);
+        if (sys_ppid() != m->pid)
+            return NULL;
+    }
     share->slot[next].words.runs = share->slot[next].words.words = 0;
     return &share->slot[next].words;
 }
@@ -182,9 +193,10 @@ static struct scan_words *give(void *context, struct scan_words *words) {
 void image_copy(void *arg) {
     struct image *m = arg;
     sys_copy_begins();
-    struct scan_words *rest = image_look(m, give, m->share, true);
-    if (rest != NULL)
-        give(m->share, rest);
+    struct scan_words *rest = image_look(m, give, m, true);
+    if (rest == NULL)
+        return;
+    give(m, rest);
     atomic_store(&m->share->finished, 1);
     say(m->share);
 }

@@ -41,7 +41,7 @@ struct image {
     size_t threads;
     uint64_t *starts; /* of the regions; for the process */
     struct map_entry *map;
-    struct owned_range *owned;
+    struct range *owned, *mapped;
     struct target *target;
     uint64_t *buffer;
     uint8_t *scratch;

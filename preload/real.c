@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+#include "allocator.h"
+
 /* glibc's allocator under the names it keeps for itself: what calls made by dlsym itself get. */
 extern void *__libc_malloc(size_t);
 extern void *__libc_calloc(size_t, size_t);
@@ -121,6 +123,8 @@ struct real real = {
 };
 
 void real_resolve(void) {
+    if (resolving)
+        return; /* a mapping made by dlsym itself */
     resolving = true;
     struct real found = real;
 #define RESOLVE(member, symbol)                                                                    \
@@ -152,7 +156,11 @@ void real_resolve(void) {
     RESOLVE(setreuid, "setreuid");
     RESOLVE(setresuid, "setresuid");
     RESOLVE(chroot, "chroot");
+    RESOLVE(mmap, "mmap");
+    RESOLVE(munmap, "munmap");
+    RESOLVE(mremap, "mremap");
 #undef RESOLVE
     real = found;
     resolving = false;
+    allocator_resolved();
 }

@@ -33,6 +33,9 @@ struct real {
     int (*setreuid)(uid_t, uid_t);
     int (*setresuid)(uid_t, uid_t, uid_t);
     int (*chroot)(const char *);
+    void *(*mmap)(void *, size_t, int, int, int, off_t);
+    int (*munmap)(void *, size_t);
+    void *(*mremap)(void *, size_t, size_t, int, ...);
 };
 
 /* Callable at any time: until real_resolve has run, each member resolves all of them first. */

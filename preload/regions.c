@@ -5,11 +5,13 @@
 #include <string.h>
 
 #include "allocator_state.h"
+#include "sys_image.h"
 
 #define PAGE UINT64_C(4096)
 #define THREAD_AT_END                                                                              \
     8192 /* bytes at a stack's end in which libc keeps what it knows of a thread */
-#define THREAD_BYTES 0x700 /* of that, at least; its size differs between versions */
+#define STACK_MOST   (UINT64_C(64) << 20) /* bytes that are searched for it when it is not there */
+#define THREAD_BYTES 0x700                /* of that, at least; its size differs between versions */
 
 /* ---- pieces ------------------------------------------------------------------------------- */
 
@@ -34,20 +36,82 @@ static uint64_t add_before(struct regions *r, uint64_t start, uint64_t end, uint
     return to < end ? to : end;
 }
 
-/* Without what is the recorder's own, and without the allocator's state. */
-static void add_others(struct regions *r, uint64_t start, uint64_t end, struct region region) {
-    size_t low = 0, high = r->owneds; /* the first own range that ends behind start */
+/* The first range that ends behind start. */
+static size_t find_range(const struct range *range, size_t count, uint64_t start) {
+    size_t low = 0, high = count;
     while (low < high) {
         size_t middle = (low + high) / 2;
-        if (r->owned[middle].end <= start)
+        if (range[middle].end <= start)
             low = middle + 1;
         else
             high = middle;
     }
+    return low;
+}
+
+/* Without what is the recorder's own, and without the state of libc's allocator. */
+static void add_others(struct regions *r, uint64_t start, uint64_t end, struct region region) {
+    size_t low = find_range(r->owned, r->owneds, start);
     for (; low < r->owneds && r->owned[low].start < end; low++)
         start = add_before(r, start, end, r->owned[low].start, r->owned[low].end, region);
     start = add_before(r, start, end, r->hole[0], r->hole[1], region);
     add(r, start, end, region);
+}
+
+/* The kernel makes one mapping of the allocator's and of others that lie side by side. */
+static void add_memory(struct regions *r, uint64_t start, uint64_t end, struct region region) {
+    struct region allocators = region;
+    allocators.is.kind = TAPE_REGION_ALLOCATOR;
+    for (size_t i = find_range(r->mapped, r->mappeds, start);
+         i < r->mappeds && r->mapped[i].start < end; i++) {
+        uint64_t from = r->mapped[i].start > start ? r->mapped[i].start : start;
+        uint64_t to = r->mapped[i].end < end ? r->mapped[i].end : end;
+        add_others(r, start, from, region);
+        add_others(r, from, to, allocators);
+        start = to;
+    }
+    add_others(r, start, end, region);
+}
+
+/*
+ * A block that glibc has mapped for itself begins a page with its header: nothing, then the size,
+ * of whole pages, and a bit that says so. The kernel makes one mapping of it and of what lies
+ * beside it: the main thread's static data, memory that the program has mapped. As a region of its
+ * own such memory is told from that where blocks lie.
+ */
+static uint64_t mapped_block_end(const struct regions *r, uint64_t at, uint64_t end) {
+    uint64_t head[2];
+    if (!r->peek(r->context, at, head, sizeof head) || head[0] != 0 || (head[1] & 7) != 2)
+        return 0;
+    uint64_t bytes = head[1] & ~UINT64_C(7);
+    return bytes % PAGE == 0 && bytes != 0 && bytes <= end - at ? at + bytes : 0;
+}
+
+static void add_blocks(struct regions *r, uint64_t start, uint64_t end, struct region region) {
+    struct sys_pages pages[64];
+    for (uint64_t at = start, next; at<end; at = next> start ? next : start) {
+        size_t n = sys_pages(r->pagemap, at, end, pages, 64, &next);
+        for (size_t i = 0; i < n; i++) {
+            uint64_t page = pages[i].start > start ? pages[i].start : start;
+            while (page < pages[i].end) {
+                uint64_t behind = mapped_block_end(r, page, end);
+                if (behind != 0) {
+                    add_memory(r, start, page, region);
+                    add_memory(r, page, behind, region);
+                    start = behind;
+                }
+                page = behind != 0 ? behind : page + PAGE;
+            }
+        }
+    }
+    add_memory(r, start, end, region);
+}
+
+static void add_anonymous(struct regions *r, uint64_t start, uint64_t end, struct region region) {
+    if (r->mapped_blocks)
+        add_blocks(r, start, end, region);
+    else
+        add_memory(r, start, end, region);
 }
 
 /* ---- modules ------------------------------------------------------------------------------ */
@@ -103,20 +167,38 @@ static uint64_t module_end(const struct regions *r, const struct map_entry *m) {
 
 /* glibc's thread control block begins with its own address, and has it again two words on. It lies
  * at the end of the stack, and stays there when the thread has ended and the stack is kept for the
- * next one. 0: there is none. */
-static uint64_t find_control_block(const struct regions *r, const struct map_entry *m) {
-    uint64_t from = m->end - m->start > THREAD_AT_END ? m->end - THREAD_AT_END : m->start;
-    uint64_t words[THREAD_AT_END / 8];
-    size_t count = (m->end - from) / 8;
-    if (!r->peek(r->context, from, words, count * 8))
+ * next one. 0: there is none in [from, to), which fits the scratch memory. */
+static uint64_t find_block_in(const struct regions *r, uint64_t from, uint64_t to, uint64_t end) {
+    const uint64_t *words = (const uint64_t *)(const void *)r->scratch;
+    size_t count = (to - from) / 8;
+    if (!r->peek(r->context, from, r->scratch, count * 8))
         return 0;
-    for (size_t i = count & ~(size_t)7; i >= 8;) {
-        i -= 8; /* it is aligned to a cache line */
+    for (size_t i = 0; i + 8 <= count; i += 8) { /* it is aligned to a cache line */
         uint64_t at = from + i * 8;
-        if (words[i] == at && words[i + 2] == at && at + THREAD_BYTES <= m->end)
+        if (words[i] == at && words[i + 2] == at && at + THREAD_BYTES <= end)
             return at;
     }
     return 0;
+}
+
+/* Other memory may lie so close behind the stack that the kernel has made one mapping of both. */
+static uint64_t find_control_block(const struct regions *r, const struct map_entry *m) {
+    uint64_t from = m->end - m->start > THREAD_AT_END ? m->end - THREAD_AT_END : m->start;
+    uint64_t found = find_block_in(r, from, m->end, m->end);
+    uint64_t end = m->end - m->start > STACK_MOST ? m->start + STACK_MOST : m->end;
+    struct sys_pages pages[64];
+    for (uint64_t at = m->start, next; found == 0 && at < end; at = next) {
+        size_t n = sys_pages(r->pagemap, at, end, pages, 64, &next);
+        for (size_t i = 0; i < n; i++)
+            for (uint64_t page = pages[i].start; found == 0 && page < pages[i].end;) {
+                uint64_t part = pages[i].end - page;
+                if (part > REGIONS_SCRATCH)
+                    part = REGIONS_SCRATCH;
+                found = find_block_in(r, page, page + part, m->end);
+                page += part;
+            }
+    }
+    return found;
 }
 
 static const struct seen_thread *find_thread(const struct regions *r, uint64_t tid) {
@@ -153,8 +235,7 @@ static bool add_thread_stack(struct regions *r, const struct map_entry *m) {
     uint64_t end = (block + THREAD_BYTES + PAGE - 1) & -PAGE;
     if (tid > 0)
         add_stack(r, m, end, (uint64_t)tid);
-    /* Other memory may lie so close behind that the kernel has made one mapping of both. */
-    add_others(r, end, m->end, (struct region){.is = {.kind = TAPE_REGION_OTHER}});
+    add_anonymous(r, end, m->end, (struct region){.is = {.kind = TAPE_REGION_OTHER}});
     return true;
 }
 
@@ -188,6 +269,8 @@ static void add_registers(struct regions *r) {
 
 void regions_make(struct regions *r) {
     struct modules known = {find_map(r, r->self), find_map(r, r->libc), find_map(r, r->real)};
+    r->mapped_blocks =
+        known.libc != NULL && known.real != NULL && same_file(known.libc, known.real);
     const struct map_entry *module = NULL; /* the one whose data may go on in the next mapping */
     uint64_t end = 0;
     for (size_t i = 0; i < r->maps; i++) {
@@ -217,7 +300,10 @@ void regions_make(struct regions *r) {
         if (start == m->start && m->kind == MAP_ANONYMOUS_MEMORY && !m->shared &&
             add_thread_stack(r, m))
             continue;
-        add_others(r, start, m->end, region);
+        if (m->kind == MAP_ANONYMOUS_MEMORY && !m->shared)
+            add_anonymous(r, start, m->end, region);
+        else
+            add_memory(r, start, m->end, region);
     }
     add_registers(r);
 }

@@ -9,7 +9,7 @@
 
 #include "arch.h"
 #include "maps.h"
-#include "owned.h"
+#include "ranges.h"
 #include "tape/image.h"
 
 /* A thread whose registers were seen. */
@@ -38,16 +38,20 @@ struct regions {
     size_t threads;
     bool (*peek)(void *context, uint64_t from, void *to, size_t bytes); /* reads memory */
     void *context;
+    long pagemap; /* for sys_pages */
     struct map_entry *map;
     size_t maps;
-    struct owned_range *owned; /* in order */
+    const struct range *owned; /* the recorder's, in order */
     size_t owneds;
+    const struct range *mapped; /* by an allocator, in order */
+    size_t mappeds;
     uint8_t *scratch; /* REGIONS_SCRATCH bytes */
     /* made */
     struct region *region; /* in order of the addresses; then REGISTERS */
     size_t count, room;
-    bool full;        /* there were more */
-    uint64_t hole[2]; /* the state of libc's allocator: from, to */
+    bool full;          /* there were more */
+    bool mapped_blocks; /* glibc is the allocator: some of its blocks are mappings */
+    uint64_t hole[2];   /* the state of libc's allocator: from, to */
 };
 #define REGIONS_SCRATCH 65536
 

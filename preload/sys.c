@@ -40,6 +40,7 @@ long sys_gate(long number, long a, long b, long c, long d, long e, long f) {
 }
 
 _Atomic uint64_t sys_fail_at;
+struct range_table owned;
 
 unsigned sys_confine(unsigned level) {
     return atomic_exchange(&confinement, level);

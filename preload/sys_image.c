@@ -226,14 +226,21 @@ size_t sys_threads(uint32_t pid, uint32_t *tid, size_t room) {
     return t.count;
 }
 
+static long read_of_thread(uint32_t pid, uint32_t tid, const char *what, char *text, size_t bytes) {
+    char path[64];
+    put_text(put_number(put_text(put_number(put_text(path, "/proc/"), pid), "/task/"), tid), what);
+    long n = sys_read_file(path, text, bytes - 1);
+    text[n > 0 ? n : 0] = 0;
+    return n;
+}
+
 bool sys_thread_blocks(uint32_t pid, uint32_t tid, int signal) {
-    char path[64], text[4096];
-    put_text(put_number(put_text(put_number(put_text(path, "/proc/"), pid), "/task/"), tid),
-             "/status");
-    long n = sys_read_file(path, text, sizeof text - 1);
-    if (n <= 0)
+    char text[4096];
+    /* sigwait and its like unblock the signals that they wait for. */
+    if (read_of_thread(pid, tid, "/wchan", text, sizeof text) > 0 && strstr(text, "sigtimedwait"))
         return true;
-    text[n] = 0;
+    if (read_of_thread(pid, tid, "/status", text, sizeof text) <= 0)
+        return true;
     const char *p = strstr(text, "SigBlk:\t");
     uint64_t mask = 0;
     for (p = p != NULL ? p + 8 : ""; (*p >= '0' && *p <= '9') || (*p >= 'a' && *p <= 'f'); p++)

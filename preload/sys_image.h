@@ -46,7 +46,7 @@ size_t sys_pages(long pagemap, uint64_t from, uint64_t to, struct sys_pages *ran
 /* Ids of the threads of process `pid`, at most `room`; the number, also beyond `room`; 0 when they
  * cannot be known. */
 size_t sys_threads(uint32_t pid, uint32_t *tid, size_t room);
-/* Whether the thread blocks the signal: true when unknown. */
+/* Whether the thread blocks the signal, or may be waiting for it: true when unknown. */
 bool sys_thread_blocks(uint32_t pid, uint32_t tid, int signal);
 
 /* The disposition of a signal, as the kernel keeps it. */

@@ -77,7 +77,7 @@ compile_test() {
 @test "CTest: -T memcheck" {
     needs cmake heaptape-memcheck
     passes cmake -S ctest -B out -DMEMORYCHECK_TYPE=Valgrind \
-        "-DMEMORYCHECK_COMMAND=$build/heaptape-memcheck"
+        "-DMEMORYCHECK_COMMAND=$(command -v heaptape-memcheck)"
     passes cmake --build out
     cd out
     run ctest -T memcheck --output-on-failure -R '^clean'
@@ -105,7 +105,7 @@ compile_test() {
     needs cargo
     cargo --version >/dev/null 2>&1 || skip 'cargo has no toolchain'
     cd cargo
-    export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="heaptape check --suppressions $PWD/rust.supp --"
+    export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER='heaptape check --'
     green cargo test --offline clean
     red cargo test --offline
 }
@@ -148,6 +148,6 @@ compile_test() {
     cd pytest
     # shellcheck disable=SC2046 # words
     passes gcc -g -shared -fPIC -I.. $(python3-config --includes) -o parcel.so parcel_module.c ../parcel.c
-    green heaptape check --suppressions python.supp -- python3 -m pytest -q -k clean
-    red heaptape check --suppressions python.supp -- python3 -m pytest -q
+    green heaptape check -- python3 -m pytest -q -k clean
+    red heaptape check -- python3 -m pytest -q
 }

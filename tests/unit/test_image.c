@@ -290,32 +290,85 @@ static void test_block_index(void **state) {
     }
 }
 
+/* One word on each page; `root` by word: whether it is one. */
+static void expect_roots(const struct region_use *use, const struct heap_image *image,
+                         const bool *expected) {
+    bool *root = region_use_roots(use);
+    for (uint32_t r = 0, n = 0; r < image->region_count; r++)
+        for (uint64_t at = 0; at < image->region[r].is.length; at += REGION_USE_PAGE, n++) {
+            bool found = false;
+            for (size_t k = 0; k < image->region[r].count; k++)
+                found |= image->word[image->region[r].first + k].address ==
+                         image->region[r].is.start + at + 8;
+            assert_int_equal(root[r] && found, expected[n]);
+        }
+    free(root);
+}
+
 static void test_region_use(void **state) {
     (void)state;
-    struct image_region region[4] = {
-        {.is = {.start = 0x1000, .length = 0x1000, .kind = TAPE_REGION_OTHER}},
-        {.is = {.start = 0x3000, .length = 0x1000, .kind = TAPE_REGION_OTHER}},
-        {.is = {.start = 0x2000, .length = 0x1000, .kind = TAPE_REGION_OTHER}},
-        {.is = {.start = 0x8000, .length = 0x1000, .kind = TAPE_REGION_ALLOCATOR}},
-    };
-    struct heap_image image = {.region = region, .region_count = 4};
     static const struct {
         uint64_t address, size;
-        bool root[4];
+        bool root[6];
     } cases[] = {
-        {0xfff, 1, {true, true, true, false}},      {0xfff, 2, {false, true, true, false}},
-        {0x1fff, 0, {false, true, true, false}},    {0x2000, 0, {true, true, false, false}},
-        {0x1800, 0x1801, {false, false, false}},    {0x4000, 99, {true, true, true, false}},
-        {0x100, UINT64_MAX, {false, false, false}}, {0x8000, 8, {true, true, true, false}},
+        {0xfff, 1, {true, true, true, true, true, false}},
+        {0xfff, 2, {false, true, true, true, true, false}},
+        {0x1fff, 0, {false, true, true, true, true, false}},
+        {0x2000, 0, {true, true, true, true, false, false}},
+        {0x1800, 0x1801, {false, false, true, true, false, false}},
+        {0x4000, 99, {true, true, false, true, true, false}},
+        {0x4f00, 0x1000, {true, true, false, false, true, false}},
+        {0x6000, 99, {true, true, true, true, true, false}},
+        {0x100, UINT64_MAX, {false, false, false, false, false, false}},
+        {0x8000, 8, {true, true, true, true, true, false}},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct image_region region[] = {
+            {.is = {.start = 0x1000, .length = 0x1000, .kind = TAPE_REGION_OTHER}, 0, 1},
+            {.is = {.start = 0x3000, .length = 0x3000, .kind = TAPE_REGION_OTHER}, 1, 3},
+            {.is = {.start = 0x2000, .length = 0x1000, .kind = TAPE_REGION_OTHER}, 4, 1},
+            {.is = {.start = 0x8000, .length = 0x1000, .kind = TAPE_REGION_ALLOCATOR}, 5, 1},
+        };
+        struct tape_word word[] = {{0x1008, 1}, {0x3008, 1}, {0x4008, 1},
+                                   {0x5008, 1}, {0x2008, 1}, {0x8008, 1}};
+        struct heap_image image = {.region = region,
+                                   .region_count = 4,
+                                   .word = word,
+                                   .word_count = 6};
         struct region_use use;
         region_use_make(&use, &image);
         for (int twice = 0; twice < 2; twice++)
             region_use_note(&use, cases[i].address, cases[i].size);
-        bool *root = region_use_roots(&use);
-        assert_memory_equal(root, cases[i].root, sizeof cases[i].root);
-        free(root);
+        expect_roots(&use, &image, cases[i].root);
+        region_use_free(&use);
+    }
+}
+
+/* A block that was a mapping of its own leaves nothing behind; others do. */
+static void test_region_use_freed(void **state) {
+    (void)state;
+    enum { LENGTH = 0x21000 };
+    static const struct {
+        uint64_t address, size;
+        bool root;
+    } cases[] = {{0x10010, 0x20000, true}, {0x10010, 0x1ffff, false}, {0x10020, 0x20000, false}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct image_region region = {
+            .is = {.start = 0x10000, .length = LENGTH, .kind = TAPE_REGION_OTHER}};
+        struct tape_word word[LENGTH / REGION_USE_PAGE];
+        bool expected[LENGTH / REGION_USE_PAGE];
+        for (; region.count < LENGTH / REGION_USE_PAGE; region.count++) {
+            word[region.count] =
+                (struct tape_word){0x10008 + region.count * REGION_USE_PAGE, 0x10010};
+            expected[region.count] = cases[i].root || region.count * REGION_USE_PAGE + 0x10000 >=
+                                                          cases[i].address + cases[i].size;
+        }
+        struct heap_image image = {.region = &region, .region_count = 1, .word = word};
+        struct region_use use;
+        region_use_make(&use, &image);
+        region_use_note(&use, cases[i].address, cases[i].size);
+        region_use_forget(&use, cases[i].address, cases[i].size);
+        expect_roots(&use, &image, expected);
         region_use_free(&use);
     }
 }
@@ -325,7 +378,7 @@ int main(void) {
         cmocka_unit_test(test_round_trip),      cmocka_unit_test(test_empty),
         cmocka_unit_test(test_what_is_refused), cmocka_unit_test(test_damage),
         cmocka_unit_test(test_bad_words),       cmocka_unit_test(test_block_index),
-        cmocka_unit_test(test_region_use),
+        cmocka_unit_test(test_region_use),      cmocka_unit_test(test_region_use_freed),
     };
     return cmocka_run_group_tests(tests, scratch_enter, scratch_leave);
 }

@@ -12,8 +12,10 @@
 #include <cmocka.h>
 
 #include "diag.h"
+#include "inheritance.h"
 #include "leak_classes.h"
 #include "leak_heuristics.h"
+#include "leak_paths.h"
 #include "leak_survey.h"
 #include "scratch_directory.h"
 #include "tape_writer.h"
@@ -489,6 +491,99 @@ static void test_multiple_inheritance(void **state) {
     }
 }
 
+static void expect_way(const struct scene *s, const struct leak_paths *p, unsigned k,
+                       const char *ways) {
+    uint32_t block = block_index_find(&s->survey->graph.index, at(k));
+    struct leak_step *step;
+    uint32_t length = leak_paths_to(p, block, &step);
+    char found[100] = "";
+    for (uint32_t i = 0; i < length; i++) {
+        size_t n = strlen(found);
+        if (step[i].from == BLOCK_NONE)
+            snprintf(found + n, sizeof found - n, "region %u", step[i].region);
+        else
+            snprintf(found + n, sizeof found - n, " %u+%u",
+                     (unsigned)((s->survey->graph.block[step[i].from].address - HEAP) / 0x100),
+                     (unsigned)(step[i].address - s->survey->graph.block[step[i].from].address));
+        assert_int_equal(step[i].to, i + 1 < length ? step[i + 1].from : block);
+    }
+    assert_string_equal(found, ways);
+    if (length != 0)
+        free(step);
+}
+
+static void test_ways(void **state) {
+    (void)state;
+    struct scene s = scene();
+    for (unsigned k = 0; k < 8; k++)
+        block(&s, k, 64);
+    image(&s, 1, NULL);
+    global(&s, at(0));
+    writer_image_word(s.w, IN_REGISTERS, 8, at(3));
+    writer_image_word(s.w, IN_STACK, STACK, at(3) + 8); /* no way to its start */
+    writer_image_word(s.w, IN_STACK, STACK + 8, at(5) + 8);
+    word(&s, 0, 0, at(1));
+    word(&s, 1, 8, at(2));
+    word(&s, 2, 16, at(4));
+    word(&s, 3, 24, at(4)); /* shorter */
+    word(&s, 4, 0, at(0));
+    word(&s, 5, 0, at(6));
+    word(&s, 7, 0, at(7));
+    judge(&s);
+    expect_kinds(&s, "rrrrrppd");
+    struct leak_paths p;
+    leak_paths_make(&p, &s.survey->graph);
+    expect_way(&s, &p, 0, "region 0");
+    expect_way(&s, &p, 2, "region 0 0+0 1+8");
+    expect_way(&s, &p, 3, "region 2");
+    expect_way(&s, &p, 4, "region 2 3+24");
+    expect_way(&s, &p, 6, "region 1 5+0");
+    expect_way(&s, &p, 7, "");
+    leak_paths_free(&p);
+    finish(&s);
+}
+
+/* What a child began with comes from its parent's recording beside it, and that one's parent's. */
+static void test_inheritance(void **state) {
+    (void)state;
+    static const char *const names[] = {"first.tape", "second.tape", "third.tape"};
+    for (uint8_t generation = 0; generation < 3; generation++) {
+        struct scene s = scene();
+        memset(s.w->header.id, generation + 1, sizeof s.w->header.id);
+        if (generation != 0) {
+            s.w->info_parent = names[generation - 1];
+            memset(s.w->info_parent_id, generation, TAPE_ID_BYTES);
+            s.w->info_fork_stamp = 12;
+        }
+        s.now = 10 + generation;
+        block(&s, generation, 16);
+        if (generation == 1)
+            release(&s, 0); /* before the fork of the third */
+        s.now = 20;
+        block(&s, generation + 5, 16);
+        writer_chunk(s.w, 1, false);
+        writer_close(s.w, 100, 100, "exit");
+        writer_save(s.w, names[generation]);
+        writer_free(s.w);
+    }
+    for (int generation = 0; generation < 3; generation++) {
+        struct tape_file *tape = tape_file_open(names[generation]);
+        assert_non_null(tape);
+        struct inherited *inherited = inheritance_of(tape);
+        assert_int_equal(inherited != NULL ? inherited->count : 0, generation == 0   ? 0
+                                                                   : generation == 1 ? 1
+                                                                                     : 1);
+        if (generation != 0)
+            assert_int_equal(inherited->block[0].address, at((unsigned)generation - 1));
+        free(inherited);
+        tape_file_close(tape);
+    }
+    unlink(names[0]); /* then nothing is known of the third either */
+    struct tape_file *tape = tape_file_open(names[2]);
+    assert_null(inheritance_of(tape));
+    tape_file_close(tape);
+}
+
 /* ---- against a plain model ---------------------------------------------------------------- */
 
 static uint64_t seed = UINT64_C(0x9876543210abcde);
@@ -637,6 +732,8 @@ int main(void) {
         cmocka_unit_test(test_heuristics),
         cmocka_unit_test(test_multiple_inheritance),
         cmocka_unit_test(test_random_graphs),
+        cmocka_unit_test(test_ways),
+        cmocka_unit_test(test_inheritance),
     };
     return cmocka_run_group_tests(tests, scratch_enter, scratch_leave);
 }

@@ -5,6 +5,7 @@
 images.py show TAPE            one line an image, region, and stream
 images.py where TAPE ADDRESS…  for every address (hexadecimal) the kinds of the regions that hold a
                                word with that value, in the last image; "-" when none does
+images.py regions TAPE ADDRESS…  where the region begins that holds each address, or "-"
 images.py words TAPE           every word of the last image: kind, region's thread, address, value
 """
 import subprocess
@@ -117,7 +118,7 @@ def images(path):
             image = Image(payload)
             found[image.number] = image
         elif kind == WORDS:
-            found[varints(payload[1:12])[0]].add_words(payload) if len(payload) >= 12 else None
+            found[varint(payload, 1)[0]].add_words(payload)
         else:
             end = dict(fields(payload))
             image = found[varint(end[1], 0)[0]]
@@ -163,6 +164,12 @@ def main():
     if what == "words":
         for region, address, value in image.words:
             print(f"{KINDS[image.regions[region][2]]} {image.regions[region][3]} {address:x} {value:x}")
+        return
+    if what == "regions":
+        for text in sys.argv[3:]:
+            starts = [f"{start:x}" for start, length, kind, _, _ in image.regions
+                      if kind != 3 and start <= int(text, 16) < start + length]
+            print(text, *(starts or "-"))
         return
     for text in sys.argv[3:]:
         kinds = {KINDS[image.regions[region][2]] for region, _, value in image.words

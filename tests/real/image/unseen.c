@@ -8,6 +8,7 @@
  *   sparse      a terabyte reserved, three pages used
  *   shared      a terabyte of shared memory, one page used
  *   threads     100 threads, half of them with every signal blocked, one in sigwait
+ *   cancelled   the same where the signal for pthread_cancel is in use
  *   fork        a child with memory of its own
  * Prints "NAME ADDRESS" as planted.c does.
  */
@@ -38,6 +39,7 @@
 
 void *global;
 static volatile sig_atomic_t children;
+static int free_descriptor;
 static sem_t ready;
 
 static void on_child(int sig) {
@@ -57,7 +59,7 @@ static void check_unseen(void) {
     if (children != 0)
         fail("SIGCHLD came");
     int fd = dup(0);
-    if (fd != 3)
+    if (fd != free_descriptor)
         fail("a descriptor is open");
     close(fd);
     for (int sig = 1; sig <= SIGRTMAX; sig++) {
@@ -148,6 +150,19 @@ static void *wait_here(void *arg) {
     return NULL;
 }
 
+static void *cancelled_here(void *unused) {
+    for (;;)
+        pause();
+    return unused;
+}
+
+static void cancel(void) {
+    pthread_t t;
+    if (pthread_create(&t, NULL, cancelled_here, NULL) != 0 || pthread_cancel(t) != 0 ||
+        pthread_join(t, NULL) != 0)
+        fail("pthread_cancel");
+}
+
 static void threads(void) {
     sem_init(&ready, 0, 0);
     for (uintptr_t i = 0; i < THREADS; i++) {
@@ -176,6 +191,8 @@ static void forks(void) {
 
 int main(int argc, char **argv) {
     const char *what = argc > 1 ? argv[1] : "";
+    free_descriptor = dup(0);
+    close(free_descriptor);
     if (strcmp(what, "marks") == 0)
         marks();
     else if (strcmp(what, "nproc") == 0)
@@ -190,7 +207,10 @@ int main(int argc, char **argv) {
         sparse(MAP_SHARED);
     else if (strcmp(what, "threads") == 0)
         threads();
-    else if (strcmp(what, "fork") == 0)
+    else if (strcmp(what, "cancelled") == 0) {
+        cancel();
+        threads();
+    } else if (strcmp(what, "fork") == 0)
         forks();
     else
         return 98;

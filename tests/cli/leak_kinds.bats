@@ -1,0 +1,270 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# Kinds of leaks: check and leaks with heap images, beside Valgrind.
+
+load ../helpers
+
+setup() {
+    cd "$BATS_TEST_TMPDIR" || return 1
+    mkdir tmp
+    export TMPDIR=$PWD/tmp
+}
+
+check() {
+    capture "$heaptape" check "$@"
+}
+
+# Compiles stdin as C to ./NAME.
+compile() {
+    cat >"$1.c"
+    gcc -g -O1 -fno-inline -fno-builtin -fno-optimize-sibling-calls -pthread -o "$1" "$1.c"
+}
+
+# Compiles ./kinds: 300 bytes in 3 blocks and a chain of 32, 32 and 32 lost, 50 possibly, a chain
+# and 7 bytes reachable.
+compile_kinds() {
+    compile kinds <<'C'
+#include <stdlib.h>
+struct node { struct node *next; char room[24]; };
+struct node *volatile list;
+char *volatile inside;
+void *volatile keep;
+void *volatile lose;
+void three(void) { for (int i = 0; i < 3; i++) lose = malloc(100); lose = NULL; }
+struct node *node(struct node *next) {
+    struct node *n = malloc(sizeof *n);
+    n->next = next;
+    return n;
+}
+void interior(void) { inside = (char *)malloc(50) + 10; }
+void chain(void) { list = node(node(node(NULL))); }
+int main(void) {
+    free(malloc(9));
+    keep = calloc(7, 1);
+    interior();
+    three();
+    chain();
+    list = NULL;
+    chain();
+    free(malloc(8));
+    return 0;
+}
+C
+}
+
+@test "definite and indirect count, the others are told" {
+    compile_kinds
+    check ./kinds
+    expect_status 1
+    expect_match err '^300 bytes in 3 blocks definitely lost, by malloc$'
+    expect_match err '^96 \(32 direct, 64 indirect\) bytes in 1 block definitely lost, by malloc$'
+    expect_match err '^64 bytes in 2 blocks indirectly lost, by malloc$'
+    run ! grep -q 'reachable, by\|possibly lost, by' err
+    expect_match err '^heaptape: check: \./kinds: 332 bytes in 4 blocks definitely lost, 64 bytes in 2 blocks indirectly lost, from [0-9]+ places; not counted: 50 bytes in 1 block possibly lost, 103 bytes in 4 blocks still reachable; 1 process'
+    run ! grep -q 'not reliable' err
+}
+
+@test "--leak-kinds says what counts" {
+    compile_kinds
+    check --leak-kinds=none ./kinds
+    expect_status 0
+    expect_match err '^heaptape: check: \./kinds: no leaks; not counted: 332 bytes in 4 blocks definitely lost, '
+    check --leak-kinds=possible ./kinds
+    expect_status 1
+    expect_match err '^50 bytes in 1 block possibly lost, by malloc$'
+    expect_match err ': 50 bytes in 1 block possibly lost, from 1 place; not counted: '
+    check --leak-kinds=all --json --log-file x.json ./kinds
+    [ "$(json x.json kinds.definite.bytes)" -eq 332 ]
+    [ "$(json x.json kinds.indirect.blocks)" -eq 2 ]
+    [ "$(json x.json kinds.possible.bytes)" -eq 50 ]
+    [ "$(json x.json kinds.reachable.bytes)" -eq 103 ]
+    [ "$(json x.json not_freed.bytes)" -eq 549 ]
+    [ "$(json x.json findings.0.kind)" = definite ]
+    check --no-leak-kinds ./kinds
+    expect_match err ': 549 bytes in 11 blocks not freed at exit, from'
+    for wrong in --leak-kinds=odd --leak-kinds= --leak-resolution=x --leak-check-heuristics=odd; do
+        check "$wrong" ./kinds
+        expect_status 2
+    done
+}
+
+@test "a program that keeps everything is clean" {
+    compile kept <<'C'
+#include <stdlib.h>
+void *volatile keep;
+int main(void) { keep = malloc(123); return 0; }
+C
+    check ./kept
+    expect_status 0
+    expect_line err '^heaptape: check: \./kept: no leaks; not counted: 123 bytes in 1 block still reachable; 1 process'
+    check -q ./kept
+    expect_status 0
+    [ ! -s err ]
+}
+
+@test "--leak-resolution: how many frames tell findings apart" {
+    compile deep <<'C'
+#include <stdlib.h>
+void *volatile lose;
+void leaf(void) { lose = malloc(10); lose = NULL; }
+void a(void) { leaf(); }
+void b(void) { leaf(); }
+void aa(void) { a(); }
+int main(void) { a(); aa(); b(); return 0; }
+C
+    check ./deep
+    expect_match err 'from 3 places'
+    check --leak-resolution=med ./deep
+    expect_match err 'from 3 places'
+    check --leak-resolution=low ./deep
+    expect_match err 'from 1 place;'
+    expect_match err '^30 bytes in 3 blocks definitely lost'
+    expect_match err '← main'
+}
+
+@test "suppressions for some kinds" {
+    compile_kinds
+    printf '{\na\nMemcheck:Leak\nmatch-leak-kinds: definite\nfun:malloc\nfun:three\n}\n{\nb\nMemcheck:Leak\nmatch-leak-kinds: possible\nfun:malloc\nfun:node\n}\n' >k.supp
+    check --suppressions k.supp ./kinds
+    expect_match err 'check: \./kinds: 32 bytes in 1 block definitely lost, 64 bytes in 2 blocks indirectly lost, '
+}
+
+@test "a process that was killed has no kinds" {
+    compile_kinds
+    compile killed <<'C'
+#include <signal.h>
+#include <stdlib.h>
+void *volatile keep;
+int main(void) { keep = malloc(99); raise(SIGKILL); return 0; }
+C
+    check bash -c './killed; true'
+    expect_status 1
+    expect_match err '^99 bytes in 1 block by malloc$'
+    expect_match err '99 bytes in 1 block not freed at exit'
+    run ! grep -q 'nothing is known of what' err
+}
+
+@test "a forked child knows what it has from its parent" {
+    compile forks <<'C'
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+void **volatile table;
+void *volatile lose;
+void kept(void) { table[3] = malloc(11); }
+void lost(void) { lose = malloc(22); lose = NULL; }
+void clear(void) { volatile char room[4000]; memset((char *)room, 0, sizeof room); }
+int main(void) {
+    table = calloc(10, sizeof *table);
+    for (int i = 0; i < 2; i++)
+        if (fork() == 0) {
+            kept();
+            lost();
+            clear();
+            if (fork() == 0) {
+                table[4] = malloc(33);
+                exit(0);
+            }
+            wait(NULL);
+            exit(0);
+        }
+    while (wait(NULL) > 0)
+        continue;
+    free((void *)table);
+    return 0;
+}
+C
+    check ./forks
+    expect_status 1
+    expect_match err '^44 bytes in 2 blocks definitely lost, by malloc, in 2 processes$'
+    expect_match err ': 44 bytes in 2 blocks definitely lost, from 1 place; not counted: 88 bytes in 4 blocks still reachable; 5 processes'
+}
+
+@test "leaks: --kinds, --why, and which image" {
+    compile_kinds
+    check -o kept ./kinds
+    tape=kept/kinds.tape
+    capture "$heaptape" leaks "$tape"
+    expect_status 0
+    expect_match out '^definitely lost: 332 B in 4 blocks$'
+    capture "$heaptape" leaks --kinds=definite "$tape"
+    expect_match out '^Not freed at exit \(definite\): 332 B in 4 blocks'
+    capture "$heaptape" leaks --why=chain "$tape"
+    expect_status 0
+    expect_match out '^    static data of kinds: list$'
+    expect_match out '^      its byte 0 points to 32 bytes by malloc at node \(kinds\.c:9\)$'
+    expect_match out '^    nothing points to it$'
+    expect_match out '^    only lost blocks point to it$'
+    capture "$heaptape" leaks --why=main "$tape"
+    expect_match out 'points to byte 10 of 50 bytes by malloc at interior'
+    capture "$heaptape" leaks --why=no_such_function "$tape"
+    expect_status 1
+    expect_line err 'no block that lives at the heap image has a stack with'
+    capture "$heaptape" leaks --image=9 "$tape"
+    expect_status 1
+    expect_line err 'no kinds of leaks: the recording has no heap image number 9'
+    capture "$heaptape" leaks --kinds=all --between 0 end "$tape"
+    expect_status 2
+    "$heaptape" record -q -o plain.tape ./kinds
+    capture "$heaptape" leaks --kinds=definite plain.tape
+    expect_status 1
+    expect_line err 'no kinds of leaks: the recording has no heap image$'
+    capture "$heaptape" leaks plain.tape
+    expect_status 0
+}
+
+# The sums as Valgrind has them: "definite bytes blocks", a line for each kind.
+valgrind_sums() {
+    valgrind --leak-check=full --show-leak-kinds=all --run-libc-freeres=no --log-file=v.log "$@" >v.out
+    sed -nE 's/^==[0-9]+== +(definitely|indirectly|possibly|still) (lost|reachable): ([0-9,]+) bytes in ([0-9,]+) blocks$/\1 \3 \4/p' v.log | tr -d ,
+}
+
+heaptape_sums() {
+    "$heaptape" check --no-default-suppressions --leak-kinds=all --json --log-file h.json -- "$@" >h.out 2>h.err || :
+    for kind in definitely:definite indirectly:indirect possibly:possible still:reachable; do
+        echo "${kind%:*} $(json h.json "kinds.${kind#*:}.bytes") $(json h.json "kinds.${kind#*:}.blocks")"
+    done
+}
+
+@test "the sums are Valgrind's" {
+    compile_kinds
+    compile many <<'C'
+#include <stdlib.h>
+#include <string.h>
+struct node { struct node *a, *b; long room; };
+struct node *volatile root;
+void *volatile lose;
+static unsigned seed = 12345;
+unsigned below(unsigned n) { seed = seed * 1103515245 + 12345; return (seed >> 8) % n; }
+void fill(struct node **all, int n) {
+    for (int i = 0; i < n; i++)
+        all[i] = malloc(sizeof **all + below(3) * 8);
+    for (int i = 0; i < n; i++) {
+        all[i]->a = below(3) == 0 ? all[below(n)] : NULL;
+        all[i]->b = below(4) == 0 ? (struct node *)&all[below(n)]->room : NULL;
+        all[i]->room = 0;
+    }
+    for (int i = 0; i < n / 20; i++) {
+        struct node *r = malloc(sizeof *r);
+        r->a = root;
+        r->b = all[below(n)];
+        root = r;
+    }
+}
+void clear(void) { volatile char room[2000]; memset((char *)room, 0, sizeof room); }
+int main(void) {
+    static struct node *all[500];
+    fill(all, 500);
+    memset(all, 0, sizeof all);
+    clear();
+    exit(0);
+}
+C
+    for program in ./kinds ./many; do
+        valgrind_sums "$program" >v
+        [ "$(wc -l <v)" -eq 4 ]
+        heaptape_sums "$program" >h
+        expect_same v h
+    done
+}
