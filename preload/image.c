@@ -6,15 +6,14 @@
 #include <time.h>
 
 #include "config.h"
-#include "image_look.h"
+#include "image_chunks.h"
 #include "owned.h"
 #include "park.h"
 #include "real.h"
 #include "sys_image.h"
 
-#define WAIT_NS       UINT64_C(50000000)   /* between two looks whether the copy is still there */
-#define GRACE_NS      UINT64_C(2000000000) /* for what the copy does between looks at the clock */
-#define WORKER_YIELDS 100000               /* far more than compressing a full queue takes */
+#define WAIT_NS  UINT64_C(50000000)   /* between two looks whether the copy is still there */
+#define GRACE_NS UINT64_C(2000000000) /* for what the copy does between looks at the clock */
 
 /* ---- numbers of events -------------------------------------------------------------------- */
 
@@ -46,118 +45,6 @@ void image_begin(void) {
         counts[0] = 0;
 }
 
-/* ---- chunks ------------------------------------------------------------------------------- */
-
-struct taking {
-    struct recorder *r;
-    enum tape_image_reason reason;
-    const char *name;
-    struct seen_thread self; /* the calling thread */
-    uint64_t number, stamp, begun;
-    struct image *image;
-    bool put_image; /* the IMAGE chunk is on the tape */
-    bool failed;    /* a chunk could not be had */
-};
-
-static struct worker *claim(const struct taking *t, size_t scratch) {
-    struct worker *w = worker_claim(t->r);
-    for (int i = 0; w == NULL && i < WORKER_YIELDS; i++) {
-        sys_yield();
-        w = worker_claim(t->r);
-    }
-    if (w != NULL && !worker_scratch(w, scratch)) {
-        worker_release(w);
-        w = NULL;
-    }
-    return w;
-}
-
-/* What was put to w->scratch, up to p, becomes a chunk. */
-static bool put_chunk(struct taking *t, struct worker *w, uint8_t type, const uint8_t *p) {
-    size_t bytes = (size_t)(p - w->scratch);
-    struct tape_chunk_header h = {.type = type, .first_stamp = t->stamp, .last_stamp = t->stamp};
-    bool done = tape_append_packed(t->r, w, &h, w->scratch, bytes,
-                                   w->scratch + w->scratch_bytes - tape_packed_bound(bytes));
-    worker_release(w);
-    t->failed |= !done;
-    return done;
-}
-
-static bool put_image(struct taking *t) {
-    const struct image_share *share = t->image != NULL ? t->image->share : NULL;
-    size_t regions = share != NULL ? share->regions : 0,
-           streams = share != NULL ? share->streams : 0;
-    size_t name = t->name != NULL ? strnlen(t->name, IMAGE_NAME) : 0;
-    size_t room = 256 + name + (regions + 1) * (TAPE_REGION_FIELD_MAX + 4) + streams * 24;
-    struct worker *w = claim(t, room + tape_packed_bound(room));
-    if (w == NULL) {
-        t->failed = true;
-        return false;
-    }
-    uint8_t *p = w->scratch, text[TAPE_REGION_FIELD_MAX];
-    p = tape_put_info_number(p, (enum tape_info_tag)TAPE_IMAGE_NUMBER, t->number);
-    p = tape_put_info_number(p, (enum tape_info_tag)TAPE_IMAGE_REASON, t->reason);
-    p = tape_put_info_number(p, (enum tape_info_tag)TAPE_IMAGE_STAMP, t->stamp);
-    if (t->name != NULL)
-        p = tape_put_info_bytes(p, (enum tape_info_tag)TAPE_IMAGE_NAME, t->name, name);
-    p = tape_put_info_number(p, (enum tape_info_tag)TAPE_IMAGE_FROZEN,
-                             share != NULL && t->image->frozen);
-    for (size_t i = 0; i < streams; i++) {
-        uint8_t *q = tape_put_varint(text, i + 1);
-        q = tape_put_varint(q, share->events[i]);
-        p = tape_put_info_bytes(p, (enum tape_info_tag)TAPE_IMAGE_STREAM, text, (size_t)(q - text));
-    }
-    for (size_t i = 0; i < regions; i++) {
-        t->image->starts[i] = share->region[i].is.start;
-        uint8_t *q = tape_put_image_region(text, &share->region[i].is);
-        p = tape_put_info_bytes(p, (enum tape_info_tag)TAPE_IMAGE_REGION, text, (size_t)(q - text));
-    }
-    t->put_image = put_chunk(t, w, TAPE_CHUNK_IMAGE, p);
-    return t->put_image;
-}
-
-static bool put_words(struct taking *t, const struct scan_words *words) {
-    if (words->words == 0)
-        return true;
-    size_t room = tape_words_room(words->runs, words->words);
-    struct worker *w = claim(t, room + tape_packed_bound(room));
-    if (w == NULL) {
-        t->failed = true;
-        return false;
-    }
-    return put_chunk(t, w, TAPE_CHUNK_WORDS,
-                     tape_put_words(w->scratch, t->number, words->run, words->runs, words->word,
-                                    words->words, t->image->starts));
-}
-
-static void put_end(struct taking *t, const char *why) {
-    const struct image_share *share = t->image != NULL ? t->image->share : NULL;
-    size_t room = 512;
-    struct worker *w = claim(t, room + tape_packed_bound(room));
-    if (w == NULL)
-        return;
-    uint8_t *p = w->scratch;
-    p = tape_put_info_number(p, (enum tape_info_tag)TAPE_IMAGE_NUMBER, t->number);
-    if (share != NULL) {
-        p = tape_put_info_number(p, (enum tape_info_tag)TAPE_IMAGE_END_WORDS, share->words);
-        p = tape_put_info_number(p, (enum tape_info_tag)TAPE_IMAGE_END_SCANNED, share->scanned);
-        p = tape_put_info_number(p, (enum tape_info_tag)TAPE_IMAGE_END_NS,
-                                 sys_clock(CLOCK_MONOTONIC) - t->begun);
-    }
-    if (why != NULL)
-        p = tape_put_info_bytes(p, (enum tape_info_tag)TAPE_IMAGE_END_WHY, why,
-                                strnlen(why, IMAGE_WHY));
-    put_chunk(t, w, TAPE_CHUNK_IMAGE_END, p);
-}
-
-/* An image that could not be taken is told of as well. */
-static void put_nothing(struct taking *t, const char *why) {
-    t->number = atomic_fetch_add(&t->r->images, 1) + 1;
-    t->stamp = recorder_stamp(t->r);
-    if (put_image(t))
-        put_end(t, why);
-}
-
 /* ---- what the copy finds ------------------------------------------------------------------ */
 
 /* Everything that has come since; false when no more is wanted. */
@@ -165,10 +52,10 @@ static bool take_ready(struct taking *t, unsigned *slot) {
     struct image_share *share = t->image->share;
     if (atomic_load(&share->ready) == 0)
         return true;
-    if (!t->put_image && !put_image(t))
+    if (!t->put_image && !image_put(t))
         return false;
     while (atomic_load(&share->slot[*slot].full) != 0) {
-        if (!put_words(t, &share->slot[*slot].words))
+        if (!image_put_words(t, &share->slot[*slot].words))
             return false;
         atomic_store(&share->slot[*slot].full, 0);
         sys_wake_word(&share->slot[*slot].full);
@@ -204,7 +91,7 @@ static bool follow_copy(struct taking *t, long pid) {
 /* The memory itself is read: there is no copy to be had. */
 static struct scan_words *take_here(void *context, struct scan_words *words) {
     struct taking *t = context;
-    if ((!t->put_image && !put_image(t)) || !put_words(t, words))
+    if ((!t->put_image && !image_put(t)) || !image_put_words(t, words))
         return NULL;
     words->runs = words->words = 0;
     return words;
@@ -256,9 +143,9 @@ static bool take_with(struct taking *t, struct image *m) {
     if (!copied && park)
         park_release();
     if (done)
-        put_end(t, m->share->why[0] != 0 ? m->share->why : NULL);
+        image_put_end(t, m->share->why[0] != 0 ? m->share->why : NULL);
     else if (t->put_image && t->failed)
-        put_end(t, "the tape has no room");
+        image_put_end(t, "the tape has no room");
     return done || t->failed;
 }
 
@@ -268,7 +155,7 @@ static void take(void *arg) {
     for (int i = 0; i < 2; i++) {
         t->image = image_provide();
         if (t->image == NULL) {
-            put_nothing(t, "there was no memory for it");
+            image_put_nothing(t, "there was no memory for it");
             return;
         }
         t->image->careful = i > 0;
@@ -281,7 +168,7 @@ static void take(void *arg) {
 }
 
 static void refuse(void *arg) {
-    put_nothing(arg, "the program has installed a seccomp filter");
+    image_put_nothing(arg, "the program has installed a seccomp filter");
 }
 
 extern void *__libc_malloc(size_t);
@@ -307,6 +194,8 @@ void image_take(struct stream *s, enum tape_image_reason reason, const char *nam
         (reason == TAPE_IMAGE_EXIT && config.image != IMAGE_AT_EXIT) ||
         atomic_load(&r->state) != RECORDER_ON || s->busy != 0)
         return;
+    if (!sys_confined() && r->pid != sys_pid())
+        return; /* a vfork child in its parent's memory */
     struct taking t = {.r = r, .reason = reason, .name = name};
     if (sys_confined()) {
         stream_call_idle(s, refuse, &t);
