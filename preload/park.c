@@ -7,8 +7,9 @@
 
 #include "sys_image.h"
 
-#define MOST    1024 /* threads */
-#define ALL_NS  UINT64_C(200000000)
+#define MOST    1024                 /* threads */
+#define NEXT_NS UINT64_C(200000000)  /* how long to wait for one more */
+#define ALL_NS  UINT64_C(2000000000) /* and for all of them */
 #define ROUNDS  4  /* of asking for threads: those that are halted make no new ones */
 #define TOP     64 /* SIGRTMAX as the kernel counts */
 #define LOWEST  35 /* SIGRTMIN of glibc and musl */
@@ -104,6 +105,20 @@ static size_t ask(uint32_t pid, uint32_t self, size_t count, size_t *asked) {
     return count;
 }
 
+/* Waits for the threads that were asked, for as long as one after the other comes. */
+static void await(size_t asked, uint64_t end) {
+    unsigned n, before_that = 0;
+    uint64_t now = sys_clock(CLOCK_MONOTONIC), until = now + NEXT_NS;
+    while ((n = atomic_load(&parked)) < asked && now < until && now < end) {
+        sys_wait_word(&parked, n, (until < end ? until : end) - now);
+        now = sys_clock(CLOCK_MONOTONIC);
+        if (atomic_load(&parked) != before_that) {
+            before_that = atomic_load(&parked);
+            until = now + NEXT_NS;
+        }
+    }
+}
+
 size_t park_threads(uint32_t pid, uint32_t self, struct seen_thread *to, size_t room) {
     uint64_t end = sys_clock(CLOCK_MONOTONIC) + ALL_NS;
     signal_used = 0;
@@ -120,10 +135,7 @@ size_t park_threads(uint32_t pid, uint32_t self, struct seen_thread *to, size_t 
         count = ask(pid, self, count, &asked);
         if (count == had)
             break;
-        uint64_t now;
-        unsigned n;
-        while ((n = atomic_load(&parked)) < asked && (now = sys_clock(CLOCK_MONOTONIC)) < end)
-            sys_wait_word(&parked, n, end - now);
+        await(asked, end);
     }
     size_t seen = 0;
     for (size_t i = 0; i < count && seen < room; i++)
