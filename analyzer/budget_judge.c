@@ -187,6 +187,10 @@ static void allow(struct check *c, struct check_finding *f) {
     c->allowed++;
     c->allowed_bytes += f->bytes;
     c->allowed_blocks += f->blocks;
+    struct check_total *total = &c->total[f->kind];
+    total->places--;
+    total->bytes -= f->bytes;
+    total->blocks -= f->blocks;
 }
 
 void budgets_judge(struct check *c) {

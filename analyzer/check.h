@@ -78,7 +78,8 @@ struct check {
     uint64_t suppressed, suppressed_bytes, suppressed_blocks; /* of every kind */
     uint64_t allowed, allowed_bytes, allowed_blocks;          /* by budgets */
     struct check_total {
-        uint64_t places, bytes, blocks; /* not suppressed, whether they count or not */
+        uint64_t places, bytes,
+            blocks; /* neither suppressed nor allowed, whether they count or not */
     } total[LEAK_KINDS];
     uint64_t stale; /* entries of the user's own files that matched nothing */
     char **problem; /* why a run without findings would not be a clean one, a sentence each */
@@ -109,6 +110,15 @@ static inline bool check_counts(const struct check *c, enum leak_kind kind) {
 void check_read(struct check *c);
 static inline uint64_t check_frame(uint8_t op, enum leak_kind kind) {
     return (op | (uint64_t)kind << 8) + 1;
+}
+
+/* Whether no block is left but such as are suppressed or allowed; otherwise there are some of kinds
+ * that do not count. */
+static inline bool check_all_freed(const struct check *c) {
+    uint64_t places = 0;
+    for (int kind = 0; kind < LEAK_KINDS; kind++)
+        places += c->total[kind].places;
+    return places == 0;
 }
 
 /* How reports look. */

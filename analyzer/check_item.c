@@ -153,7 +153,8 @@ static void add_leaks(struct check_items *items, const struct check *c) {
     }
     if (c->found == 0)
         add(items, LEAK_UNKNOWN, false, xstrdup("not freed: nothing"),
-            xstrdup(c->suppressed + c->allowed != 0
+            xstrdup(!check_all_freed(c) ? "no leaks of the kinds that count"
+                    : c->suppressed + c->allowed != 0
                         ? "every block was freed, is suppressed or allowed by a budget"
                         : "every block was freed"));
 }

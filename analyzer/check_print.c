@@ -146,13 +146,6 @@ static bool print_totals(FILE *out, const struct check *c, bool counted, const c
     return any;
 }
 
-static bool all_freed(const struct check *c) {
-    bool any = false;
-    for (int kind = 0; kind < LEAK_KINDS; kind++)
-        any |= c->total[kind].places != 0;
-    return !any;
-}
-
 static void print_problems(FILE *out, const struct check *c) {
     enum { PROBLEMS_MAX = 10 };
     if (c->problem_count == 0)
@@ -204,7 +197,7 @@ void check_print(FILE *out, const struct check *c, const struct check_style *sty
         free(where);
     } else if (c->problem_count != 0 || (c->fail_on_stale && c->stale != 0)) {
         fprintf(out, "heaptape: check: %s: no clean pass, although nothing was found", program);
-    } else if (all_freed(c)) {
+    } else if (check_all_freed(c)) {
         fprintf(out, "heaptape: check: %s: every block was freed%s", program,
                 c->allowed != 0      ? " or is allowed by a budget"
                 : c->suppressed != 0 ? " or is suppressed"
