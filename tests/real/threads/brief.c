@@ -10,29 +10,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "memory.h"
+
 static void *work(void *unused) {
     free(realloc(malloc(333), 444));
     return unused;
-}
-
-static long lines_of(const char *path) {
-    static char text[65536];
-    long lines = 0, n;
-    int fd = open(path, O_RDONLY);
-    while ((n = read(fd, text, sizeof text)) > 0)
-        for (long i = 0; i < n; i++)
-            lines += text[i] == '\n';
-    close(fd);
-    return lines;
-}
-
-static long resident_kib(void) {
-    static char text[256];
-    int fd = open("/proc/self/statm", O_RDONLY);
-    ssize_t n = read(fd, text, sizeof text - 1);
-    close(fd);
-    const char *second = n > 0 ? strchr(text, ' ') : NULL;
-    return second != NULL ? atol(second) * (sysconf(_SC_PAGESIZE) / 1024) : -1;
 }
 
 int main(int argc, char **argv) {

@@ -15,31 +15,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "memory.h"
+
 enum { HELD = 100 };
 
 static long events, threads;
 static pthread_barrier_t barrier;
 static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
-
-static long lines_of(const char *path) {
-    static char text[65536];
-    long lines = 0, n;
-    int fd = open(path, O_RDONLY);
-    while ((n = read(fd, text, sizeof text)) > 0)
-        for (long i = 0; i < n; i++)
-            lines += text[i] == '\n';
-    close(fd);
-    return lines;
-}
-
-static long resident_kib(void) {
-    static char text[256];
-    int fd = open("/proc/self/statm", O_RDONLY);
-    ssize_t n = read(fd, text, sizeof text - 1);
-    close(fd);
-    const char *second = n > 0 ? strchr(text, ' ') : NULL;
-    return second != NULL ? atol(second) * (sysconf(_SC_PAGESIZE) / 1024) : -1;
-}
 
 static void print_memory(void) {
     printf("%ld %ld\n", resident_kib(), lines_of("/proc/self/maps"));
