@@ -7,9 +7,9 @@
 
 #include "sys_image.h"
 
-#define MOST    1024                 /* threads */
-#define NEXT_NS UINT64_C(200000000)  /* how long to wait for one more */
-#define ALL_NS  UINT64_C(2000000000) /* and for all of them */
+#define MOST    1024                  /* threads */
+#define NEXT_NS UINT64_C(200000000)   /* how long to wait for one more */
+#define ALL_NS  UINT64_C(10000000000) /* and for all of them, while they are about to come */
 #define ROUNDS  4  /* of asking for threads: those that are halted make no new ones */
 #define TOP     64 /* SIGRTMAX as the kernel counts */
 #define LOWEST  35 /* SIGRTMIN of glibc and musl */
@@ -105,11 +105,27 @@ static size_t ask(uint32_t pid, uint32_t self, size_t count, size_t *asked) {
     return count;
 }
 
+/* Whether one that was asked only waits for a processor: it comes when it gets one. */
+static bool some_run(uint32_t pid, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        unsigned state = atomic_load(&slots[i].state);
+        if ((state == SLOT_SENT || state == SLOT_TAKEN) &&
+            sys_thread_runs(pid, (uint32_t)slots[i].seen.tid))
+            return true;
+    }
+    return false;
+}
+
 /* Waits for the threads that were asked, for as long as one after the other comes. */
-static void await(size_t asked, uint64_t end) {
+static void await(uint32_t pid, size_t count, size_t asked, uint64_t end) {
     unsigned n, before_that = 0;
     uint64_t now = sys_clock(CLOCK_MONOTONIC), until = now + NEXT_NS;
-    while ((n = atomic_load(&parked)) < asked && now < until && now < end) {
+    while ((n = atomic_load(&parked)) < asked && now < end) {
+        if (now >= until) {
+            if (!some_run(pid, count))
+                break;
+            until = now + NEXT_NS;
+        }
         sys_wait_word(&parked, n, (until < end ? until : end) - now);
         now = sys_clock(CLOCK_MONOTONIC);
         if (atomic_load(&parked) != before_that) {
@@ -135,7 +151,7 @@ size_t park_threads(uint32_t pid, uint32_t self, struct seen_thread *to, size_t 
         count = ask(pid, self, count, &asked);
         if (count == had)
             break;
-        await(asked, end);
+        await(pid, count, asked, end);
     }
     size_t seen = 0;
     for (size_t i = 0; i < count && seen < room; i++)

@@ -248,6 +248,14 @@ bool sys_thread_blocks(uint32_t pid, uint32_t tid, int signal) {
     return (mask & UINT64_C(1) << (signal - 1)) != 0;
 }
 
+bool sys_thread_runs(uint32_t pid, uint32_t tid) {
+    char text[4096];
+    const char *p = read_of_thread(pid, tid, "/status", text, sizeof text) > 0
+                        ? strstr(text, "State:\t")
+                        : NULL;
+    return p != NULL && p[7] == 'R';
+}
+
 bool sys_set_action(int signal, const struct sys_action *action, struct sys_action *old) {
     return CALL(SYS_rt_sigaction, signal, action, old, 8, 0, 0) == 0;
 }
