@@ -5,13 +5,16 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "diag.h"
+#include "pages.h"
 #include "tape_chunks.h"
 
-#define LOOK_PIECES 64 /* that may be decoded to find a clock sample */
+#define LOOK_PIECES  64  /* that may be decoded to find a clock sample */
+#define FIRST_PIECES 512 /* a table of so many is made first */
 
 bool tape_pread(int fd, void *to, size_t n, uint64_t at) {
     uint8_t *p = to;
@@ -45,9 +48,13 @@ void tape_damage(struct tape_file *f, bool in_tail, uint64_t at, uint64_t bytes,
 }
 
 struct tape_piece *tape_add_piece(struct tape_file *f) {
-    if (f->piece_count == f->piece_room) {
-        f->piece_room = f->piece_room != 0 ? f->piece_room * 2 : 64;
-        f->piece = xrealloc(f->piece, f->piece_room * sizeof *f->piece);
+    size_t bytes = f->piece_room * sizeof *f->piece;
+    if (f->piece_room == 0) {
+        f->piece_room = FIRST_PIECES;
+        f->piece = pages_new(f->piece_room * sizeof *f->piece);
+    } else if (f->piece_count == f->piece_room) { /* there can be millions: nothing is copied */
+        f->piece_room *= 2;
+        f->piece = pages_grow(f->piece, bytes, 2 * bytes);
     }
     struct tape_piece *p = &f->piece[f->piece_count++];
     *p = (struct tape_piece){0};
@@ -191,7 +198,7 @@ void tape_file_close(struct tape_file *f) {
         free(f->text[i]);
     free(f->text);
     free(f->stream_end);
-    free(f->piece);
+    pages_free(f->piece, f->piece_room * sizeof *f->piece);
     free(f->stream);
     free(f->image_chunk);
     free(f->health.first_damage);
@@ -239,27 +246,35 @@ static bool find_sample(const struct tape_file *f, struct tape_decoder *d, struc
     return false;
 }
 
-static int by_last_stamp(const void *a, const void *b) {
-    const struct tape_piece *x = *(struct tape_piece *const *)a;
-    const struct tape_piece *y = *(struct tape_piece *const *)b;
-    return x->last_stamp > y->last_stamp ? -1 : x->last_stamp < y->last_stamp;
+/* The LOOK_PIECES pieces that end last, the very last first; how many there are. */
+static size_t last_pieces(const struct tape_file *f, const struct tape_piece **last) {
+    size_t count = 0;
+    for (size_t i = 0; i < f->piece_count; i++) {
+        const struct tape_piece *p = &f->piece[i];
+        size_t at = count;
+        while (at > 0 && last[at - 1]->last_stamp < p->last_stamp)
+            at--;
+        if (at == LOOK_PIECES)
+            continue;
+        count += count < LOOK_PIECES;
+        memmove(&last[at + 1], &last[at], (count - 1 - at) * sizeof *last);
+        last[at] = p;
+    }
+    return count;
 }
 
 /* The newest sample among the last pieces of the streams. */
 static struct clock_pair last_sample(struct tape_file *f) {
     struct clock_pair pair = {0, 0};
-    struct tape_piece **last = xmalloc((f->piece_count + 1) * sizeof *last);
-    for (size_t i = 0; i < f->piece_count; i++)
-        last[i] = &f->piece[i];
-    qsort(last, f->piece_count, sizeof *last, by_last_stamp);
+    const struct tape_piece *last[LOOK_PIECES];
+    size_t count = last_pieces(f, last);
     struct tape_decoder decoder = {0};
     struct tape_buffer *room = xcalloc(1, sizeof *room);
-    for (size_t i = 0; i < f->piece_count && i < LOOK_PIECES; i++)
+    for (size_t i = 0; i < count; i++)
         if (find_sample(f, &decoder, room, last[i], &pair))
             break;
     tape_buffer_free(room);
     tape_decoder_free(&decoder);
-    free(last);
     return pair;
 }
 
