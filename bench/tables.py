@@ -57,17 +57,26 @@ def print_costs(results):
 
 
 def print_tapes(results):
-    print("\nThe recordings, and a replay of all events by `heaptape info`: the median of five and "
-          "their range\n")
-    print(f"{'program':<22} {'allocations':>12} {'events':>12} {'tape KiB':>9} {'B/event':>8}  "
-          f"{'M events/s':<20} {'RSS MiB':>7}")
+    print("\nThe recordings; a replay of all events by `heaptape info`, the median of five and their "
+          "range, `heaptape report`,\nand heaptrack_print on heaptrack's recording of the same program: "
+          "the median of three, M events/s and MiB\n")
+    print(f"{'':<22} {'':>11} {'':>11} {'tape':>7} {'B/':>5}  {'info':<24} {'report':>11}  "
+          f"{'heaptrack_print':>15}")
+    print(f"{'program':<22} {'allocations':>11} {'events':>11} {'KiB':>7} {'event':>5}  "
+          f"{'events/s':<18} {'RSS':>5} {'ev./s':>5} {'RSS':>5}  {'events/s':>9} {'RSS':>5}")
     for r in results:
         seconds, events = r["replay_seconds"], r["events"] / 1e6
         speed = (f"{events / seconds[len(seconds) // 2]:.1f} "
                  f"({events / seconds[-1]:.1f}..{events / seconds[0]:.1f})")
-        print(f"{r['program']:<22} {r['allocations']:>12,} {r['events']:>12,} "
-              f"{r['tape_bytes'] / 1024:>9.1f} {r['tape_bytes'] / max(r['events'], 1):>8.2f}  "
-              f"{speed:<20} {r['replay_rss'] / 1024:>7.1f}")
+        report = events / r["report_seconds"][len(r["report_seconds"]) // 2]
+        peer = ""
+        if "peer_seconds" in r:
+            peer = (f"{events / r['peer_seconds'][len(r['peer_seconds']) // 2]:>9.1f} "
+                    f"{r['peer_rss'] / 1024:>5.1f}")
+        print(f"{r['program']:<22} {r['allocations']:>11,} {r['events']:>11,} "
+              f"{r['tape_bytes'] / 1024:>7.1f} {r['tape_bytes'] / max(r['events'], 1):>5.2f}  "
+              f"{speed:<18} {r['replay_rss'] / 1024:>5.1f} {report:>5.1f} "
+              f"{r['report_rss'] / 1024:>5.1f}  {peer}".rstrip())
 
 
 def print_ratios(results, startup):

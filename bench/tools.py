@@ -119,10 +119,22 @@ def read_tape(build, heaptape, tape):
     events takes and how much memory: `info` decodes, merges and follows every block, and looks up
     no symbol."""
     runs = [measured(build, [heaptape, "info", "--json", tape]) for _ in range(5)]
+    reports = [measured(build, [heaptape, "report", tape]) for _ in range(3)]
     info = json.loads(runs[0][2])
     if not info["completeness"]["complete"]:
         raise Failed(f"{tape} is damaged or incomplete")
     return {"allocations": sum(thread["allocations"] for thread in info["threads"]),
             "events": info["completeness"]["events"], "tape_bytes": info["bytes"],
             "replay_seconds": sorted(run[0] for run in runs),
-            "replay_rss": max(run[1] for run in runs)}
+            "replay_rss": max(run[1] for run in runs),
+            "report_seconds": sorted(run[0] for run in reports),
+            "report_rss": max(run[1] for run in reports)}
+
+
+def read_peer(build, recording):
+    """How long heaptrack's own report of its recording of the same program takes. That has each
+    release paired with its allocation already, and names in place of addresses."""
+    if not shutil.which("heaptrack_print") or not os.path.exists(recording):
+        return {}
+    runs = [measured(build, ["heaptrack_print", recording]) for _ in range(3)]
+    return {"peer_seconds": sorted(run[0] for run in runs), "peer_rss": max(run[1] for run in runs)}
