@@ -18,8 +18,10 @@
 #include "tape/format.h"
 #include "tape/info.h"
 
-#define PATH_BYTES   4352 /* a path and the suffixes put to it */
-#define WORKERS_MAX  8
+#define PATH_BYTES    4352 /* a path and the suffixes put to it */
+#define WORKERS_MAX   8
+#define SPARE_WORKERS 2 /* more than cores: who loses the core while compressing keeps his worker  \
+                         */
 #define MOST_RECORDS 8192 /* events in a buffer */
 #define TAPE_SHIFT   6    /* ticks per unit of the time column, log2: 64 TSC ticks are 20-30 ns */
 
@@ -33,7 +35,7 @@ enum recorder_state {
 };
 
 /*
- * A worker compresses buffers and appends to the tape. There are as many as cores; a thread
+ * A worker compresses buffers and appends to the tape. There are two more than cores; a thread
  * claims one by compare-and-swap and never waits for one.
  */
 struct worker {

@@ -9,8 +9,9 @@
 #include "tape/events.h"
 
 #define ZSTD_LEVEL 1
-/* Behind the first two, which are small because most processes are. */
+/* Segments behind the first two grow with the tape, in parts of it, up to this. */
 #define SEGMENT_BYTES (1024 * 1024)
+#define TAPE_PARTS    8
 
 struct worker *worker_claim(struct recorder *r) {
     for (uint32_t i = 0; i < r->worker_count; i++) {
@@ -133,8 +134,10 @@ static bool next_segment(struct recorder *r, struct worker *w, uint64_t span) {
             return true;
         }
     }
-    if (bytes < SEGMENT_BYTES)
-        bytes = SEGMENT_BYTES;
+    /* Each worker leaves a part of its last segment unused: small tapes grow in small steps. */
+    uint64_t step = tape_align(atomic_load(&r->tape_end) / TAPE_PARTS, TAPE_SEGMENT_ALIGN);
+    if (bytes < step)
+        bytes = step < SEGMENT_BYTES ? step : SEGMENT_BYTES;
     if (!recorder_may_grow(r, bytes))
         return false;
     uint64_t at;
