@@ -3,11 +3,11 @@
  * Events about one address that two threads stamped in the wrong order: what replay must remember
  * to put them right. Bounded; what falls out of memory counts as what it looked like.
  *
- * A free is stamped with a plain rdtsc, which the processor may execute before the instructions in
- * front of it. So it can come ahead of the allocation whose block another thread handed over: it
- * is "early". Seen with four threads that pass blocks on: up to one pair in 10^3, nearly all within
- * 700 ticks, a few up to 33,000. An allocation ahead of the free that made room for it was not
- * seen; it takes counters that differ from core to core. That free is "owed".
+ * The recorder's stamps wait for the instructions in front of them, so this takes counters that
+ * differ from core to core. A free ahead of the allocation whose block another thread handed over
+ * is "early"; one behind the allocation that it made room for is "owed". How far apart: with stamps
+ * that did not wait, four threads that passed blocks on had up to one early pair in 10^3, nearly
+ * all within 700 ticks, a few up to 33,000.
  *
  * Streams and threads are indices, keys are stamps in the grain of the order (merge_key).
  */
