@@ -21,6 +21,9 @@ BASE := -std=c17 -D_GNU_SOURCE -Iinclude -DHEAPTAPE_VERSION='"$(VERSION)"' -MMD 
 PRELOAD_FLAGS := $(BASE) -Ipreload -fPIC -fvisibility=hidden -fno-omit-frame-pointer \
 	-ftls-model=initial-exec -fno-builtin-malloc -fno-stack-protector -fcf-protection=none \
 	-fexceptions -fasynchronous-unwind-tables
+# Programs may call with a stack that is off by 8 (x86-64): glibc does not mind, nor may we.
+PRELOAD_FLAGS += $(firstword $(foreach flag,-mincoming-stack-boundary=3 -mstackrealign,\
+	$(shell $(CC) -Werror $(flag) -xc -fsyntax-only /dev/null 2>/dev/null && echo $(flag))))
 PRELOAD_LINK := -shared -Wl,-z,now,-z,relro,-z,defs,--exclude-libs,ALL -Wl,--as-needed \
 	-Wl,-soname,libheaptape.so -Wl,--version-script=preload/libheaptape.map
 ZSTD_STATIC := $(shell $(CC) -print-file-name=libzstd.a 2>/dev/null)

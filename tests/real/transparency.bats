@@ -95,3 +95,13 @@ sys.exit(9)'
     same_recorded tar --mtime=@0 --owner=0 -cf - numbers
     same_recorded diff numbers /dev/null
 }
+
+@test "calls with a stack that is not aligned" {
+    [ "$(uname -m)" = x86_64 ] || skip 'a program of x86-64'
+    gcc -std=c17 -D_GNU_SOURCE -O1 -fno-builtin -mno-red-zone -o misaligned "$top/tests/real/transparency/misaligned.c"
+    same_recorded ./misaligned
+    [ "$(cat out)" -gt 0 ]
+    "$heaptape" report --json -n 0 x.tape >report.json
+    [ "$(json report.json completeness.events)" -ge 180000 ]
+    [ "$(json report.json completeness.lost)" -eq 0 ]
+}
