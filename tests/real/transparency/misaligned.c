@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Calls the malloc family with a stack that is off by 8, as assembly and old compilers' code do: the
- * ABI does not allow it, and glibc does not mind. Prints the sum of what the blocks held.
+ * Calls the malloc family with a stack that is off by 8, as assembly and old compilers' code do:
+ * the ABI does not allow it, and glibc does not mind. Prints the sum of what the blocks held.
  */
 #include <stdint.h>
 #include <stdio.h>
