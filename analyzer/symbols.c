@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "symbols.h"
 #include "demangle.h"
+#include "scopes.h"
+#include "spans.h"
 
 #include <dwarf.h>
 #include <elfutils/libdw.h>
@@ -13,13 +15,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-/* A table of spans is sorted by start; spans may nest and overlap. Both tables below put the span
-   first in their elements so that one search serves them. */
-struct span {
-    uint64_t start, end; /* [start, end) */
-    uint64_t reach;      /* largest end so far in the table: where a search may stop */
-};
 
 struct function {
     struct span span;
@@ -49,45 +44,14 @@ struct module {
     bool units_loaded;
     struct unit *units;
     size_t unit_count, unit_room;
+    struct scopes *scopes; /* NULL: not yet asked for */
 };
 
 struct symbols {
     bool demangle;
     void *modules; /* tree of struct module */
-    void *files;   /* tree of source paths put together here */
+    void *texts;   /* tree of source paths and readable names made here */
 };
-
-/* ---- spans -------------------------------------------------------------------------------- */
-
-static int by_start(const struct span *a, const struct span *b) {
-    return (a->start > b->start) - (a->start < b->start);
-}
-
-static struct span *span_of(void *table, size_t stride, size_t i) {
-    return (struct span *)((char *)table + i * stride);
-}
-
-static void spans_finish(void *table, size_t stride, size_t n) {
-    uint64_t reach = 0;
-    for (size_t i = 0; i < n; i++) {
-        struct span *s = span_of(table, stride, i);
-        reach = s->end > reach ? s->end : reach;
-        s->reach = reach;
-    }
-}
-
-/* How many spans start at or below addr. */
-static size_t spans_upto(void *table, size_t stride, size_t n, uint64_t addr) {
-    size_t low = 0;
-    while (low < n) {
-        size_t middle = low + (n - low) / 2;
-        if (span_of(table, stride, middle)->start <= addr)
-            low = middle + 1;
-        else
-            n = middle;
-    }
-    return low;
-}
 
 /* ---- executable sections ------------------------------------------------------------------ */
 
@@ -128,7 +92,7 @@ static void load_code(struct module *m, Elf *elf) {
 
 static int function_order(const void *a, const void *b) {
     const struct function *f = a, *g = b;
-    int order = by_start(&f->span, &g->span);
+    int order = spans_by_start(&f->span, &g->span);
     if (order == 0)
         order = (f->rank > g->rank) - (f->rank < g->rank);
     if (order == 0) /* the rest only makes the choice independent of the table's order */
@@ -228,7 +192,7 @@ static void name_function(const struct symbols *s, struct function *f, struct sy
 
 static int unit_order(const void *a, const void *b) {
     const struct unit *u = a, *v = b;
-    return by_start(&u->span, &v->span);
+    return spans_by_start(&u->span, &v->span);
 }
 
 static bool unit_add(struct module *m, Dwarf_Die *die, uint64_t start, uint64_t end) {
@@ -267,7 +231,18 @@ static int path_order(const void *a, const void *b) {
     return strcmp(a, b);
 }
 
-/* The path as it is if absolute, else put together with the unit's directory and kept in `files`.
+/* A readable name that is kept with the paths: it lives as long. */
+static const char *keep_name(struct symbols *s, const char *linkage) {
+    char *readable = s->demangle ? demangle(linkage) : NULL;
+    if (readable == NULL)
+        readable = strndup(linkage, demangle_unversioned(linkage));
+    char **kept = readable != NULL ? tsearch(readable, &s->texts, path_order) : NULL;
+    if (kept == NULL || *kept != readable)
+        free(readable);
+    return kept != NULL ? *kept : linkage;
+}
+
+/* The path as it is if absolute, else put together with the unit's directory and kept in `texts`.
  */
 static const char *source_path(struct symbols *s, Dwarf_Die *unit, const char *path) {
     Dwarf_Attribute attribute;
@@ -282,30 +257,92 @@ static const char *source_path(struct symbols *s, Dwarf_Die *unit, const char *p
     char *joined;
     if (asprintf(&joined, "%s/%s", directory, path) < 0)
         return path;
-    char **kept = tsearch(joined, &s->files, path_order);
+    char **kept = tsearch(joined, &s->texts, path_order);
     if (kept == NULL || *kept != joined)
         free(joined);
     return kept != NULL ? *kept : path;
 }
 
-static void find_source(struct symbols *s, struct module *m, uint64_t addr, struct symbol *out) {
+/* The unit whose code lies at an address of the debug information, and its line there. */
+static struct unit *unit_at(struct module *m, uint64_t addr, Dwarf_Line **line) {
     if (m->dwarf == NULL)
-        return;
+        return NULL;
     if (!m->units_loaded)
         load_units(m);
-    addr -= m->dwarf_bias;
     size_t n = spans_upto(m->units, sizeof *m->units, m->unit_count, addr);
     for (size_t i = n; i > 0 && m->units[i - 1].span.reach > addr; i--) {
         struct unit *unit = &m->units[i - 1];
-        Dwarf_Line *line = unit->span.end > addr ? dwarf_getsrc_die(&unit->die, addr) : NULL;
-        int number;
-        if (line == NULL)
-            continue;
-        out->file = source_path(s, &unit->die, dwarf_linesrc(line, NULL, NULL));
-        if (out->file != NULL && dwarf_lineno(line, &number) == 0 && number > 0)
-            out->line = (unsigned)number;
-        return;
+        *line = unit->span.end > addr ? dwarf_getsrc_die(&unit->die, addr) : NULL;
+        if (*line != NULL)
+            return unit;
     }
+    return NULL;
+}
+
+static void set_source(struct symbols *s, struct unit *unit, Dwarf_Line *line, struct symbol *out) {
+    int number;
+    out->file = source_path(s, &unit->die, dwarf_linesrc(line, NULL, NULL));
+    if (out->file != NULL && dwarf_lineno(line, &number) == 0 && number > 0)
+        out->line = (unsigned)number;
+}
+
+/* ---- inlined functions -------------------------------------------------------------------- */
+
+/* The name of a function that has no code of its own, hence no symbol. */
+static void name_inlined(struct symbols *s, Dwarf_Die *die, struct symbol *out) {
+    Dwarf_Attribute attribute;
+    const char *linkage =
+        dwarf_formstring(dwarf_attr_integrate(die, DW_AT_linkage_name, &attribute));
+    if (linkage == NULL)
+        linkage = dwarf_formstring(dwarf_attr_integrate(die, DW_AT_MIPS_linkage_name, &attribute));
+    out->linkage = linkage;
+    out->function = linkage != NULL ? keep_name(s, linkage) : dwarf_diename(die);
+    if (out->linkage == NULL)
+        out->linkage = out->function;
+}
+
+/* Where an inlined function is called. */
+static void set_call_site(struct symbols *s, struct unit *unit, Dwarf_Die *inlined,
+                          struct symbol *caller) {
+    Dwarf_Attribute attribute;
+    Dwarf_Word file, line;
+    Dwarf_Files *files;
+    Dwarf_Die whole;
+    size_t count;
+    caller->file = NULL;
+    caller->line = 0;
+    if (dwarf_formudata(dwarf_attr(inlined, DW_AT_call_file, &attribute), &file) != 0 ||
+        dwarf_cu_die(inlined->cu, &whole, NULL, NULL, NULL, NULL, NULL, NULL) == NULL ||
+        dwarf_getsrcfiles(&whole, &files, &count) != 0 || file >= count)
+        return;
+    caller->file = source_path(s, &unit->die, dwarf_filesrc(files, file, NULL, NULL));
+    if (caller->file != NULL &&
+        dwarf_formudata(dwarf_attr(inlined, DW_AT_call_line, &attribute), &line) == 0)
+        caller->line = (unsigned)line;
+}
+
+/* out[0] holds the function whose code it is, and the line. Puts the inlined ones before it. */
+static size_t find_inlined(struct symbols *s, struct module *m, struct unit *unit, uint64_t addr,
+                           struct symbol *out, size_t room) {
+    Dwarf_Die chain[SYMBOLS_INLINED_MAX];
+    if (m->scopes == NULL && (m->scopes = scopes_new()) == NULL)
+        return 1;
+    if (room > SYMBOLS_INLINED_MAX)
+        room = SYMBOLS_INLINED_MAX;
+    size_t count = scopes_at(m->scopes, &unit->die, addr, chain, room);
+    if (count < 2)
+        return 1;
+    struct symbol physical = out[0];
+    for (size_t i = 0; i < count; i++) {
+        out[i] = (struct symbol){.file = physical.file, .line = physical.line};
+        if (i > 0)
+            set_call_site(s, unit, &chain[i - 1], &out[i]);
+        if (i + 1 < count)
+            name_inlined(s, &chain[i], &out[i]);
+    }
+    out[count - 1].function = physical.function;
+    out[count - 1].linkage = physical.linkage;
+    return count;
 }
 
 /* ---- modules ------------------------------------------------------------------------------ */
@@ -382,6 +419,7 @@ static void module_free(void *opaque) {
     free(m->functions);
     free(m->code);
     free(m->units);
+    scopes_free(m->scopes);
     if (m->dwfl != NULL)
         dwfl_end(m->dwfl);
     free(m->build_id);
@@ -448,32 +486,31 @@ void symbols_free(struct symbols *s) {
     if (s == NULL)
         return;
     tdestroy(s->modules, module_free);
-    tdestroy(s->files, free);
+    tdestroy(s->texts, free);
     free(s);
+}
+
+size_t symbols_frames(struct symbols *s, const char *path, const uint8_t *build_id,
+                      size_t build_id_len, uint64_t vaddr, struct symbol *out, size_t room) {
+    *out = (struct symbol){0};
+    struct module *m = module_get(s, path, build_id, build_id_len);
+    if (m == NULL || code_at(m, vaddr) == NULL)
+        return 0;
+    struct function *f = function_at(m, vaddr);
+    if (f != NULL)
+        name_function(s, f, out);
+    uint64_t addr = vaddr - m->dwarf_bias;
+    Dwarf_Line *line;
+    struct unit *unit = unit_at(m, addr, &line);
+    if (unit == NULL)
+        return out->function != NULL;
+    set_source(s, unit, line, out);
+    return room > 1 ? find_inlined(s, m, unit, addr, out, room) : 1;
 }
 
 bool symbols_lookup(struct symbols *s, const char *path, const uint8_t *build_id,
                     size_t build_id_len, uint64_t vaddr, struct symbol *out) {
-    *out = (struct symbol){0};
-    struct module *m = module_get(s, path, build_id, build_id_len);
-    if (m == NULL || code_at(m, vaddr) == NULL)
-        return false;
-    struct function *f = function_at(m, vaddr);
-    if (f != NULL)
-        name_function(s, f, out);
-    find_source(s, m, vaddr, out);
-    return out->function != NULL || out->file != NULL;
-}
-
-/* A readable name that is kept with the paths: it lives as long. */
-static const char *keep_name(struct symbols *s, const char *linkage) {
-    char *readable = s->demangle ? demangle(linkage) : NULL;
-    if (readable == NULL)
-        readable = strndup(linkage, demangle_unversioned(linkage));
-    char **kept = readable != NULL ? tsearch(readable, &s->files, path_order) : NULL;
-    if (kept == NULL || *kept != readable)
-        free(readable);
-    return kept != NULL ? *kept : linkage;
+    return symbols_frames(s, path, build_id, build_id_len, vaddr, out, 1) != 0;
 }
 
 const char *symbols_variable(struct symbols *s, const char *path, const uint8_t *build_id,

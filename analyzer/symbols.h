@@ -67,6 +67,20 @@ bool symbols_lookup(struct symbols *, const char *path, const uint8_t *build_id,
                     size_t build_id_len, uint64_t vaddr, struct symbol *out);
 
 /*
+ * The same with the functions that the compiler has put inline at the address: out[0] is the
+ * innermost, with the line of the source that the address stands for; out[i] is the function that
+ * out[i - 1] was put into, with the line of that call; the last is the function whose code it is.
+ *
+ * out has room for `room` symbols, 1 to SYMBOLS_INLINED_MAX; where there are more, the innermost
+ * are left out. Returns how many there are: 1 when nothing is inlined there, 0 when nothing is
+ * known. Which functions were put inline is read from full debug information alone: not from -g1 of
+ * gcc, nor from split DWARF whose .dwo file is missing.
+ */
+#define SYMBOLS_INLINED_MAX 128
+size_t symbols_frames(struct symbols *, const char *path, const uint8_t *build_id,
+                      size_t build_id_len, uint64_t vaddr, struct symbol *out, size_t room);
+
+/*
  * The variable that holds an address: its name, which belongs to the symbolizer, and how many bytes
  * into it the address lies. NULL: none is known. Parameters as for symbols_lookup(), but the
  * address is taken as it is. Reads the whole symbol table: for questions that are few.

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT */
+#include "scopes.h"
+
+#include <dwarf.h>
+#include <search.h>
+#include <stdbool.h>
+#include <stdlib.h>
+
+#include "spans.h"
+
+#define DEPTH_MAX 256 /* of DIEs in one another: damaged trees could go on for ever */
+
+struct function {
+    struct span span;
+    Dwarf_Die die;
+};
+
+/* The functions of one unit. */
+struct unit {
+    Dwarf_Off offset; /* of its DIE; with `file` what it goes by */
+    Dwarf *file;
+    struct function *function;
+    size_t count, room;
+};
+
+struct scopes {
+    void *units; /* tree of struct unit */
+};
+
+struct scopes *scopes_new(void) {
+    return calloc(1, sizeof(struct scopes));
+}
+
+static void unit_free(void *opaque) {
+    struct unit *u = opaque;
+    free(u->function);
+    free(u);
+}
+
+void scopes_free(struct scopes *s) {
+    if (s == NULL)
+        return;
+    tdestroy(s->units, unit_free);
+    free(s);
+}
+
+/* ---- the functions of a unit -------------------------------------------------------------- */
+
+static bool add(struct unit *u, Dwarf_Die *die, Dwarf_Addr start, Dwarf_Addr end) {
+    if (u->count == u->room) {
+        size_t room = 2 * u->room + 64;
+        struct function *function = reallocarray(u->function, room, sizeof *function);
+        if (function == NULL)
+            return false;
+        u->function = function;
+        u->room = room;
+    }
+    u->function[u->count++] = (struct function){{.start = start, .end = end}, *die};
+    return true;
+}
+
+static void add_ranges(struct unit *u, Dwarf_Die *die) {
+    Dwarf_Addr base, start, end;
+    ptrdiff_t next = 0;
+    while ((next = dwarf_ranges(die, next, &base, &start, &end)) > 0)
+        if (start < end && !add(u, die, start, end))
+            return;
+}
+
+/* What functions may lie in: namespaces and types, functions with functions of their own. */
+static bool may_hold_functions(int tag) {
+    switch (tag) {
+    case DW_TAG_namespace:
+    case DW_TAG_module:
+    case DW_TAG_class_type:
+    case DW_TAG_structure_type:
+    case DW_TAG_union_type:
+    case DW_TAG_enumeration_type:
+    case DW_TAG_interface_type:
+    case DW_TAG_variant_part:
+    case DW_TAG_variant:
+    case DW_TAG_subprogram:
+    case DW_TAG_lexical_block:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static void collect(struct unit *u, Dwarf_Die *parent, unsigned depth) {
+    Dwarf_Die die;
+    if (depth == DEPTH_MAX || dwarf_child(parent, &die) != 0)
+        return;
+    do {
+        int tag = dwarf_tag(&die);
+        if (tag == DW_TAG_subprogram)
+            add_ranges(u, &die);
+        if (may_hold_functions(tag) && dwarf_haschildren(&die))
+            collect(u, &die, depth + 1);
+    } while (dwarf_siblingof(&die, &die) == 0);
+}
+
+static int function_order(const void *a, const void *b) {
+    const struct function *f = a, *g = b;
+    return spans_by_start(&f->span, &g->span);
+}
+
+static int unit_order(const void *a, const void *b) {
+    const struct unit *u = a, *v = b;
+    if (u->file != v->file)
+        return u->file < v->file ? -1 : 1;
+    return (u->offset > v->offset) - (u->offset < v->offset);
+}
+
+static struct unit *get_unit(struct scopes *s, Dwarf_Die *die) {
+    const struct unit key = {.offset = dwarf_dieoffset(die), .file = dwarf_cu_getdwarf(die->cu)};
+    struct unit **found = tfind(&key, &s->units, unit_order);
+    if (found != NULL)
+        return *found;
+    struct unit *u = calloc(1, sizeof *u);
+    if (u == NULL)
+        return NULL;
+    *u = key;
+    if (tsearch(u, &s->units, unit_order) == NULL) {
+        free(u);
+        return NULL;
+    }
+    collect(u, die, 0);
+    if (u->count != 0)
+        qsort(u->function, u->count, sizeof *u->function, function_order);
+    spans_finish(u->function, sizeof *u->function, u->count);
+    return u;
+}
+
+/* ---- one address -------------------------------------------------------------------------- */
+
+/* The unit that has the tree: that of the .dwo file for a skeleton. */
+static bool whole_unit(Dwarf_Die *unit, Dwarf_Die *whole) {
+    uint8_t type;
+    Dwarf_Die split;
+    *whole = *unit;
+    if (dwarf_cu_info(unit->cu, NULL, &type, NULL, &split, NULL, NULL, NULL) != 0 ||
+        type != DW_UT_skeleton)
+        return true;
+    *whole = split;
+    return split.addr != NULL;
+}
+
+/* The innermost function that holds the address: of nested ones, the one that begins last. */
+static struct function *function_at(struct unit *u, Dwarf_Addr address) {
+    size_t n = spans_upto(u->function, sizeof *u->function, u->count, address);
+    for (size_t i = n; i > 0 && u->function[i - 1].span.reach > address; i--)
+        if (u->function[i - 1].span.end > address)
+            return &u->function[i - 1];
+    return NULL;
+}
+
+/* The child that holds the address and may hold inlined code or is it. */
+static bool step_in(Dwarf_Die *die, Dwarf_Addr address) {
+    Dwarf_Die child;
+    if (dwarf_child(die, &child) != 0)
+        return false;
+    do {
+        int tag = dwarf_tag(&child);
+        if ((tag == DW_TAG_inlined_subroutine || tag == DW_TAG_lexical_block ||
+             tag == DW_TAG_try_block || tag == DW_TAG_catch_block) &&
+            dwarf_haspc(&child, address) == 1) {
+            *die = child;
+            return true;
+        }
+    } while (dwarf_siblingof(&child, &child) == 0);
+    return false;
+}
+
+size_t scopes_at(struct scopes *s, Dwarf_Die *unit, Dwarf_Addr address, Dwarf_Die *chain,
+                 size_t room) {
+    Dwarf_Die whole;
+    struct unit *u = whole_unit(unit, &whole) ? get_unit(s, &whole) : NULL;
+    struct function *f = u != NULL ? function_at(u, address) : NULL;
+    if (f == NULL)
+        return 0;
+    size_t count = 0;
+    chain[count++] = f->die;
+    Dwarf_Die die = f->die;
+    for (unsigned depth = 0; depth < DEPTH_MAX && count < room && step_in(&die, address); depth++)
+        if (dwarf_tag(&die) == DW_TAG_inlined_subroutine)
+            chain[count++] = die;
+    for (size_t i = 0; i < count / 2; i++) { /* outermost first becomes innermost first */
+        Dwarf_Die other = chain[i];
+        chain[i] = chain[count - 1 - i];
+        chain[count - 1 - i] = other;
+    }
+    return count;
+}
