@@ -45,8 +45,9 @@ static void keep_site(struct budget *b, const struct names *names, const char *o
 
 /* ---- peak and allocations ----------------------------------------------------------------- */
 
-static bool lookup(void *context, const struct module *m, uint64_t vaddr, struct symbol *out) {
-    return symbols_lookup(context, m->path, m->build_id, m->build_id_len, vaddr, out);
+static size_t lookup(void *context, const struct module *m, uint64_t vaddr, struct symbol *out,
+                     size_t room) {
+    return symbols_frames(context, m->path, m->build_id, m->build_id_len, vaddr, out, room);
 }
 
 /* The metric's sum over the sites that the budget covers. */

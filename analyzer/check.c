@@ -238,15 +238,13 @@ static struct suppression *first_of_name(struct suppressions *all, struct suppre
 static void compare(struct comparison *m, struct check_finding *f, uint32_t stack) {
     struct check *c = m->check;
     struct names *names = joined_names(c->joined);
-    struct stacks *stacks = names_stacks(names);
     struct supp_frame *frame = xcalloc(2UL * f->length + 1, sizeof *frame);
     size_t count = 1;
     frame[0] = (struct supp_frame){.function = f->op, .linkage = f->op};
-    stack = stacks_caller(stacks, stack);
-    for (uint32_t i = 0; i < f->length; i++, stack = stacks_caller(stacks, stack)) {
+    uint32_t place = names_caller(names, names_place(names, stack));
+    for (uint32_t i = 0; i < f->length; i++, place = names_caller(names, place)) {
         const struct name *inner = i != 0 ? names_get(names, f->path[i - 1]) : NULL;
-        const char *name =
-            inner != NULL ? entered(m, stacks_innermost(stacks, stack), inner) : NULL;
+        const char *name = inner != NULL ? entered(m, names_frame(names, place), inner) : NULL;
         if (name != NULL)
             frame[count++] = entered_frame(name, inner->module);
         frame[count++] = frame_of(names_get(names, f->path[i]), f->path[i], &m->real);

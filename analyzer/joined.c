@@ -175,16 +175,17 @@ void joined_add(struct joined *j, uint32_t process, struct stacks *stacks, const
 
 /* ---- sites -------------------------------------------------------------------------------- */
 
-/* A walk along the frames of a stack, outwards. */
+/* A walk along the places of a stack, outwards. */
 struct walk {
     struct joined *joined;
-    uint32_t at, left; /* the stack whose innermost frame comes next, 0: none; frames allowed */
+    uint32_t at, left; /* the place that comes next, 0: none; places allowed */
     bool trimmed;
 };
 
 static struct walk begin(struct joined *j, uint32_t stack, uint32_t depth, bool trimmed) {
     return (struct walk){.joined = j,
-                         .at = trimmed ? tree_innermost(j->names, stack) : stack,
+                         .at = trimmed ? tree_innermost(j->names, stack)
+                                       : names_place(j->names, stack),
                          .left = depth != 0 ? depth : UINT32_MAX,
                          .trimmed = trimmed};
 }
@@ -193,8 +194,8 @@ static bool step(struct walk *w, uint32_t *name) {
     if (w->at == 0 || w->left == 0)
         return false;
     struct joined *j = w->joined;
-    *name = names_of_frame(j->names, stacks_innermost(j->stacks, w->at));
-    w->at = w->trimmed ? tree_outer(j->names, w->at) : stacks_caller(j->stacks, w->at);
+    *name = names_of(j->names, w->at);
+    w->at = w->trimmed ? tree_outer(j->names, w->at) : names_caller(j->names, w->at);
     w->left -= !names_get(j->names, *name)->allocator;
     return true;
 }

@@ -23,13 +23,11 @@ struct why {
 /* ---- which stacks ------------------------------------------------------------------------- */
 
 static bool stack_matches(struct names *names, uint32_t stack, const char *site) {
-    struct stacks *stacks = names_stacks(names);
     char *end;
     if (site[0] == '#' && strtoull(site + 1, &end, 10) == stack && *end == '\0' && end != site + 1)
         return true;
-    for (; stack != 0; stack = stacks_caller(stacks, stack)) {
-        const struct name *n =
-            names_get(names, names_of_frame(names, stacks_innermost(stacks, stack)));
+    for (uint32_t p = names_place(names, stack); p != 0; p = names_caller(names, p)) {
+        const struct name *n = names_get(names, names_of(names, p));
         if ((n->function != NULL && suppressions_glob(site, n->function, true)) ||
             (n->linkage != NULL && suppressions_glob(site, n->linkage, true)))
             return true;
@@ -95,12 +93,8 @@ static struct group *find_groups(struct why *w, const char *site, uint32_t *coun
 
 /* "new_node (list.c:7)": where a stack asks for memory. */
 static const char *place_of(struct why *w, uint32_t stack) {
-    stack = tree_innermost(w->names, stack);
-    return stack == 0 ? "an unknown place"
-                      : names_get(w->names,
-                                  names_of_frame(w->names,
-                                                 stacks_innermost(names_stacks(w->names), stack)))
-                            ->label;
+    uint32_t place = tree_innermost(w->names, stack);
+    return place == 0 ? "an unknown place" : names_get(w->names, names_of(w->names, place))->label;
 }
 
 static void print_block(struct why *w, uint32_t block) {

@@ -9,13 +9,23 @@
 #include "demangle.h"
 #include "diag.h"
 
+/* The names of a frame, outermost first. */
+struct frame_names {
+    uint32_t first, count; /* in the list; count 0: not yet asked for */
+};
+
 struct names {
     struct stacks *stacks;
     struct symbols *symbols; /* NULL when the lookup is the caller's */
     names_lookup *lookup;
     void *context;
-    uint32_t *of_frame; /* name + 1; 0: not yet asked for */
+    struct frame_names *of_frame; /* by frame */
     uint32_t frame_room;
+    uint32_t *list; /* of names, for frames */
+    uint32_t listed, list_room;
+    struct stacks *places; /* their frames' addresses are `place_key` */
+    uint32_t *of_stack;    /* by stack: its innermost place + 1; 0: not yet asked for */
+    uint32_t stack_room;
     struct name *name;
     uint32_t count, room;
     uint32_t *slot; /* open addressing over names: name + 1; a power of two, half full at most */
@@ -89,7 +99,7 @@ static bool equal(const char *a, const char *b) {
 }
 
 static bool same_name(const struct name *a, const struct name *b) {
-    if (!equal(a->function, b->function) || !equal(a->file, b->file))
+    if (!equal(a->function, b->function) || !equal(a->file, b->file) || a->inlined != b->inlined)
         return false;
     if (a->file != NULL)
         return a->line == b->line;
@@ -109,13 +119,15 @@ static void grow_slots(struct names *t) {
 }
 
 static char *make_label(const struct name *n) {
+    const char *inlined = n->inlined ? " [inlined]" : "";
     const char *module = n->module != NULL ? names_base(n->module) : NULL;
     if (n->function != NULL && n->file != NULL && n->line != 0)
-        return xasprintf("%s (%s:%u)", n->function, names_base(n->file), n->line);
+        return xasprintf("%s (%s:%u)%s", n->function, names_base(n->file), n->line, inlined);
     if (n->function != NULL && n->file != NULL)
-        return xasprintf("%s (%s)", n->function, names_base(n->file));
+        return xasprintf("%s (%s)%s", n->function, names_base(n->file), inlined);
     if (n->function != NULL)
-        return module != NULL ? xasprintf("%s (in %s)", n->function, module) : xstrdup(n->function);
+        return module != NULL ? xasprintf("%s (in %s)%s", n->function, module, inlined)
+                              : xasprintf("%s%s", n->function, inlined);
     if (n->file != NULL && n->line != 0)
         return xasprintf("%s+0x%" PRIx64 " (%s:%u)", module != NULL ? module : "?", n->offset,
                          names_base(n->file), n->line);
@@ -156,9 +168,9 @@ static uint32_t intern(struct names *t, struct name *n) {
 
 /* ---- looking up --------------------------------------------------------------------------- */
 
-static bool lookup_in_files(void *context, const struct module *m, uint64_t vaddr,
-                            struct symbol *out) {
-    return symbols_lookup(context, m->path, m->build_id, m->build_id_len, vaddr, out);
+static size_t lookup_in_files(void *context, const struct module *m, uint64_t vaddr,
+                              struct symbol *out, size_t room) {
+    return symbols_frames(context, m->path, m->build_id, m->build_id_len, vaddr, out, room);
 }
 
 struct names *names_new_lookup(struct stacks *stacks, names_lookup *lookup, void *context) {
@@ -166,6 +178,7 @@ struct names *names_new_lookup(struct stacks *stacks, names_lookup *lookup, void
     t->stacks = stacks;
     t->lookup = lookup;
     t->context = context;
+    t->places = stacks_new();
     return t;
 }
 
@@ -191,7 +204,10 @@ void names_free(struct names *t) {
         free((char *)t->name[i].module);
     }
     symbols_free(t->symbols);
+    stacks_free(t->places);
+    free(t->of_stack);
     free(t->of_frame);
+    free(t->list);
     free(t->name);
     free(t->slot);
     free(t);
@@ -201,36 +217,113 @@ static char *printable_or_null(const char *text) {
     return text != NULL && *text != '\0' ? names_printable(text, strlen(text)) : NULL;
 }
 
-static uint32_t resolve(struct names *t, uint32_t frame) {
-    const struct frame *f = stacks_frame(t->stacks, frame);
-    uint64_t call = f->address - 1; /* inside the call instruction */
-    struct name n = {.offset = call};
-    if (f->module != UINT32_MAX) {
-        const struct module *m = stacks_module(t->stacks, f->module);
-        struct symbol symbol = {0};
-        n.offset = call - m->bias;
-        if (t->lookup(t->context, m, n.offset, &symbol)) {
-            n.function = printable_or_null(symbol.function);
-            if (symbol.linkage != NULL)
-                n.linkage = names_printable(symbol.linkage, demangle_unversioned(symbol.linkage));
-            n.file = printable_or_null(symbol.file);
-            n.line = n.file != NULL ? symbol.line : 0;
-        }
-        n.module = printable_or_null(m->path);
-    }
+/* One of a frame's names; `symbol` is what is known. */
+static uint32_t name_of(struct names *t, const struct module *m, uint64_t offset,
+                        const struct symbol *symbol, bool inlined) {
+    struct name n = {.offset = offset, .inlined = inlined};
+    n.function = printable_or_null(symbol->function);
+    if (symbol->linkage != NULL)
+        n.linkage = names_printable(symbol->linkage, demangle_unversioned(symbol->linkage));
+    n.file = printable_or_null(symbol->file);
+    n.line = n.file != NULL ? symbol->line : 0;
+    n.module = m != NULL ? printable_or_null(m->path) : NULL;
     return intern(t, &n);
 }
 
-uint32_t names_of_frame(struct names *t, uint32_t frame) {
+static struct frame_names resolve(struct names *t, uint32_t frame) {
+    const struct frame *f = stacks_frame(t->stacks, frame);
+    const struct module *m = f->module != UINT32_MAX ? stacks_module(t->stacks, f->module) : NULL;
+    uint64_t call = f->address - 1; /* inside the call instruction */
+    uint64_t offset = m != NULL ? call - m->bias : call;
+    struct symbol symbol[SYMBOLS_INLINED_MAX];
+    size_t count = m != NULL ? t->lookup(t->context, m, offset, symbol, SYMBOLS_INLINED_MAX) : 0;
+    if (count == 0) { /* it has a name all the same: the offset */
+        symbol[0] = (struct symbol){0};
+        count = 1;
+    }
+    struct frame_names names = {t->listed, (uint32_t)count};
+    while (t->listed + count > t->list_room) {
+        t->list_room = t->list_room != 0 ? t->list_room * 2 : 1024;
+        t->list = xrealloc(t->list, t->list_room * sizeof *t->list);
+    }
+    for (size_t i = count; i-- != 0;)
+        t->list[t->listed++] = name_of(t, m, offset, &symbol[i], i + 1 < count);
+    return names;
+}
+
+static struct frame_names names_of_frame(struct names *t, uint32_t frame) {
     if (frame >= t->frame_room) {
         uint32_t room = stacks_frame_count(t->stacks);
         t->of_frame = xrealloc(t->of_frame, room * sizeof *t->of_frame);
         memset(t->of_frame + t->frame_room, 0, (room - t->frame_room) * sizeof *t->of_frame);
         t->frame_room = room;
     }
-    if (t->of_frame[frame] == 0) /* resolve() asks for no other frame: the slot stays put */
-        t->of_frame[frame] = resolve(t, frame) + 1;
-    return t->of_frame[frame] - 1;
+    if (t->of_frame[frame].count == 0)
+        t->of_frame[frame] = resolve(t, frame);
+    return t->of_frame[frame];
+}
+
+/* ---- places ------------------------------------------------------------------------------- */
+
+/* A place is a frame and one of its names. */
+static uint64_t place_key(uint32_t frame, uint32_t at) {
+    return (uint64_t)frame << 8 | at;
+}
+_Static_assert(SYMBOLS_INLINED_MAX <= 256, "a place's key has room for the name");
+
+static uint64_t key_of(const struct names *t, uint32_t place) {
+    return stacks_frame(t->places, stacks_innermost(t->places, place))->address;
+}
+
+static uint32_t push_frame(struct names *t, uint32_t place, uint32_t frame) {
+    struct frame_names names = names_of_frame(t, frame);
+    for (uint32_t i = 0; i < names.count; i++)
+        place =
+            stacks_push(t->places, place, stacks_intern_frame(t->places, place_key(frame, i), 0));
+    return place;
+}
+
+uint32_t names_place(struct names *t, uint32_t stack) {
+    if (stack >= t->stack_room) {
+        uint32_t room = stacks_count(t->stacks);
+        t->of_stack = xrealloc(t->of_stack, room * sizeof *t->of_stack);
+        memset(t->of_stack + t->stack_room, 0, (room - t->stack_room) * sizeof *t->of_stack);
+        t->stack_room = room;
+        t->of_stack[0] = 1;
+    }
+    /* Outwards to what is known, then back: stacks can be deep. */
+    uint32_t steps = 0, known = stack;
+    for (; t->of_stack[known] == 0; known = stacks_caller(t->stacks, known))
+        steps++;
+    if (steps == 0)
+        return t->of_stack[stack] - 1;
+    uint32_t *open = xmalloc(steps * sizeof *open), at = stack;
+    for (uint32_t i = steps; i-- != 0; at = stacks_caller(t->stacks, at))
+        open[i] = at;
+    uint32_t place = t->of_stack[known] - 1;
+    for (uint32_t i = 0; i < steps; i++) {
+        place = push_frame(t, place, stacks_innermost(t->stacks, open[i]));
+        t->of_stack[open[i]] = place + 1;
+    }
+    free(open);
+    return place;
+}
+
+uint32_t names_caller(const struct names *t, uint32_t place) {
+    return stacks_caller(t->places, place);
+}
+
+uint32_t names_of(const struct names *t, uint32_t place) {
+    uint64_t key = key_of(t, place);
+    return t->list[t->of_frame[key >> 8].first + (key & 0xff)];
+}
+
+uint32_t names_frame(const struct names *t, uint32_t place) {
+    return (uint32_t)(key_of(t, place) >> 8);
+}
+
+uint32_t names_place_count(const struct names *t) {
+    return stacks_count(t->places);
 }
 
 const struct name *names_get(const struct names *t, uint32_t name) {

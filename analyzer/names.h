@@ -3,9 +3,14 @@
  * Names of the frames of one tape.
  *
  * A name is what is known about the code that a frame returns to: function, source line, module,
- * or only an offset. Frames that would read the same share one name, so reports merge call stacks
- * by comparing name numbers; of several linkage names it has one. A frame is resolved when it is
- * first asked for, once.
+ * or only an offset. Names that would read the same are one, so reports merge call stacks by
+ * comparing name numbers; of several linkage names it has one. A frame is resolved when it is first
+ * asked for, once.
+ *
+ * A frame has a name for each function that was put inline there, and one for the function whose
+ * code it is: each is a *place*. What a person calls the call stack is a stack of places, and all
+ * who show stacks walk those. Places have numbers, from 1, as stacks do: that of a place stands for
+ * it and all those further out, which have smaller numbers.
  *
  * All texts are printable: control bytes and bytes that are not UTF-8 appear as \xHH. They belong
  * to the object and live as long as it. Not thread-safe.
@@ -26,22 +31,30 @@ struct name {
     const char *module;   /* full path as recorded; NULL: the address lies in no known module */
     unsigned line;        /* 0: unknown */
     uint64_t offset;      /* of the call in its module's file (the run-time address without one) */
+    bool inlined;         /* put inline into the next place outwards */
     bool entry;           /* main: what lies further out says nothing about the program */
     bool start_up;        /* the C library's code that calls main, or the linker's start */
     bool allocator;       /* operator new: hands the request on, is never the place that asks */
 };
 
-/* The symbolizer turns an address of a module's file into a symbol; tests bring their own. */
-typedef bool names_lookup(void *context, const struct module *m, uint64_t vaddr,
-                          struct symbol *out);
+/* The symbolizer turns an address of a module's file into symbols as symbols_frames() does; tests
+ * bring their own. */
+typedef size_t names_lookup(void *context, const struct module *m, uint64_t vaddr,
+                            struct symbol *out, size_t room);
 
 /* `stacks` must outlive the object. Names come from the modules' own files, demangled. */
 struct names *names_new(struct stacks *stacks);
 struct names *names_new_lookup(struct stacks *stacks, names_lookup *lookup, void *context);
 void names_free(struct names *);
 
-uint32_t names_of_frame(struct names *, uint32_t frame); /* number of the frame's name */
-/* The struct stays valid until the next names_of_frame(), its texts as long as the object. */
+/* The innermost place of a stack, 0 for stack 0. Resolves all frames of the stack. */
+uint32_t names_place(struct names *, uint32_t stack);
+uint32_t names_caller(const struct names *, uint32_t place); /* the next place outwards, or 0 */
+uint32_t names_of(const struct names *, uint32_t place);     /* number of the place's name */
+uint32_t names_frame(const struct names *, uint32_t place);  /* the frame that it is of */
+uint32_t names_place_count(const struct names *); /* numbers given so far are below this */
+
+/* The struct stays valid until the next names_place(), its texts as long as the object. */
 const struct name *names_get(const struct names *, uint32_t name);
 uint32_t names_count(const struct names *); /* numbers given so far are below this */
 struct stacks *names_stacks(const struct names *);

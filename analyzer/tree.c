@@ -9,41 +9,42 @@
 
 /* ---- walking the stacks ------------------------------------------------------------------- */
 
-static uint32_t stack_name(struct names *names, uint32_t stack) {
-    return names_of_frame(names, stacks_innermost(names_stacks(names), stack));
+static const struct name *place_name(const struct names *names, uint32_t place) {
+    return names_get(names, names_of(names, place));
 }
 
 uint32_t tree_innermost(struct names *names, uint32_t stack) {
-    struct stacks *stacks = names_stacks(names);
-    for (uint32_t s = stack; s != 0; s = stacks_caller(stacks, s))
-        if (!names_get(names, stack_name(names, s))->allocator)
-            return s;
-    return stack;
+    uint32_t place = names_place(names, stack);
+    for (uint32_t p = place; p != 0; p = names_caller(names, p))
+        if (!place_name(names, p)->allocator)
+            return p;
+    return place;
 }
 
-uint32_t tree_outer(struct names *names, uint32_t stack) {
-    uint32_t caller = stacks_caller(names_stacks(names), stack);
-    if (caller == 0 || names_get(names, stack_name(names, stack))->entry)
+uint32_t tree_outer(const struct names *names, uint32_t place) {
+    uint32_t caller = names_caller(names, place);
+    if (caller == 0 || place_name(names, place)->entry)
         return 0;
-    return names_get(names, stack_name(names, caller))->start_up ? 0 : caller;
+    return place_name(names, caller)->start_up ? 0 : caller;
 }
 
 /*
- * All stacks that lead to a site, as trees that hang below stack 0. Callers precede callees in the
- * numbering of stacks, so one sweep upwards or downwards carries values or properties along.
+ * All places that lead to a site, as trees that hang below place 0. Callers precede callees in the
+ * numbering of places, so one sweep upwards or downwards carries values or properties along.
  */
 struct forest {
-    uint32_t *child, *sibling; /* by stack; 0 ends a list */
+    uint32_t *child, *sibling; /* by place; 0 ends a list */
     uint32_t *parent;          /* the caller, or 0 where tree_outer() ends */
-    struct tree_site *own;     /* by stack: what ends there */
-    struct tree_site *all;     /* by stack: what ends there or further in */
+    struct tree_site *own;     /* by place: what ends there */
+    struct tree_site *all;     /* by place: what ends there or further in */
     uint32_t count;
 };
 
 static void forest_init(struct forest *f, struct names *names, const struct tree_site *sites,
                         size_t site_count) {
-    struct stacks *stacks = names_stacks(names);
-    uint32_t n = f->count = stacks_count(stacks);
+    for (size_t i = 0; i < site_count; i++)
+        names_place(names, sites[i].stack);
+    uint32_t n = f->count = names_place_count(names);
     f->child = xcalloc(n, sizeof *f->child);
     f->sibling = xcalloc(n, sizeof *f->sibling);
     f->parent = xcalloc(n, sizeof *f->parent);
@@ -57,13 +58,13 @@ static void forest_init(struct forest *f, struct names *names, const struct tree
         used[s] = true;
     }
     for (uint32_t s = n; s-- > 1;)
-        used[stacks_caller(stacks, s)] |= used[s];
+        used[names_caller(names, s)] |= used[s];
     for (uint32_t s = 1; s < n; s++) {
         if (!used[s])
             continue;
-        uint32_t caller = stacks_caller(stacks, s);
+        uint32_t caller = names_caller(names, s);
         uint32_t next = tree_outer(names, s);
-        inside[s] = inside[caller] || names_get(names, stack_name(names, s))->entry;
+        inside[s] = inside[caller] || place_name(names, s)->entry;
         f->parent[s] = next == 0 && !inside[caller] ? 0 : caller; /* main may call itself */
     }
     for (uint32_t s = n; s-- > 1;) {
@@ -91,8 +92,8 @@ static void forest_free(struct forest *f) {
 
 /* ---- building ----------------------------------------------------------------------------- */
 
-/* A node whose children are still to be found: the stacks that reach it. For bottom-up, `stack` is
- * the caller that comes next (0: none); for top-down, the stack at the node itself. */
+/* A node whose children are still to be found: the places that reach it, as `stack` of the items.
+ * For bottom-up it is the caller that comes next (0: none); for top-down, the place at the node. */
 struct work {
     uint32_t node;
     struct tree_site *items;
@@ -138,12 +139,11 @@ static struct group *group_for(struct builder *b, uint32_t name) {
     return &b->group[b->group_of[name] - 1];
 }
 
-/* Adds what comes in from `stack`, whose innermost frame is the place; `next` goes on from there.
- */
-static void add_to_group(struct builder *b, uint32_t stack, struct tree_site next) {
-    struct stacks *stacks = names_stacks(b->names);
-    struct group *g = group_for(b, stack_name(b->names, stack));
-    uint64_t address = stacks_frame(stacks, stacks_innermost(stacks, stack))->address - 1;
+/* Adds what comes in from the place; `next` goes on from there. */
+static void add_to_group(struct builder *b, uint32_t place, struct tree_site next) {
+    struct group *g = group_for(b, names_of(b->names, place));
+    uint64_t address =
+        stacks_frame(names_stacks(b->names), names_frame(b->names, place))->address - 1;
     g->bytes += next.bytes;
     g->blocks += next.blocks;
     if (address < g->address)
@@ -323,7 +323,7 @@ struct tree_place *tree_places(struct names *names, const struct tree_site *site
     uint32_t *open = xcalloc(n != 0 ? n : 1, sizeof *open); /* times a name is on the path */
     uint32_t s = f.child[0];
     while (s != 0) {
-        uint32_t name = stack_name(names, s);
+        uint32_t name = names_of(names, s);
         struct tree_place *p = &place[name];
         p->own_bytes += f.own[s].bytes;
         p->own_blocks += f.own[s].blocks;
@@ -336,7 +336,7 @@ struct tree_place *tree_places(struct names *names, const struct tree_site *site
             continue;
         }
         for (;;) { /* back up to the next sibling */
-            open[stack_name(names, s)]--;
+            open[names_of(names, s)]--;
             if (f.sibling[s] != 0) {
                 s = f.sibling[s];
                 break;
@@ -381,19 +381,20 @@ static bool matches_name(const char *glob, const struct name *n) {
 }
 
 size_t tree_filter(struct names *names, struct tree_site *sites, size_t count, const char *glob) {
-    struct stacks *stacks = names_stacks(names);
-    uint32_t n = stacks_count(stacks);
+    for (size_t i = 0; i < count; i++)
+        names_place(names, sites[i].stack);
+    uint32_t n = names_place_count(names);
     bool *matched = xcalloc(n, sizeof *matched), *used = xcalloc(n, sizeof *used);
     uint8_t *verdict = NULL; /* by name: 0 not yet asked, 1 no, 2 yes */
     uint32_t verdicts = 0;
     for (size_t i = 0; i < count; i++)
-        used[sites[i].stack] = true;
+        used[names_place(names, sites[i].stack)] = true;
     for (uint32_t s = n; s-- > 1;)
-        used[stacks_caller(stacks, s)] |= used[s];
+        used[names_caller(names, s)] |= used[s];
     for (uint32_t s = 1; s < n; s++) {
         if (!used[s])
             continue;
-        uint32_t name = stack_name(names, s);
+        uint32_t name = names_of(names, s);
         if (name >= verdicts) {
             uint32_t room = (name + 1) * 2;
             verdict = xrealloc(verdict, room);
@@ -402,11 +403,11 @@ size_t tree_filter(struct names *names, struct tree_site *sites, size_t count, c
         }
         if (verdict[name] == 0)
             verdict[name] = matches_name(glob, names_get(names, name)) ? 2 : 1;
-        matched[s] = matched[stacks_caller(stacks, s)] || verdict[name] == 2;
+        matched[s] = matched[names_caller(names, s)] || verdict[name] == 2;
     }
     size_t kept = 0;
     for (size_t i = 0; i < count; i++)
-        if (matched[sites[i].stack])
+        if (matched[names_place(names, sites[i].stack)])
             sites[kept++] = sites[i];
     free(matched);
     free(used);

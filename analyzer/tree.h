@@ -56,11 +56,11 @@ struct tree *tree_build(struct names *, const struct tree_site *sites, size_t co
                         const struct tree_options *);
 void tree_free(struct tree *);
 
-/* The frames of a stack that trees show, for others who walk one: the stack to begin with (without
- * operator new at its inner end, unless nothing would be left), and the one that goes on outwards
- * from `stack`, 0 when its innermost frame is the last to show. */
+/* The places of a stack that trees show, for others who walk one: the one to begin with (without
+ * operator new at the inner end, unless nothing would be left), and the one that goes on outwards
+ * from `place`, 0 when that is the last to show. */
 uint32_t tree_innermost(struct names *, uint32_t stack);
-uint32_t tree_outer(struct names *, uint32_t stack);
+uint32_t tree_outer(const struct names *, uint32_t place);
 
 /* One place in a flat list. */
 struct tree_place {

@@ -14,7 +14,9 @@
 
 /* Every 0x100 bytes of a module are one function: a letter behind the module's base name; "main"
  * at 0x100, operator new at 0x200, nothing known from 0x800. */
-static bool look_up(void *context, const struct module *m, uint64_t vaddr, struct symbol *out) {
+static size_t look_up(void *context, const struct module *m, uint64_t vaddr, struct symbol *out,
+                      size_t room) {
+    (void)room;
     static char text[16][64];
     unsigned line = (unsigned)(vaddr / 0x100) & 15;
     ++*(unsigned *)context;

@@ -126,8 +126,9 @@ static const char *const functions[] = {
 
 static char long_name[LONG_NAME + 1];
 
-static bool look_up(void *context, const struct module *m, uint64_t vaddr, struct symbol *out) {
-    (void)context, (void)m;
+static size_t look_up(void *context, const struct module *m, uint64_t vaddr, struct symbol *out,
+                      size_t room) {
+    (void)context, (void)m, (void)room;
     const char *f = functions[vaddr / 16];
     *out = (struct symbol){.function = f != NULL ? f : long_name};
     if (vaddr % 32 < 16) {

@@ -17,25 +17,37 @@
 struct line {
     const char *function, *file;
     unsigned line;
+    unsigned into; /* the line that it was put inline at, 0: none */
 };
 
-static bool look_up(void *context, const struct module *m, uint64_t vaddr, struct symbol *out) {
+static size_t look_up(void *context, const struct module *m, uint64_t vaddr, struct symbol *out,
+                      size_t room) {
+    const struct line *all = context;
+    size_t count = 0;
     (void)m;
-    const struct line *line = (const struct line *)context + vaddr / 0x100;
-    *out = (struct symbol){.function = line->function, .file = line->file, .line = line->line};
-    return line->function != NULL;
+    for (uint64_t at = vaddr / 0x100; count < room; at = all[at].into) {
+        const struct line *l = &all[at];
+        if (l->function == NULL)
+            break;
+        out[count++] = (struct symbol){.function = l->function, .file = l->file, .line = l->line};
+        if (l->into == 0)
+            break;
+    }
+    return count;
 }
 
-enum { UNKNOWN, LEAF, MIDDLE, MIDDLE_2, OTHER, MAIN, START, NEW, NO_LINE };
+enum { UNKNOWN, LEAF, MIDDLE, MIDDLE_2, OTHER, MAIN, START, NEW, NO_LINE, DEEP, SHALLOW };
 static const struct line lines[16] = {
-    [LEAF] = {"leaf", "/src/leaf.c", 10},
-    [MIDDLE] = {"middle", "/src/middle.c", 20},
-    [MIDDLE_2] = {"middle", "/src/middle.c", 21},
-    [OTHER] = {"other", "/src/other.c", 30},
-    [MAIN] = {"main", "/src/main.c", 40},
-    [START] = {"_start", NULL, 0},
-    [NEW] = {"operator new(unsigned long)", NULL, 0},
-    [NO_LINE] = {"bare(int)", NULL, 0},
+    [LEAF] = {"leaf", "/src/leaf.c", 10, 0},
+    [MIDDLE] = {"middle", "/src/middle.c", 20, 0},
+    [MIDDLE_2] = {"middle", "/src/middle.c", 21, 0},
+    [OTHER] = {"other", "/src/other.c", 30, 0},
+    [MAIN] = {"main", "/src/main.c", 40, 0},
+    [START] = {"_start", NULL, 0, 0},
+    [NEW] = {"operator new(unsigned long)", NULL, 0, 0},
+    [NO_LINE] = {"bare(int)", NULL, 0, 0},
+    [DEEP] = {"operator new(unsigned long)", "/src/new.h", 60, SHALLOW},
+    [SHALLOW] = {"shallow", "/src/shallow.h", 61, MIDDLE},
 };
 
 struct fixture {
@@ -84,7 +96,12 @@ static uint32_t stack_of(struct fixture *f, const unsigned *frames) {
 #define LEN(array)     (sizeof(array) / sizeof(array)[0])
 
 static const char *label_of(struct fixture *f, unsigned line, unsigned call) {
-    return names_get(f->names, names_of_frame(f->names, frame(f, line, call)))->label;
+    return names_get(f->names, names_of(f->names, names_place(f->names, STACK(f, F(line, call)))))
+        ->label;
+}
+
+static uint32_t name_at(struct fixture *f, unsigned line, unsigned call) {
+    return names_of(f->names, names_place(f->names, STACK(f, F(line, call))));
 }
 
 static void labels(void **state) {
@@ -93,16 +110,50 @@ static void labels(void **state) {
     assert_string_equal(label_of(f, NO_LINE, 3), "bare(int) (in libdemo.so)");
     assert_string_equal(label_of(f, UNKNOWN, 5), "libdemo.so+0x5");
     uint32_t outside = stacks_intern_frame(f->stacks, 0x99001, 0);
-    assert_string_equal(names_get(f->names, names_of_frame(f->names, outside))->label, "0x99000");
+    uint32_t place = names_place(f->names, stacks_push(f->stacks, 0, outside));
+    assert_string_equal(names_get(f->names, names_of(f->names, place))->label, "0x99000");
     /* one line, one name; unknown code: one name an address */
-    assert_int_equal(names_of_frame(f->names, frame(f, LEAF, 0)),
-                     names_of_frame(f->names, frame(f, LEAF, 7)));
-    assert_int_equal(names_of_frame(f->names, frame(f, NO_LINE, 0)),
-                     names_of_frame(f->names, frame(f, NO_LINE, 7)));
-    assert_int_not_equal(names_of_frame(f->names, frame(f, MIDDLE, 0)),
-                         names_of_frame(f->names, frame(f, MIDDLE_2, 0)));
-    assert_int_not_equal(names_of_frame(f->names, frame(f, UNKNOWN, 1)),
-                         names_of_frame(f->names, frame(f, UNKNOWN, 2)));
+    assert_int_equal(name_at(f, LEAF, 0), name_at(f, LEAF, 7));
+    assert_int_equal(name_at(f, NO_LINE, 0), name_at(f, NO_LINE, 7));
+    assert_int_not_equal(name_at(f, MIDDLE, 0), name_at(f, MIDDLE_2, 0));
+    assert_int_not_equal(name_at(f, UNKNOWN, 1), name_at(f, UNKNOWN, 2));
+}
+
+/* Frames with functions inline: each is a place; operator new is left out as ever. */
+static void inlined(void **state) {
+    struct fixture *f = *state;
+    uint32_t stack = STACK(f, F(MAIN, 0), F(DEEP, 3));
+    uint32_t place = names_place(f->names, stack);
+    static const char *const expected[] = {"operator new(unsigned long) (new.h:60) [inlined]",
+                                           "shallow (shallow.h:61) [inlined]",
+                                           "middle (middle.c:20)", "main (main.c:40)"};
+    for (size_t i = 0; i < LEN(expected); i++, place = names_caller(f->names, place)) {
+        assert_int_not_equal(place, 0);
+        assert_string_equal(names_get(f->names, names_of(f->names, place))->label, expected[i]);
+        assert_int_equal(names_frame(f->names, place),
+                         i < 3 ? frame(f, DEEP, 3) : frame(f, MAIN, 0));
+    }
+    assert_int_equal(place, 0);
+    /* another call to the same line joins it further out, not where it is inline itself */
+    struct tree_site sites[] = {{stack, 10, 1},
+                                {STACK(f, F(MAIN, 1), F(SHALLOW, 1)), 5, 1},
+                                {STACK(f, F(MAIN, 2), F(MIDDLE, 0)), 2, 1}};
+    for (int top_down = 0; top_down < 2; top_down++) {
+        struct tree_options options = {.top_down = top_down};
+        struct tree *t = tree_build(f->names, sites, LEN(sites), &options);
+        const struct tree_node *n = t->node;
+        assert_int_equal(n[0].bytes, 17);
+        uint32_t first = n[0].first, second = n[first].first, third = n[second].first;
+        assert_string_equal(LABEL(f, t, first), expected[top_down ? 3 : 1]);
+        assert_int_equal(n[first].bytes, top_down ? 17 : 15);
+        assert_string_equal(LABEL(f, t, second), expected[2]);
+        assert_int_equal(n[second].bytes, top_down ? 17 : 15);
+        assert_int_equal(n[second].own_bytes, top_down ? 2 : 0);
+        assert_string_equal(LABEL(f, t, third), expected[top_down ? 1 : 3]);
+        assert_int_equal(n[third].own_bytes, 15);
+        tree_free(t);
+    }
+    assert_int_equal(tree_filter(f->names, sites, LEN(sites), "shallow.h"), 2);
 }
 
 /* Bottom-up: sites of one line merge, callers branch, start-up code and operator new are gone. */
@@ -353,8 +404,9 @@ static void printed(void **state) {
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(labels), TEST(bottom_up), TEST(top_down),       TEST(start_up_alone), TEST(thresholds),
-        TEST(depths), TEST(recursion), TEST(deep_recursion), TEST(filters),        TEST(printed),
+        TEST(labels),         TEST(inlined),    TEST(bottom_up), TEST(top_down),
+        TEST(start_up_alone), TEST(thresholds), TEST(depths),    TEST(recursion),
+        TEST(deep_recursion), TEST(filters),    TEST(printed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
