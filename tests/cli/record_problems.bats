@@ -182,7 +182,7 @@ place() {
 
 @test "a disk that fills up while recording: the program does not notice" {
     mkdir small
-    mount -t tmpfs -o size=1m tmpfs small 2>/dev/null || skip 'no permission to mount a small tmpfs'
+    mount -t tmpfs -o size=512k tmpfs small 2>/dev/null || skip 'no permission to mount a small tmpfs'
     LC_ALL=C "$heaptape" record -o small/x.tape perl -e 'my %h; $h{"key $_"} = "value $_" for 1 .. 100000; print scalar(keys %h), "\n"; exit 3' >out 2>err || status=$?
     [ "${status-0}" -eq 3 ] && [ "$(cat out)" = 100000 ]
     result=$?
