@@ -178,8 +178,8 @@ void joined_add(struct joined *j, uint32_t process, struct stacks *stacks, const
 /* A walk along the places of a stack, outwards. */
 struct walk {
     struct joined *joined;
-    uint32_t at, left; /* the place that comes next, 0: none; places allowed */
-    bool trimmed;
+    uint32_t at, left;  /* the place that comes next, 0: none; places allowed, plumbing aside */
+    bool trimmed, past; /* past: the plumbing at the inner end is over */
 };
 
 static struct walk begin(struct joined *j, uint32_t stack, uint32_t depth, bool trimmed) {
@@ -196,7 +196,8 @@ static bool step(struct walk *w, uint32_t *name) {
     struct joined *j = w->joined;
     *name = names_of(j->names, w->at);
     w->at = w->trimmed ? tree_outer(j->names, w->at) : names_caller(j->names, w->at);
-    w->left -= !names_get(j->names, *name)->allocator;
+    w->past |= !names_get(j->names, *name)->plumbing;
+    w->left -= w->past;
     return true;
 }
 

@@ -19,6 +19,7 @@ struct names {
     struct symbols *symbols; /* NULL when the lookup is the caller's */
     names_lookup *lookup;
     void *context;
+    const struct folding *folding;
     struct frame_names *of_frame; /* by frame */
     uint32_t frame_room;
     uint32_t *list; /* of names, for frames */
@@ -158,9 +159,12 @@ static uint32_t intern(struct names *t, struct name *n) {
     n->label = make_label(n);
     n->entry = n->function != NULL && strcmp(n->function, "main") == 0;
     n->start_up = n->function != NULL && (strcmp(n->function, "_start") == 0 ||
-                                          strncmp(n->function, "__libc_start_", 13) == 0);
+                                          strncmp(n->function, "__libc_start_", 13) == 0 ||
+                                          strstr(n->function, "__rust_begin_short_backtrace"));
     n->allocator = n->function != NULL && (strncmp(n->function, "operator new(", 13) == 0 ||
                                            strncmp(n->function, "operator new[](", 15) == 0);
+    n->plumbing = folding_is_plumbing(t->folding, n->function, n->linkage);
+    n->loader = n->module != NULL && strncmp(names_base(n->module), "ld-linux", 8) == 0;
     t->name[t->count] = *n;
     t->slot[at] = t->count + 1;
     return t->count++;
@@ -191,6 +195,10 @@ struct names *names_new(struct stacks *stacks) {
     struct names *t = names_new_lookup(stacks, lookup_in_files, symbols);
     t->symbols = symbols;
     return t;
+}
+
+void names_fold(struct names *t, const struct folding *folding) {
+    t->folding = folding;
 }
 
 void names_free(struct names *t) {

@@ -18,6 +18,7 @@
 #ifndef NAMES_H
 #define NAMES_H
 
+#include "folding.h"
 #include "stacks.h"
 #include "symbols.h"
 
@@ -33,8 +34,10 @@ struct name {
     uint64_t offset;      /* of the call in its module's file (the run-time address without one) */
     bool inlined;         /* put inline into the next place outwards */
     bool entry;           /* main: what lies further out says nothing about the program */
-    bool start_up;        /* the C library's code that calls main, or the linker's start */
-    bool allocator;       /* operator new: hands the request on, is never the place that asks */
+    bool start_up;        /* code of the C library, the linker or Rust's runtime that calls main */
+    bool allocator;       /* operator new, which other tools show as the request itself */
+    bool plumbing;        /* see folding.h: at the inner end it is not the place that asks */
+    bool loader;          /* code of the dynamic linker */
 };
 
 /* The symbolizer turns an address of a module's file into symbols as symbols_frames() does; tests
@@ -45,6 +48,9 @@ typedef size_t names_lookup(void *context, const struct module *m, uint64_t vadd
 /* `stacks` must outlive the object. Names come from the modules' own files, demangled. */
 struct names *names_new(struct stacks *stacks);
 struct names *names_new_lookup(struct stacks *stacks, names_lookup *lookup, void *context);
+/* What is plumbing; must outlive the object. Before anything is asked for; else the built-in list.
+ */
+void names_fold(struct names *, const struct folding *);
 void names_free(struct names *);
 
 /* The innermost place of a stack, 0 for stack 0. Resolves all frames of the stack. */

@@ -14,11 +14,13 @@ static const struct name *place_name(const struct names *names, uint32_t place) 
 }
 
 uint32_t tree_innermost(struct names *names, uint32_t stack) {
-    uint32_t place = names_place(names, stack);
-    for (uint32_t p = place; p != 0; p = names_caller(names, p))
-        if (!place_name(names, p)->allocator)
-            return p;
-    return place;
+    uint32_t place = names_place(names, stack), p = place;
+    while (p != 0 && place_name(names, p)->plumbing)
+        p = names_caller(names, p);
+    /* A library's own start-up has no other place than itself. */
+    if (p == 0 || place_name(names, p)->start_up || place_name(names, p)->loader)
+        return place;
+    return p;
 }
 
 uint32_t tree_outer(const struct names *names, uint32_t place) {
@@ -365,19 +367,8 @@ static bool matches_path(const char *glob, const char *path) {
 }
 
 static bool matches_name(const char *glob, const struct name *n) {
-    if (matches_path(glob, n->file) || matches_path(glob, n->module))
-        return true;
-    if (n->function == NULL)
-        return false;
-    if (fnmatch(glob, n->function, 0) == 0)
-        return true;
-    const char *parameters = strchr(n->function + (n->function[0] == '('), '(');
-    if (parameters == NULL)
-        return false;
-    char *bare = xasprintf("%.*s", (int)(parameters - n->function), n->function);
-    bool found = fnmatch(glob, bare, 0) == 0;
-    free(bare);
-    return found;
+    return matches_path(glob, n->file) || matches_path(glob, n->module) ||
+           (n->function != NULL && folding_matches(glob, n->function));
 }
 
 size_t tree_filter(struct names *names, struct tree_site *sites, size_t count, const char *glob) {

@@ -5,9 +5,9 @@
  *   bottom-up  the root's children are the allocating places, a node's children its callers
  *   top-down   the root's children are the outermost places (main), a node's children its callees
  *
- * Two kinds of frames are left out because they say nothing about the program: operator new at the
- * inner end, and at the outer end what lies outside main, or the start-up code that calls a main
- * without a name.
+ * Two kinds of places are left out because they say nothing about the program: plumbing at the
+ * inner end (folding.h), and at the outer end what lies outside main, or the start-up code that
+ * calls a main without a name.
  *
  * Cost: memory grows with the number of stacks and the nodes that are kept, never with
  * stacks × depth; names are resolved only where a kept node needs them (bottom-up).
@@ -57,7 +57,7 @@ struct tree *tree_build(struct names *, const struct tree_site *sites, size_t co
 void tree_free(struct tree *);
 
 /* The places of a stack that trees show, for others who walk one: the one to begin with (without
- * operator new at the inner end, unless nothing would be left), and the one that goes on outwards
+ * plumbing at the inner end, unless nothing would be left), and the one that goes on outwards
  * from `place`, 0 when that is the last to show. */
 uint32_t tree_innermost(struct names *, uint32_t stack);
 uint32_t tree_outer(const struct names *, uint32_t place);
