@@ -358,7 +358,7 @@ enum recorder_state recorder_start(struct recorder *r) {
         atomic_store(&r->clockless, true);
         atomic_store(&r->several_streams, true);
     }
-    r->worker_count = sys_cpus() + SPARE_WORKERS;
+    r->worker_count = sys_cpus() + MORE_WORKERS;
     if (r->worker_count > WORKERS_MAX)
         r->worker_count = WORKERS_MAX;
     sys_random(r->id, sizeof r->id);

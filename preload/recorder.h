@@ -18,10 +18,9 @@
 #include "tape/format.h"
 #include "tape/info.h"
 
-#define PATH_BYTES    4352 /* a path and the suffixes put to it */
-#define WORKERS_MAX   8
-#define SPARE_WORKERS 2 /* more than cores: who loses the core while compressing keeps his worker  \
-                         */
+#define PATH_BYTES   4352 /* a path and the suffixes put to it */
+#define WORKERS_MAX  8
+#define MORE_WORKERS 2    /* than cores: who loses the core while compressing keeps the worker */
 #define MOST_RECORDS 8192 /* events in a buffer */
 #define TAPE_SHIFT   6    /* ticks per unit of the time column, log2: 64 TSC ticks are 20-30 ns */
 
