@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * resolve FILE: reads addresses (hexadecimal) and prints for each what the symbolizer says, innermost
- * first: "function|file|line" each, then an empty line, as llvm-symbolizer does. For comparisons.
+ * resolve FILE: reads addresses (hexadecimal) and prints for each what the symbolizer says,
+ * innermost first: "function|file|line" each, then an empty line, as llvm-symbolizer does. For
+ * comparisons.
  */
 #include "symbols.h"
 
