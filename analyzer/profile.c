@@ -89,9 +89,11 @@ static void count_free(void *context, const struct block *b, uint64_t now, uint3
     p->live_bytes -= b->size;
 }
 
-static void note_mark(void *context, const char *text, uint64_t now, uint32_t thread) {
+static void note_mark(void *context, enum tape_mark kind, const char *text, uint64_t now,
+                      uint32_t thread) {
     struct profile *f = ((struct pass *)context)->profile;
     (void)thread;
+    (void)kind;
     f->marks = xrealloc(f->marks, (f->mark_count + 1) * sizeof *f->marks);
     f->marks[f->mark_count++] = (struct profile_mark){xstrdup(text), now};
 }
