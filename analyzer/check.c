@@ -321,6 +321,7 @@ static void list_findings(struct check *c) {
     struct comparison m = {.check = c, .targets = call_targets_new()};
     m.real.path = xcalloc(names_count(names), sizeof *m.real.path);
     m.real.known = xcalloc(names_count(names), sizeof *m.real.known);
+    check_tests_assign(c);
     for (size_t i = 0; i < count; i++)
         compare(&m, &c->finding[i], site[i].stack);
     for (uint32_t i = 0; i < names_count(names); i++)
@@ -344,6 +345,7 @@ void check_gather(struct check *c, char *const *tapes, size_t count) {
     for (size_t i = 0; i < c->suppressions->count; i++)
         c->stale += suppression_is_stale(&c->suppressions->entry[i]);
     budgets_judge(c);
+    check_tests_sum(c);
 }
 
 bool check_clean(const struct check *c) {
@@ -364,5 +366,6 @@ void check_free(struct check *c) {
     free(c->process);
     free(c->finding);
     free(c->problem);
+    check_tests_free(c);
     joined_free(c->joined);
 }

@@ -89,13 +89,10 @@ static void count_free(void *context, const struct block *b, uint64_t now, uint3
     p->live_bytes -= b->size;
 }
 
-static void note_mark(void *context, enum tape_mark kind, const char *text, uint64_t now,
-                      uint32_t thread) {
+static void note_mark(void *context, const struct replay_mark *m) {
     struct profile *f = ((struct pass *)context)->profile;
-    (void)thread;
-    (void)kind;
     f->marks = xrealloc(f->marks, (f->mark_count + 1) * sizeof *f->marks);
-    f->marks[f->mark_count++] = (struct profile_mark){xstrdup(text), now};
+    f->marks[f->mark_count++] = (struct profile_mark){xstrdup(m->text), m->now};
 }
 
 static void note_sample(void *context, uint64_t rss_bytes, uint64_t now) {

@@ -13,14 +13,11 @@ struct lookup {
     bool is_mark;
 };
 
-static void match_mark(void *context, enum tape_mark kind, const char *text, uint64_t now,
-                       uint32_t thread) {
+static void match_mark(void *context, const struct replay_mark *m) {
     struct lookup *l = context;
-    (void)thread;
-    (void)kind;
-    if (!l->is_mark && strcmp(text, l->text) == 0) {
+    if (!l->is_mark && strcmp(m->text, l->text) == 0) {
         l->is_mark = true;
-        l->found = now;
+        l->found = m->now;
     }
 }
 

@@ -101,10 +101,6 @@ const struct replay_counts *replay_counts(const struct replay *r) {
     return &r->counts;
 }
 
-uint64_t replay_sequence(const struct replay *r) {
-    return r->sequence;
-}
-
 struct stacks *replay_stacks(struct replay *r) {
     return r->stacks;
 }
@@ -513,9 +509,13 @@ static void tell_mark(struct replay *r, const struct tape_event *e, uint32_t thr
     char *text = xmalloc(e->size + 1);
     memcpy(text, e->blob, e->size);
     text[e->size] = 0;
-    enum tape_mark kind =
-        e->address <= TAPE_MARK_ITERATION ? (enum tape_mark)e->address : TAPE_MARK_TEXT;
-    TELL(r, on_mark, kind, text, r->now, thread);
+    bool known = e->address <= TAPE_MARK_ITERATION;
+    const struct replay_mark mark = {.kind = known ? (enum tape_mark)e->address : TAPE_MARK_TEXT,
+                                     .text = text,
+                                     .now = r->now,
+                                     .sequence = r->sequence,
+                                     .thread = thread};
+    TELL(r, on_mark, &mark);
     free(text);
 }
 

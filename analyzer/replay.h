@@ -59,6 +59,14 @@ struct tape_event {
     const uint8_t *blob; /* valid during the call */
 };
 
+struct replay_mark {
+    enum tape_mark kind; /* one of those that are known */
+    const char *text;    /* valid during the call */
+    uint64_t now;        /* ns */
+    uint64_t sequence;   /* that the next block will have */
+    uint32_t thread;
+};
+
 struct replay;
 
 /* Any member may be NULL. `replay` gives access to stacks and threads while running. */
@@ -70,9 +78,8 @@ struct observer {
     void (*on_free)(void *context, const struct block *b, uint64_t now, uint32_t thread,
                     bool realloc);
     void (*on_failed)(void *context, uint8_t op, uint64_t size, uint32_t stack, uint64_t now);
-    /* kind: one of those that are known. An observer that is added meanwhile hears of it, too. */
-    void (*on_mark)(void *context, enum tape_mark kind, const char *text, uint64_t now,
-                    uint32_t thread);
+    /* An observer that is added meanwhile hears of it, too. */
+    void (*on_mark)(void *context, const struct replay_mark *m);
     /* A live block, of the heap or of a pool, is to be ignored from now on. */
     void (*on_ignore)(void *context, const struct block *b);
     void (*on_sample)(void *context, uint64_t rss_bytes, uint64_t now);
@@ -181,8 +188,6 @@ struct replay_cut {
 void replay_cut_at(struct replay *, const struct replay_cut *cut, size_t count);
 
 const struct replay_counts *replay_counts(const struct replay *);
-/* The `sequence` that the next block will have. */
-uint64_t replay_sequence(const struct replay *);
 struct stacks *replay_stacks(struct replay *);
 uint32_t replay_thread_count(const struct replay *);
 const struct replay_thread *replay_thread(const struct replay *, uint32_t index);

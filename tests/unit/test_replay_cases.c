@@ -387,9 +387,8 @@ static void see_failed(void *c, uint8_t op, uint64_t size, uint32_t stack, uint6
     add_seen(c, "!%s %d@%d ", tape_op_name(op), (int)size, (int)now);
 }
 
-static void see_mark(void *c, const char *text, uint64_t now, uint32_t thread) {
-    (void)thread;
-    add_seen(c, "[%s]@%d ", text, (int)now);
+static void see_mark(void *c, const struct replay_mark *m) {
+    add_seen(c, "[%s]@%d ", m->text, (int)m->now);
 }
 
 static void see_sample(void *c, uint64_t rss, uint64_t now) {
