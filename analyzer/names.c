@@ -147,7 +147,8 @@ static uint32_t intern(struct names *t, struct name *n) {
     n->entry = n->function != NULL && strcmp(n->function, "main") == 0;
     n->start_up = n->function != NULL && (strcmp(n->function, "_start") == 0 ||
                                           strncmp(n->function, "__libc_start_", 13) == 0);
-    n->allocator = n->function != NULL && (strncmp(n->function, "operator new(", 13) == 0 ||
+    n->allocator = n->function != NULL && (strcmp(n->function, "heaptape_pool_alloc") == 0 ||
+                                           strncmp(n->function, "operator new(", 13) == 0 ||
                                            strncmp(n->function, "operator new[](", 15) == 0);
     t->name[t->count] = *n;
     t->slot[at] = t->count + 1;

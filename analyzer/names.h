@@ -28,7 +28,8 @@ struct name {
     uint64_t offset;      /* of the call in its module's file (the run-time address without one) */
     bool entry;           /* main: what lies further out says nothing about the program */
     bool start_up;        /* the C library's code that calls main, or the linker's start */
-    bool allocator;       /* operator new: hands the request on, is never the place that asks */
+    bool allocator;       /* operator new, and heaptape_pool_alloc where it is not inlined: hand the
+                             request on, are never the place that asks */
 };
 
 /* The symbolizer turns an address of a module's file into a symbol; tests bring their own. */

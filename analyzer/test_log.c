@@ -110,6 +110,13 @@ uint32_t test_log_now(const struct test_log *l) {
     return l->depth != 0 ? l->open[l->depth - 1].test : l->outer;
 }
 
+bool test_log_runs(const struct test_log *l, uint32_t test) {
+    bool found = test == l->outer && test != TEST_NONE;
+    for (uint32_t i = 0; i < l->depth && !found; i++)
+        found = l->open[i].test == test;
+    return found;
+}
+
 /* What runs has changed. */
 static void note_place(struct test_log *l, uint64_t sequence) {
     struct place now = {sequence, test_log_now(l)};

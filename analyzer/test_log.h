@@ -50,7 +50,8 @@ const struct test_figures *test_log_figures(const struct test_log *, uint32_t te
 /* The test in which a block of this replay was allocated (block.sequence), or TEST_NONE. */
 uint32_t test_log_of(const struct test_log *, uint64_t sequence);
 
-/* The innermost test that runs now, or TEST_NONE. */
+/* The innermost test that runs now, or TEST_NONE; whether a test runs now. */
 uint32_t test_log_now(const struct test_log *);
+bool test_log_runs(const struct test_log *, uint32_t test);
 
 #endif
