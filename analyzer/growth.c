@@ -27,13 +27,17 @@ struct changes {
     size_t count, room;
 };
 
-/* A site as one loop sees it: the floor in stretches of 2^shift rounds, and what it had at the end of
- * the last of `rounds`. */
+/* A site as one loop sees it: the least and the most in stretches of 2^shift rounds, and what it had
+ * at the end of the last of `rounds`. */
 struct history {
     uint32_t stack;
     unsigned shift;
     uint64_t rounds, grew;
-    struct amount last, floor[GROWTH_PARTS];
+    struct amount last;
+    struct stretch {
+        struct amount floor;
+        int64_t top; /* blocks */
+    } part[GROWTH_PARTS];
 };
 
 struct loop {
@@ -152,6 +156,11 @@ static void lower(struct amount *a, const struct amount *b) {
     a->bytes = least(a->bytes, b->bytes);
 }
 
+static void join(struct stretch *s, const struct stretch *t) {
+    lower(&s->floor, &t->floor);
+    s->top = s->top > t->top ? s->top : t->top;
+}
+
 /* Stretches that so many rounds take. */
 static uint32_t parts_of(uint64_t rounds, unsigned shift) {
     return (uint32_t)((rounds + (UINT64_C(1) << shift) - 1) >> shift);
@@ -162,10 +171,10 @@ static void make_room(struct history *h, uint64_t rounds) {
     for (; parts_of(rounds, h->shift) > GROWTH_PARTS; h->shift++) {
         uint32_t parts = parts_of(h->rounds, h->shift);
         for (uint32_t i = 0; i < parts; i += 2) {
-            struct amount joined = h->floor[i];
+            struct stretch joined = h->part[i];
             if (i + 1 < parts)
-                lower(&joined, &h->floor[i + 1]);
-            h->floor[i / 2] = joined;
+                join(&joined, &h->part[i + 1]);
+            h->part[i / 2] = joined;
         }
     }
 }
@@ -175,11 +184,12 @@ static void go_on(struct history *h, uint64_t rounds) {
     if (rounds <= h->rounds)
         return;
     make_room(h, rounds);
-    for (uint64_t part = h->rounds >> h->shift; part <= (rounds - 1) >> h->shift; part++)
-        if (part << h->shift < h->rounds)
-            lower(&h->floor[part], &h->last);
+    const struct stretch same = {h->last, h->last.blocks};
+    for (uint64_t i = h->rounds >> h->shift; i <= (rounds - 1) >> h->shift; i++)
+        if (i << h->shift < h->rounds)
+            join(&h->part[i], &same);
         else
-            h->floor[part] = h->last;
+            h->part[i] = same;
     h->rounds = rounds;
 }
 
@@ -259,21 +269,33 @@ static bool is_steady(const struct rise rise[3]) {
     return true;
 }
 
+/* By how much the number fell at most, from one of these stretches to a later one. */
+static int64_t deepest_fall(const struct history *h, uint32_t start, uint32_t end) {
+    int64_t top = h->part[start].top, fall = 0;
+    for (uint32_t i = start + 1; i <= end; i++) {
+        if (top - h->part[i].floor.blocks > fall)
+            fall = top - h->part[i].floor.blocks;
+        top = top > h->part[i].top ? top : h->part[i].top;
+    }
+    return fall;
+}
+
 static void judge(struct growth_loop *l, struct history *h) {
     go_on(h, l->rounds);
     uint32_t parts = parts_of(h->rounds, h->shift), end = parts - 1, start = parts / 4;
+    int64_t fall = deepest_fall(h, start, end);
     for (uint32_t i = end; i-- != 0;)
-        lower(&h->floor[i], &h->floor[i + 1]); /* from here on never less */
+        lower(&h->part[i].floor, &h->part[i + 1].floor); /* from here on never less */
     uint32_t length = end - start;
     const uint32_t at[] = {start, start + length / 3, start + 2 * length / 3, end};
     struct rise rise[3];
     for (int i = 0; i < 3; i++)
-        rise[i] = (struct rise){h->floor[at[i + 1]].blocks - h->floor[at[i]].blocks,
+        rise[i] = (struct rise){h->part[at[i + 1]].floor.blocks - h->part[at[i]].floor.blocks,
                                 at[i + 1] - at[i]};
-    int64_t blocks = h->floor[end].blocks - h->floor[start].blocks;
-    int64_t bytes = h->floor[end].bytes - h->floor[start].bytes;
+    int64_t blocks = h->part[end].floor.blocks - h->part[start].floor.blocks;
+    int64_t bytes = h->part[end].floor.bytes - h->part[start].floor.bytes;
     l->measured = (uint64_t)length << h->shift;
-    if (is_steady(rise))
+    if (is_steady(rise) && blocks > fall)
         l->site[l->count++] = (struct growth_site){.stack = h->stack,
                                                    .blocks = (uint64_t)blocks,
                                                    .bytes = bytes > 0 ? (uint64_t)bytes : 0,

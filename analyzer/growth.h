@@ -6,11 +6,13 @@
  * The number of a site's blocks that counts is the one at the end of each round. What is freed again
  * is no growth: of every round only the floor counts, the least number that there ever was from then
  * on. The first quarter of the rounds is passed over: caches and tables fill. The rest is cut into
- * three parts of one length. A site grows when its floor rises in each of them, and in none at less
- * than half the pace of another, a block more or less. So
+ * three parts of one length. A site grows when its floor rises in each of them, in none at less than
+ * half the pace of another, a block more or less, and in all of them by more than the number ever fell
+ * behind the first quarter: what goes up and down by more than it rises says nothing yet. So
  *
  *   a block each round, or each tenth    grows by 1, or 0.1 blocks per iteration
  *   saw-tooth, freed now and then        does not: the floor stays
+ *   as many as happen to be in flight    does not: it falls by as much as it rises
  *   a cache that is full at last         does not, if it is full after three quarters of the rounds
  *   a container that doubles             does not: in one part at least nothing happens
  *
@@ -19,7 +21,7 @@
  * of equal length at most, each by its floor. Rounds of one loop in several threads are one sequence.
  *
  * Cost: a change of a site costs a comparison, its first in a round a step for each loop; a round
- * costs what changed in it. Memory: 600 bytes for each site that changed between two rounds of a
+ * costs what changed in it. Memory: 850 bytes for each site that changed between two rounds of a
  * loop. Not thread-safe.
  */
 #ifndef GROWTH_H

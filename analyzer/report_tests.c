@@ -180,7 +180,7 @@ static void print_growing(FILE *out, const struct report *r, const struct growth
     char blocks[UNITS_ROOM], bytes[UNITS_ROOM], grew[UNITS_ROOM], rounds[UNITS_ROOM];
     per_round(blocks, g->blocks, l->measured);
     per_round(bytes, g->bytes, l->measured);
-    fprintf(out, "    grows by %s block%s, %s byte%s per iteration (more after %s of %s rounds)\n",
+    fprintf(out, "    grows by %s block%s, %s byte%s per iteration (in %s of %s rounds)\n",
             blocks, g->blocks == l->measured ? "" : "s", bytes,
             g->bytes == l->measured ? "" : "s", units_count(grew, g->grew),
             units_count(rounds, l->rounds - 1));
