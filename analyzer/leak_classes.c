@@ -128,6 +128,11 @@ static void mark_ignored(struct marking *m) {
 
 static void mark_from_roots(struct marking *m) {
     const struct heap_image *image = m->graph->image;
+    for (uint32_t i = 0; i < m->graph->count; i++)
+        if (m->graph->block[i].rooted && m->kind[i] == LOST) {
+            m->kind[i] = LEAK_REACHABLE;
+            push(m, i);
+        }
     for (uint32_t i = 0; i < image->region_count; i++)
         if (m->graph->root[i])
             look_at(m, image->word + image->region[i].first, image->region[i].count, reach);

@@ -71,19 +71,6 @@ void leak_graph_free(struct leak_graph *g) {
     *g = (struct leak_graph){0};
 }
 
-void leak_graph_spare_blocks(struct leak_graph *g, struct heap_image *image) {
-    for (uint32_t i = 0; i < image->region_count; i++) {
-        struct image_region *r = &image->region[i];
-        size_t kept = r->first;
-        if (r->is.kind == TAPE_REGION_REGISTERS) /* their addresses are numbers */
-            continue;
-        for (size_t k = r->first; k < r->first + r->count; k++)
-            if (block_index_find(&g->index, image->word[k].address) == BLOCK_NONE)
-                image->word[kept++] = image->word[k];
-        r->count = kept - r->first;
-    }
-}
-
 bool leak_graph_is_exact(const struct leak_graph *g, uint32_t block, uint64_t value) {
     return value == g->index.extent[block].start ||
            (g->heuristics != 0 && leak_heuristics_hold(g, block, value));

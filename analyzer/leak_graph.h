@@ -20,6 +20,8 @@ struct leak_block {
     uint32_t tag;                             /* the caller's */
     enum leak_kind kind;                      /* by leak_classify */
     bool ignored;                             /* kept on purpose, with what it leads to */
+    bool rooted; /* of a pool in static data or on a stack: pointers there are in no image, so it
+                    counts as reachable */
 };
 
 /* The words of a block, in heap_image.memory. */
@@ -52,10 +54,6 @@ struct leak_graph {
  */
 void leak_graph_make(struct leak_graph *g, struct leak_block *block, uint32_t count);
 void leak_graph_free(struct leak_graph *);
-
-/* Takes the words that lie in blocks out of the regions of the image: where a pool's memory is
- * static data or a stack, what its blocks hold is no root. */
-void leak_graph_spare_blocks(struct leak_graph *, struct heap_image *);
 
 /* Whether a value that points to the block of this number (g->index says so) is exact. */
 bool leak_graph_is_exact(const struct leak_graph *, uint32_t block, uint64_t value);

@@ -65,8 +65,19 @@ static void run(struct leak_survey *s, const struct survey_plan *plan, struct re
 
 /* ---- the graph ---------------------------------------------------------------------------- */
 
-/* Own blocks, then inherited ones. *pools: some are of pools. */
-static struct leak_block *list_blocks(const struct leak_survey *s, uint32_t *count, bool *pools) {
+/* Whether words that point there are in the image: it holds those that point to what may be heap. */
+static bool is_seen(const struct heap_image *image, uint64_t address) {
+    bool seen = false;
+    for (uint32_t i = 0; i < image->region_count && !seen; i++) {
+        const struct tape_image_region *r = &image->region[i].is;
+        seen = (r->kind == TAPE_REGION_OTHER || r->kind == TAPE_REGION_ALLOCATOR) &&
+               address - r->start < r->length;
+    }
+    return seen;
+}
+
+/* Own blocks, then inherited ones. */
+static struct leak_block *list_blocks(const struct leak_survey *s, uint32_t *count) {
     struct inherited *all = replay_snapshot(s->replay); /* own ones, too: they come twice */
     struct leak_block *block = xmalloc((s->count + all->count + 1) * sizeof *block);
     uint32_t n = 0;
@@ -74,16 +85,18 @@ static struct leak_block *list_blocks(const struct leak_survey *s, uint32_t *cou
         block[n++] = (struct leak_block){.address = s->block[i].block.address,
                                          .size = s->block[i].block.size,
                                          .tag = i,
-                                         .ignored = s->block[i].block.ignored};
-    *pools = false;
-    for (size_t i = 0; i < all->count; i++)
-        *pools |= all->block[i].pool;
+                                         .ignored = s->block[i].block.ignored,
+                                         .rooted = s->block[i].block.op == TAPE_OP_POOL_ALLOC &&
+                                                   !is_seen(s->image, s->block[i].block.address)};
     for (size_t i = 0; i < all->count; i++)
         if (replay_counts(s->replay)->inherited_known && !all->block[i].filled)
             block[n++] = (struct leak_block){.address = all->block[i].address,
                                              .size = all->block[i].size,
                                              .tag = SURVEY_INHERITED,
-                                             .ignored = all->block[i].ignored};
+                                             .ignored = all->block[i].ignored,
+                                             .rooted =
+                                                 all->block[i].pool &&
+                                                 !is_seen(s->image, all->block[i].address)};
     free(all);
     *count = n;
     return block;
@@ -124,11 +137,8 @@ static void take_classes(struct leak_survey *s) {
 
 static void classify(struct leak_survey *s) {
     uint32_t count;
-    bool pools;
-    struct leak_block *block = list_blocks(s, &count, &pools);
+    struct leak_block *block = list_blocks(s, &count);
     leak_graph_make(&s->graph, block, count);
-    if (pools)
-        leak_graph_spare_blocks(&s->graph, s->image);
     leak_classify(&s->graph);
     take_classes(s);
 }
