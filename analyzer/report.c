@@ -147,12 +147,12 @@ void report_pools(FILE *out, const struct replay_counts *counts, bool joined) {
         return;
     char *blocks = report_in_blocks(c->live_blocks);
     char *most = joined ? xstrdup("") : xasprintf("peak %s, ", units_bytes(peak, c->peak_bytes));
-    char *more = xasprintf("%s not freed, besides the heap; %s%s allocation%s", blocks, most,
+    char *more = xasprintf("%s not freed; %s%s allocation%s", blocks, most,
                            units_count(number, c->allocations), c->allocations == 1 ? "" : "s");
     free(most);
     free(blocks);
     if (c->unmatched != 0) {
-        char *longer = xasprintf("%s, %s free%s of what was none", more,
+        char *longer = xasprintf("%s, %s unmatched free%s", more,
                                  units_count(wrong, c->unmatched), c->unmatched == 1 ? "" : "s");
         free(more);
         more = longer;
