@@ -138,8 +138,8 @@ static inline uint64_t check_frame(uint8_t op, enum leak_kind kind) {
 
 /*
  * check_tests.c: which tests there are. _take adds those of a recording and returns their numbers
- * (the caller frees; NULL: it has none), _note what a joined stack got in one of them, _assign hands
- * that to the findings, which are those of joined_sites as it gave them, and _sum adds it up.
+ * (the caller frees; NULL: it has none), _note what a joined stack got in one of them, _assign
+ * hands that to the findings, which are those of joined_sites as it gave them, and _sum adds it up.
  */
 uint32_t *check_tests_take(struct check *, const struct test_log *);
 void check_tests_note(struct check *, uint32_t stack, uint32_t test, uint64_t bytes,

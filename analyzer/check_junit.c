@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * JUnit XML: a test case for each item, and one for each test that the program marks, which fails
- * when something was lost that was allocated in it. Names stay the same from run to run, as dashboards keep
- * their history by name; the program's own failure is an error, all else a failure.
+ * when something was lost that was allocated in it. Names stay the same from run to run, as
+ * dashboards keep their history by name; the program's own failure is an error, all else a failure.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -96,7 +96,8 @@ static void print_leaks_of(FILE *out, const struct check_item *const *item, size
     }
 }
 
-static void print_test(FILE *out, const struct check_test *t, const struct check_item *const *item) {
+static void print_test(FILE *out, const struct check_test *t,
+                       const struct check_item *const *item) {
     fputs("    <testcase classname=\"heaptape.tests\"", out);
     xml_attribute(out, "name", t->name);
     print_seconds(out, "time", t->ns);

@@ -56,8 +56,8 @@ uint32_t *check_tests_take(struct check *c, const struct test_log *log) {
 void check_tests_note(struct check *c, uint32_t stack, uint32_t test, uint64_t bytes,
                       uint64_t blocks) {
     if ((c->share_count & (c->share_count - 1)) == 0)
-        c->share = xrealloc(c->share, (c->share_count != 0 ? 2 * c->share_count : 1) *
-                                          sizeof *c->share);
+        c->share =
+            xrealloc(c->share, (c->share_count != 0 ? 2 * c->share_count : 1) * sizeof *c->share);
     c->share[c->share_count++] =
         (struct check_share){.site = stack, .test = test, .bytes = bytes, .blocks = blocks};
 }

@@ -27,8 +27,8 @@ struct changes {
     size_t count, room;
 };
 
-/* A site as one loop sees it: the least and the most in stretches of 2^shift rounds, and what it had
- * at the end of the last of `rounds`. */
+/* A site as one loop sees it: the least and the most in stretches of 2^shift rounds, and what it
+ * had at the end of the last of `rounds`. */
 struct history {
     uint32_t stack;
     unsigned shift;
@@ -248,8 +248,10 @@ static void see_mark(void *context, const struct replay_mark *m) {
 }
 
 struct observer growth_observer(struct growth *g) {
-    return (struct observer){
-        .context = g, .on_alloc = see_alloc, .on_free = see_free, .on_mark = see_mark};
+    return (struct observer){.context = g,
+                             .on_alloc = see_alloc,
+                             .on_free = see_free,
+                             .on_mark = see_mark};
 }
 
 /* ---- the verdict ---------------------------------------------------------------------------- */

@@ -44,9 +44,9 @@ static void open_image(struct leak_survey *s, struct tape_file *tape,
 
 static void run(struct leak_survey *s, const struct survey_plan *plan, struct region_use *use) {
     struct gathering gathering = {.survey = s};
-    replay_observe(
-        s->replay,
-        &(struct observer){.context = &gathering, .on_live = gather, .on_pool_live = gather});
+    replay_observe(s->replay, &(struct observer){.context = &gathering,
+                                                 .on_live = gather,
+                                                 .on_pool_live = gather});
     if (plan->observer != NULL)
         replay_observe(s->replay, plan->observer);
     if (plan->stops != NULL)
@@ -65,7 +65,8 @@ static void run(struct leak_survey *s, const struct survey_plan *plan, struct re
 
 /* ---- the graph ---------------------------------------------------------------------------- */
 
-/* Whether words that point there are in the image: it holds those that point to what may be heap. */
+/* Whether words that point there are in the image: it holds those that point to what may be heap.
+ */
 static bool is_seen(const struct heap_image *image, uint64_t address) {
     bool seen = false;
     for (uint32_t i = 0; i < image->region_count && !seen; i++) {
@@ -94,9 +95,8 @@ static struct leak_block *list_blocks(const struct leak_survey *s, uint32_t *cou
                                              .size = all->block[i].size,
                                              .tag = SURVEY_INHERITED,
                                              .ignored = all->block[i].ignored,
-                                             .rooted =
-                                                 all->block[i].pool &&
-                                                 !is_seen(s->image, all->block[i].address)};
+                                             .rooted = all->block[i].pool &&
+                                                       !is_seen(s->image, all->block[i].address)};
     free(all);
     *count = n;
     return block;

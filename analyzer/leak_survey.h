@@ -4,9 +4,9 @@
  * of a heap image, and the classes of all blocks that live then.
  *
  * Without a heap image that can be used, the replay goes to the recording's end, every block is
- * LEAK_UNKNOWN, and `reason` says why. A block of the heap in which blocks of a pool live is none of
- * its own: they stand for it. Those of pools have op TAPE_OP_POOL_ALLOC. Memory: 90 bytes a live block and what the image has (see
- * heap_image.h). Not thread-safe.
+ * LEAK_UNKNOWN, and `reason` says why. A block of the heap in which blocks of a pool live is none
+ * of its own: they stand for it. Those of pools have op TAPE_OP_POOL_ALLOC. Memory: 90 bytes a live
+ * block and what the image has (see heap_image.h). Not thread-safe.
  */
 #ifndef LEAK_SURVEY_H
 #define LEAK_SURVEY_H

@@ -92,9 +92,9 @@ void profile_free(struct profile *);
  * "peak", "end", or the name of a mark. Percentages, peak and marks need a first pass over the
  * tape, which is made when needed. Returns false and sets *error (static text) when it is none.
  *
- * Names of tests and of loops are names, too, when no mark has them. Where a time span begins a test
- * stands for the instant at which it begins, for the first time, and a loop for the end of its first
- * round; otherwise for the test's end, and the end of the last round.
+ * Names of tests and of loops are names, too, when no mark has them. Where a time span begins a
+ * test stands for the instant at which it begins, for the first time, and a loop for the end of its
+ * first round; otherwise for the test's end, and the end of the last round.
  */
 enum profile_bound { PROFILE_FROM, PROFILE_TO };
 bool profile_parse_time(struct tape_file *, const char *text, enum profile_bound, uint64_t *ns,

@@ -250,8 +250,8 @@ static void take_ignore(struct replay *r, uint64_t address) {
 
 static void add_inherited(struct replay *r, const struct inherited_block *given) {
     bool is_new;
-    *live_add(&r->inherited, given->address, &is_new) = (struct block){
-        .address = given->address, .size = given->size, .ignored = given->ignored};
+    *live_add(&r->inherited, given->address, &is_new) =
+        (struct block){.address = given->address, .size = given->size, .ignored = given->ignored};
 }
 
 static void add_inherited_pool(struct replay *r, const struct inherited_block *given) {

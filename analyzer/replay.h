@@ -16,10 +16,11 @@
  * success ends the old block and makes the new one at the same instant (on_free, then on_alloc,
  * no peak in between); failure puts the old block back; size 0 with a NULL result ends it.
  *
- * Blocks of the program's own allocators (POOL_ALLOC) are followed beside the heap's, with callbacks
- * and counts of their own. A block that is handed out where one lives takes its place. They end with
- * the memory that they lie in: when a block of the heap is freed, resized or begins, the pool blocks
- * that begin in what it had, or gets, are no more. A block that is resized where it is keeps them.
+ * Blocks of the program's own allocators (POOL_ALLOC) are followed beside the heap's, with
+ * callbacks and counts of their own. A block that is handed out where one lives takes its place.
+ * They end with the memory that they lie in: when a block of the heap is freed, resized or begins,
+ * the pool blocks that begin in what it had, or gets, are no more. A block that is resized where it
+ * is keeps them.
  *
  * heaptape_ignore() is of the block that begins at the address, of a pool's before the heap's; a
  * resize begins a block that is not ignored.
@@ -47,7 +48,7 @@ struct block {
     bool ignored : 1;   /* heaptape_ignore() */
     bool filled : 1;    /* on_live, on_pool_live: pool blocks live in it; see pools_fill */
     bool inherited : 1; /* replay's own: a pool block of the parent's */
-    uint32_t chain; /* live.c's own */
+    uint32_t chain;     /* live.c's own */
 };
 
 /* An event as observers get it. */

@@ -152,8 +152,8 @@ void report_pools(FILE *out, const struct replay_counts *counts, bool joined) {
     free(most);
     free(blocks);
     if (c->unmatched != 0) {
-        char *longer = xasprintf("%s, %s unmatched free%s", more,
-                                 units_count(wrong, c->unmatched), c->unmatched == 1 ? "" : "s");
+        char *longer = xasprintf("%s, %s unmatched free%s", more, units_count(wrong, c->unmatched),
+                                 c->unmatched == 1 ? "" : "s");
         free(more);
         more = longer;
     }

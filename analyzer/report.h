@@ -15,13 +15,14 @@
  * with `threads` for tid; freed_by {threads [{threads, tid, name, …}], cells [{allocated_by,
  * freed_by (null: unknown), blocks, bytes}]}, of which numbers are indices into its threads; marks
  * [{time_ns, text}] (heaptape_mark); pools {allocations, allocated_bytes, frees, unmatched_frees,
- * dropped, peak {bytes, blocks}, not_freed {bytes, blocks}}, blocks of the program's own allocators;
- * tests [{name, runs, unended, duration_ns, allocations, allocated_bytes, peak_bytes, not_freed {bytes,
- * blocks}}] (test_log.h); iterations [{name, rounds, measured_rounds, judged (there are enough),
- * growing_sites, unsteady_stacks, sites [{blocks_per_iteration, bytes_per_iteration, blocks, bytes (over
- * measured_rounds), rounds_with_growth, stack}]}] (growth.h); sites {by_peak, by_allocated_bytes, by_allocations, not_freed}: arrays of
- * {bytes, blocks} or {allocations, temporary}, with stack [{label, …}] innermost first and cut when
- * there are further frames; completeness.
+ * dropped, peak {bytes, blocks}, not_freed {bytes, blocks}}, blocks of the program's own
+ * allocators; tests [{name, runs, unended, duration_ns, allocations, allocated_bytes, peak_bytes,
+ * not_freed {bytes, blocks}}] (test_log.h); iterations [{name, rounds, measured_rounds, judged
+ * (there are enough), growing_sites, unsteady_stacks, sites [{blocks_per_iteration,
+ * bytes_per_iteration, blocks, bytes (over measured_rounds), rounds_with_growth, stack}]}]
+ * (growth.h); sites {by_peak, by_allocated_bytes, by_allocations, not_freed}: arrays of {bytes,
+ * blocks} or {allocations, temporary}, with stack [{label, …}] innermost first and cut when there
+ * are further frames; completeness.
  */
 #ifndef REPORT_H
 #define REPORT_H

@@ -10,7 +10,8 @@
  * complete, events, lost, damaged_chunks, unmatched_frees, parent_missing}]; heap {allocations,
  * allocated_bytes, frees, reallocs, failed, temporary, not_freed, largest_peak {bytes, process
  * (index)}, sum_of_peaks_bytes (of different instants: never what was in use at one), reliable};
- * pools as in report.h, without a peak; sites as in report.h, each with `processes`; completeness, the sum over all, with unreadable.
+ * pools as in report.h, without a peak; sites as in report.h, each with `processes`; completeness,
+ * the sum over all, with unreadable.
  */
 #ifndef REPORT_FAMILY_H
 #define REPORT_FAMILY_H

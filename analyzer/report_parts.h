@@ -28,7 +28,8 @@ void report_stack(FILE *out, struct names *, const uint32_t *path, uint32_t leng
 void report_inherited(FILE *out, const struct replay_counts *);
 struct json_object *report_inherited_json(const struct replay_counts *);
 
-/* Blocks of the program's own allocators: a line; nothing when there were none. Of several recordings
+/* Blocks of the program's own allocators: a line; nothing when there were none. Of several
+ * recordings
  * (`joined`) there is no peak. */
 void report_pools(FILE *out, const struct replay_counts *, bool joined);
 struct json_object *report_pools_json(const struct replay_counts *, bool joined);

@@ -113,8 +113,7 @@ static int most_first(const void *pa, const void *pb) {
     return compare_paths(a, b);
 }
 
-static struct growing growing_of(struct names *names, const struct growth_site *s,
-                                 uint32_t depth) {
+static struct growing growing_of(struct names *names, const struct growth_site *s, uint32_t depth) {
     struct growing g = {.blocks = s->blocks, .bytes = s->bytes, .grew = s->grew};
     struct stacks *stacks = names_stacks(names);
     uint32_t at = tree_innermost(names, s->stack);
@@ -180,10 +179,9 @@ static void print_growing(FILE *out, const struct report *r, const struct growth
     char blocks[UNITS_ROOM], bytes[UNITS_ROOM], grew[UNITS_ROOM], rounds[UNITS_ROOM];
     per_round(blocks, g->blocks, l->measured);
     per_round(bytes, g->bytes, l->measured);
-    fprintf(out, "    grows by %s block%s, %s byte%s per iteration (in %s of %s rounds)\n",
-            blocks, g->blocks == l->measured ? "" : "s", bytes,
-            g->bytes == l->measured ? "" : "s", units_count(grew, g->grew),
-            units_count(rounds, l->rounds - 1));
+    fprintf(out, "    grows by %s block%s, %s byte%s per iteration (in %s of %s rounds)\n", blocks,
+            g->blocks == l->measured ? "" : "s", bytes, g->bytes == l->measured ? "" : "s",
+            units_count(grew, g->grew), units_count(rounds, l->rounds - 1));
     fprintf(out, "%*s", 6, "");
     report_stack(out, r->names, g->path, g->length, g->cut, 6, screen);
 }

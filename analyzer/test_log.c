@@ -6,7 +6,7 @@
 
 #include "diag.h"
 
-#define DEPTH_MAX 1024 /* tests in one another; begins further in are counted, and not looked at */
+#define DEPTH_MAX 1024 /* tests in one another; begins further in are only counted */
 
 struct test {
     struct test_figures figures;
@@ -73,9 +73,8 @@ static uint32_t find_test(struct test_log *l, uint32_t outer, const char *name) 
         grow(l);
     uint32_t *slot = slot_of(l, outer, name);
     if (*slot == 0) {
-        char *whole = outer == TEST_NONE
-                          ? xstrdup(name)
-                          : xasprintf("%s/%s", l->test[outer].figures.name, name);
+        char *whole = outer == TEST_NONE ? xstrdup(name)
+                                         : xasprintf("%s/%s", l->test[outer].figures.name, name);
         l->test[l->count] = (struct test){.figures = {.name = whole},
                                           .outer = outer,
                                           .own = whole + strlen(whole) - strlen(name)};

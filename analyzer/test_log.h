@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The tests that a program marks (heaptape_test_begin, heaptape_test_end): which block was allocated
- * in which test, and what each allocated and left.
+ * The tests that a program marks (heaptape_test_begin, heaptape_test_end): which block was
+ * allocated in which test, and what each allocated and left.
  *
  * A test is known by its name and those of the tests around it, "parser/empty"; each time that it
  * runs is a run of the same test. Tests are of the whole process: a block belongs to the innermost
@@ -9,9 +9,9 @@
  * innermost test of that name, and with it what lies in it and was not ended (by longjmp, or an
  * exception); an end that no begin fits is passed over.
  *
- * A test's figures hold those of the tests in it. They are of the heap: blocks of pools count in none
- * of them, and what is ignored is not left. Memory: grows with the runs of tests, 16 bytes each, and
- * with their names. Not thread-safe.
+ * A test's figures hold those of the tests in it. They are of the heap: blocks of pools count in
+ * none of them, and what is ignored is not left. Memory: grows with the runs of tests, 16 bytes
+ * each, and with their names. Not thread-safe.
  */
 #ifndef TEST_LOG_H
 #define TEST_LOG_H
@@ -22,10 +22,10 @@
 
 struct test_figures {
     const char *name;
-    uint64_t runs, unended;          /* unended: of the runs, those whose end is not on the tape */
-    uint64_t ns;                     /* all runs together */
-    uint64_t allocations, bytes;     /* the same */
-    uint64_t peak_bytes;             /* the most that blocks allocated in one run had at once */
+    uint64_t runs, unended;           /* unended: of the runs, those whose end is not on the tape */
+    uint64_t ns;                      /* all runs together */
+    uint64_t allocations, bytes;      /* the same */
+    uint64_t peak_bytes;              /* the most that blocks allocated in one run had at once */
     uint64_t left_bytes, left_blocks; /* allocated in a run and live at its end, all together */
 };
 

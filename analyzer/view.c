@@ -209,8 +209,7 @@ static struct tree_site *add_kinds(const struct leak_survey *survey, const struc
 }
 
 static void load_kinds(struct loaded *l, const struct settings *s) {
-    l->sites =
-        add_kinds(l->survey, s, false, &l->site_count, &l->total_bytes, &l->total_blocks);
+    l->sites = add_kinds(l->survey, s, false, &l->site_count, &l->total_bytes, &l->total_blocks);
     l->pool_sites =
         add_kinds(l->survey, s, true, &l->pool_site_count, &l->pool_bytes, &l->pool_blocks);
     l->ignored_bytes = l->survey->ignored_bytes;
@@ -408,9 +407,8 @@ static void show(const struct view *v, struct loaded *l, const struct settings *
         struct json_object *content =
             show_sites(l, s, &screen, l->sites, l->site_count, l->total_bytes);
         struct json_object *pools =
-            v->kinds
-                ? show_sites(l, s, &screen, l->pool_sites, l->pool_site_count, l->pool_bytes)
-                : NULL;
+            v->kinds ? show_sites(l, s, &screen, l->pool_sites, l->pool_site_count, l->pool_bytes)
+                     : NULL;
         print_json(v, l, s, range, s->flat ? "places" : "tree", content, pools);
     } else {
         const struct replay_counts *counts = replay_counts(l->profile->replay);
@@ -423,8 +421,8 @@ static void show(const struct view *v, struct loaded *l, const struct settings *
                 show_sites(l, s, &screen, l->sites, l->site_count, l->total_bytes);
             else if (l->pool_blocks == 0)
                 printf("%s\n", s->from != NULL || s->at != NULL ? "Nothing."
-                               : l->ignored_blocks != 0          ? "Every other block was freed."
-                                                                 : v->nothing);
+                               : l->ignored_blocks != 0         ? "Every other block was freed."
+                                                                : v->nothing);
             print_pools(l, s, &screen);
         }
         fputc('\n', stdout);

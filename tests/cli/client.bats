@@ -240,7 +240,7 @@ C
     expect_match out '^Blocks of pools \(heaptape_pool_alloc\)$'
     sed -n '/^Blocks of pools/,$p' out | grep -q 'pool_get (client.c:'
     run ! grep -q 'use_pool (client.c:' <(sed '/^Blocks of pools/,$d' out) # the memory around them
-    HEAPTAPE_IMAGE=exit record "$workloads/client"
+    HEAPTAPE_IMAGE='exit' record "$workloads/client"
     "$heaptape" leaks --json x.tape >json
     [ "$(json json pools.total.bytes)/$(json json pools.total.blocks)" = 150/3 ]
     [ "$(json json ignored.bytes)/$(json json ignored.blocks)" = 580/3 ]

@@ -111,6 +111,10 @@ static unsigned cache(unsigned round) {
     return round < 40 ? round : 40;
 }
 
+static unsigned saturates(unsigned round) {
+    return 1000 * round / (round + 50);
+}
+
 static unsigned doubles(unsigned round) {
     unsigned chunks = 0;
     for (unsigned room = 1; room < round; room *= 2)
@@ -118,8 +122,18 @@ static unsigned doubles(unsigned round) {
     return chunks;
 }
 
-static unsigned noise(unsigned round) {
-    return (unsigned)(round * UINT64_C(0x9e3779b97f4a7c15) >> 57); /* 0 to 127 */
+static unsigned seed;
+
+static unsigned noise(unsigned round) { /* 0 to 127 */
+    uint64_t h = (round + UINT64_C(100003) * seed) * UINT64_C(0x9e3779b97f4a7c15);
+    h = (h ^ h >> 29) * UINT64_C(0xbf58476d1ce4e5b9);
+    return (unsigned)(h >> 57);
+}
+
+static unsigned dip;
+
+static unsigned dips_once(unsigned round) {
+    return round == dip ? 0 : round;
 }
 
 static unsigned once_late(unsigned round) {
@@ -174,8 +188,11 @@ static void test_what_goes_up_and_down(void **state) {
         assert_false(find(rounds < 14 ? 14 : rounds, teeth).grows);
     for (unsigned rounds = 700; rounds < 3000; rounds += 37)
         assert_false(find(rounds, long_teeth).grows);
-    for (unsigned rounds = 5; rounds < 3000; rounds += 1 + rounds / 50)
-        assert_false(find(rounds, noise).grows);
+    for (seed = 0; seed < 100; seed++)
+        for (unsigned rounds = 32; rounds < 1000; rounds += 1 + rounds / 3)
+            assert_false(find(rounds, noise).grows);
+    for (dip = 200; dip < 300; dip++) /* all was freed but once, and late */
+        assert_false(find(300, dips_once).grows);
     struct finding f = find(100, two_each_beside_teeth);
     assert_true(f.grows);
     assert_in_range(f.blocks, 2 * 72 - 8, 2 * 72 + 8);
@@ -191,6 +208,9 @@ static void test_what_comes_to_rest(void **state) {
     for (unsigned rounds = 5; rounds < 5000; rounds += 1 + rounds / 20)
         assert_false(find(rounds, doubles).grows);
     assert_true(find(1000, doubles).unsteady);
+    f = find(400, saturates); /* always more, but ever less so */
+    assert_false(f.grows);
+    assert_true(f.unsteady);
     f = find(100, once_late);
     assert_false(f.grows);
     assert_true(f.unsteady);
@@ -227,6 +247,7 @@ static void test_several_loops(void **state) {
     assert_int_equal(frame->rounds, 20);
     assert_int_equal(frame->count, 2);
     assert_int_equal(frame->site[0].blocks, 10 * frame->measured);
+    assert_int_equal(frame->site[0].grew, 19);
     assert_int_equal(frame->site[1].blocks, frame->measured);
     assert_int_equal(idle->rounds, 6);
     assert_int_equal(idle->count, 0);

@@ -447,7 +447,8 @@ static void expect_tags(const struct scene *s) {
         }
 }
 
-/* Blocks 0, 1 and 2 lie in one of malloc's, which has a word of its own that leads to 2 and to 8. */
+/* Blocks 0, 1 and 2 lie in one of malloc's, which has a word of its own that leads to 2 and to 8.
+ */
 static void pool_of_three(struct scene *s, bool freed) {
     alloc_in(s, 1, at(0), 0x400);
     for (unsigned k = 0; k < 3; k++)

@@ -69,6 +69,7 @@ static void test_filled(void **state) {
     assert_false(pools_fill(&p, &b));
     b = (struct block){.address = HEAP, .size = UINT64_MAX, .op = TAPE_OP_malloc};
     assert_true(pools_fill(&p, &b));
+    assert_null(pools_within(&p, HEAP + 65, UINT64_MAX)); /* without looking at every page */
     pools_free(&p);
 }
 
@@ -174,9 +175,9 @@ static void test_apart_from_the_heap(void **state) {
     allocate(&s, TAPE_OP_POOL_ALLOC, HEAP + 16, 20);
     allocate(&s, TAPE_OP_POOL_ALLOC, 0, 99); /* none */
     release(&s, TAPE_OP_POOL_FREE, HEAP);
-    release(&s, TAPE_OP_POOL_FREE, HEAP);      /* twice */
-    release(&s, TAPE_OP_POOL_FREE, HEAP + 32); /* never was one */
-    release(&s, TAPE_OP_free, HEAP + 16);      /* a pool's block, but not malloc's */
+    release(&s, TAPE_OP_POOL_FREE, HEAP);            /* twice */
+    release(&s, TAPE_OP_POOL_FREE, HEAP + 32);       /* never was one */
+    release(&s, TAPE_OP_free, HEAP + 16);            /* a pool's block, but not malloc's */
     allocate(&s, TAPE_OP_POOL_ALLOC, HEAP + 16, 30); /* again, without a free */
     const struct replay_counts *c = run(&s);
     assert_string_equal(s.seen, "+1000 p+10 p+20 p-10 p-20 p+30 live 1000f plive 30 ");
@@ -260,7 +261,7 @@ static void test_ignore(void **state) {
     release(&s, TAPE_OP_free, HEAP + 0x800);
     allocate(&s, TAPE_OP_malloc, HEAP + 0x800, 9);
     run(&s);
-    static const char *const lives[] = {"live 1 ", "live 2i ",   "live 4 ", "live 5i ",
+    static const char *const lives[] = {"live 1 ", "live 2i ",   "live 4 ",  "live 5i ",
                                         "live 9 ", "live 600f ", "plive 7i "};
     for (size_t i = 0; i < sizeof lives / sizeof *lives; i++)
         if (strstr(s.seen, lives[i]) == NULL)
@@ -279,8 +280,7 @@ static void test_inherited(void **state) {
         (struct inherited_block){.address = HEAP, .size = 10, .pool = true};
     from->block[from->count++] =
         (struct inherited_block){.address = HEAP + 16, .size = 20, .pool = true, .ignored = true};
-    from->block[from->count++] =
-        (struct inherited_block){.address = HEAP + 0x2000, .size = 30};
+    from->block[from->count++] = (struct inherited_block){.address = HEAP + 0x2000, .size = 30};
     release(&s, TAPE_OP_POOL_FREE, HEAP);
     ignore(&s, HEAP + 0x2000);
     allocate(&s, TAPE_OP_POOL_ALLOC, HEAP + 48, 40);

@@ -5,11 +5,10 @@
  *   tests    parser/numbers leaks 24 bytes, parser/strings nothing, parser/escapes 24 bytes at the
  *            same place and 100 at another, which lead to 50 more; "lexer" resizes what it keeps
  *   outside  24 bytes at the same place again
- *   pool     in a block of 4,096 bytes: 40 bytes kept, 50 lost, which lead to 60, 70 freed, 80 ignored
- *   ignored  200 bytes that lead to 300, nothing points to them
- *   loops    "frame", 200 rounds: a list gets a node of 48 bytes in each, a table 32 bytes every
- *            tenth time; a cache fills in 30, chunks double, a queue is emptied every seventh time.
- *            "request", 3 rounds.
+ *   pool     in a block of 4,096 bytes: 40 bytes kept, 50 lost, which lead to 60, 70 freed, 80
+ * ignored ignored  200 bytes that lead to 300, nothing points to them loops    "frame", 200 rounds:
+ * a list gets a node of 48 bytes in each, a table 32 bytes every tenth time; a cache fills in 30,
+ * chunks double, a queue is emptied every seventh time. "request", 3 rounds.
  */
 #include <stdlib.h>
 #include <string.h>
