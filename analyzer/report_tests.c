@@ -158,13 +158,13 @@ static void free_growing(struct growing *all, uint32_t count) {
     free(all);
 }
 
-/* "1,024", "1.5", "0.03": per iteration, with a decimal where it is no whole number, and two digits
- * that say something where it is small. */
+/* "1,024", "1.5", "0.25", "0.003": per iteration, with a decimal where it is no whole number, below
+ * 1 with two digits that say something. */
 static const char *per_round(char buf[UNITS_ROOM], uint64_t amount, uint64_t rounds) {
     if (amount % rounds == 0)
         return units_count(buf, amount / rounds);
     unsigned __int128 tenths = ((unsigned __int128)amount * 10 + rounds / 2) / rounds;
-    if (tenths == 0) {
+    if (amount < rounds) {
         snprintf(buf, UNITS_ROOM, "%.2g", (double)amount / (double)rounds);
         return buf;
     }
