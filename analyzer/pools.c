@@ -80,35 +80,62 @@ const struct block *pools_take(struct pools *p, uint64_t address) {
     return live_take(&p->live, address);
 }
 
-static const struct block *within_page(const struct pools *p, uint32_t place, uint64_t start,
-                                       uint64_t end) {
-    for (; place != 0; place = p->link[place - 1].next) {
-        const struct block *b = &p->live.pool[place - 1];
-        if (b->address >= start && b->address < end)
-            return b;
+/* Blocks that begin in a range: all of them, or whether there is one. */
+struct gathering {
+    const struct pools *pools;
+    uint64_t start, end;
+    uint64_t *address;
+    size_t count, room;
+    bool all;
+};
+
+static void gather_page(struct gathering *g, const struct block *page) {
+    for (uint32_t place = page->stack; place != 0; place = g->pools->link[place - 1].next) {
+        uint64_t address = g->pools->live.pool[place - 1].address;
+        if (address < g->start || address >= g->end)
+            continue;
+        if (g->all && g->count == g->room) {
+            g->room = g->room != 0 ? 2 * g->room : 64;
+            g->address = xrealloc(g->address, g->room * sizeof *g->address);
+        }
+        if (g->all)
+            g->address[g->count] = address;
+        g->count++;
+        if (!g->all)
+            return;
     }
-    return NULL;
 }
 
-const struct block *pools_within(const struct pools *p, uint64_t start, uint64_t end) {
-    const struct block *page, *found = NULL;
-    if (p->live.count == 0 || start >= end)
-        return NULL;
-    uint64_t pages = (end - 1) / PAGE - start / PAGE + 1;
-    if (pages > p->page.count) { /* a large block: rather all pages that have any */
-        for (size_t i = 0; i <= p->page.mask && found == NULL; i++)
-            if ((page = live_at(&p->page, i)) != NULL)
-                found = within_page(p, page->stack, start, end);
-        return found;
+static void gather(struct gathering *g) {
+    const struct live *pages = &g->pools->page;
+    const struct block *page;
+    if (g->pools->live.count == 0 || g->start >= g->end)
+        return;
+    uint64_t count = (g->end - 1) / PAGE - g->start / PAGE + 1;
+    bool long_range = count > pages->mask; /* rather all pages that there are */
+    for (uint64_t i = 0; i <= (long_range ? pages->mask : count - 1) && (g->all || g->count == 0);
+         i++) {
+        page = long_range ? live_at(pages, i) : live_find(pages, page_key(g->start + i * PAGE));
+        if (page != NULL)
+            gather_page(g, page);
     }
-    for (uint64_t i = 0; i < pages && found == NULL; i++)
-        if ((page = live_find(&p->page, page_key(start + i * PAGE))) != NULL)
-            found = within_page(p, page->stack, start, end);
-    return found;
+}
+
+bool pools_any(const struct pools *p, uint64_t start, uint64_t end) {
+    struct gathering g = {.pools = p, .start = start, .end = end};
+    gather(&g);
+    return g.count != 0;
+}
+
+size_t pools_within(const struct pools *p, uint64_t start, uint64_t end, uint64_t **address) {
+    struct gathering g = {.pools = p, .start = start, .end = end, .all = true};
+    gather(&g);
+    *address = g.address;
+    return g.count;
 }
 
 bool pools_fill(const struct pools *p, const struct block *b) {
     uint64_t end = b->size <= UINT64_MAX - b->address ? b->address + b->size : UINT64_MAX;
     bool inner = b->op == TAPE_OP_POOL_ALLOC; /* it does not lie in itself */
-    return pools_within(p, b->address + inner, end) != NULL;
+    return pools_any(p, b->address + inner, end);
 }

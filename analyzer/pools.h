@@ -29,8 +29,10 @@ struct block *pools_add(struct pools *, uint64_t address, bool *is_new);
 struct block *pools_find(const struct pools *, uint64_t address);
 const struct block *pools_take(struct pools *, uint64_t address);
 
-/* A block that begins in [start, end), any of them; NULL: none does. */
-const struct block *pools_within(const struct pools *, uint64_t start, uint64_t end);
+/* Whether a block begins in [start, end); the addresses of all that do, in any order, into *address
+ * (the caller frees), and how many. */
+bool pools_any(const struct pools *, uint64_t start, uint64_t end);
+size_t pools_within(const struct pools *, uint64_t start, uint64_t end, uint64_t **address);
 
 /* Whether the block, of whichever kind, is only where pool blocks lie: it is none of its own. */
 bool pools_fill(const struct pools *, const struct block *);

@@ -164,13 +164,14 @@ static void end_pool_block(struct replay *r, const struct block *b) {
 
 /* Memory from `start` on changes hands: the pool blocks in it are no more. */
 static void drop_pool_blocks(struct replay *r, uint64_t start, uint64_t size) {
-    uint64_t end = size <= UINT64_MAX - start ? start + size : UINT64_MAX;
-    const struct block *b;
-    while ((b = pools_within(&r->pools, start, end)) != NULL) {
-        b = pools_take(&r->pools, b->address);
+    uint64_t end = size <= UINT64_MAX - start ? start + size : UINT64_MAX, *address;
+    size_t count = pools_within(&r->pools, start, end, &address);
+    for (size_t i = 0; i < count; i++) {
+        const struct block *b = pools_take(&r->pools, address[i]);
         r->counts.pools.dropped += !b->inherited;
         end_pool_block(r, b);
     }
+    free(address);
 }
 
 /* Whether memory that changes hands is to be looked at: cheap, and mostly false. */

@@ -18,21 +18,27 @@
 
 /* ---- the map -------------------------------------------------------------------------------- */
 
-/* Beside a plain list: whichever block is found in a range, one is there, or none is. */
+static int by_address(const void *a, const void *b) {
+    uint64_t p = *(const uint64_t *)a, q = *(const uint64_t *)b;
+    return p < q ? -1 : p > q;
+}
+
+/* Beside a plain list: what is found in a range is what is there. */
 static void test_map(void **state) {
     (void)state;
     enum { PLACES = 4000, STEPS = 40000 };
     static bool there[PLACES]; /* at HEAP + 10 × i */
     struct pools p = {0};
     uint64_t random = 1;
-    assert_null(pools_within(&p, 0, UINT64_MAX));
+    assert_false(pools_any(&p, 0, UINT64_MAX));
     assert_null(pools_find(&p, HEAP));
     assert_null(pools_take(&p, HEAP));
     for (unsigned step = 0; step < STEPS; step++) {
         random = random * UINT64_C(6364136223846793005) + 1442695040888963407;
         unsigned i = (unsigned)(random >> 33) % PLACES, length = (unsigned)(random >> 20) % 9000;
         uint64_t start = HEAP + (random >> 40) % (10 * PLACES);
-        bool is_new, any = false;
+        bool is_new;
+        size_t count = 0;
         if (there[i]) {
             assert_int_equal(pools_take(&p, HEAP + 10 * i)->address, HEAP + 10 * i);
         } else {
@@ -40,15 +46,29 @@ static void test_map(void **state) {
             assert_true(is_new);
         }
         there[i] = !there[i];
-        for (unsigned k = 0; k < PLACES && !any; k++)
-            any = there[k] && HEAP + 10 * k >= start && HEAP + 10 * k < start + length;
-        const struct block *found = pools_within(&p, start, start + length);
-        assert_int_equal(found != NULL, any);
-        if (found != NULL) {
-            assert_in_range(found->address, start, start + length - 1);
-            assert_true(there[(found->address - HEAP) / 10]);
+        for (unsigned k = 0; k < PLACES; k++)
+            count += there[k] && HEAP + 10 * k >= start && HEAP + 10 * k < start + length;
+        uint64_t *found, before = 0;
+        assert_int_equal(pools_any(&p, start, start + length), count != 0);
+        assert_int_equal(pools_within(&p, start, start + length, &found), count);
+        if (count != 0)
+            qsort(found, count, sizeof *found, by_address);
+        for (size_t k = 0; k < count; before = found[k++]) {
+            assert_true(found[k] > before && found[k] >= start && found[k] < start + length);
+            assert_true(there[(found[k] - HEAP) / 10]);
         }
+        free(found);
     }
+    uint64_t *all; /* the whole memory: by another way */
+    size_t count = pools_within(&p, 0, UINT64_MAX, &all), left = 0;
+    for (unsigned k = 0; k < PLACES; k++)
+        left += there[k];
+    assert_int_equal(count, left);
+    for (size_t k = 0; k < count; k++)
+        assert_non_null(pools_take(&p, all[k]));
+    assert_int_equal(p.live.count, 0);
+    assert_int_equal(p.page.count, 0);
+    free(all);
     pools_free(&p);
 }
 
@@ -69,7 +89,7 @@ static void test_filled(void **state) {
     assert_false(pools_fill(&p, &b));
     b = (struct block){.address = HEAP, .size = UINT64_MAX, .op = TAPE_OP_malloc};
     assert_true(pools_fill(&p, &b));
-    assert_null(pools_within(&p, HEAP + 65, UINT64_MAX)); /* without looking at every page */
+    assert_false(pools_any(&p, HEAP + 65, UINT64_MAX)); /* without looking at every page */
     pools_free(&p);
 }
 
