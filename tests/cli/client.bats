@@ -308,6 +308,55 @@ TEXT
     "$heaptape" dump --json x.tape | grep -qE '"op":"ignore","address":[0-9]+}'
 }
 
+@test "threads: their rounds are one sequence, their blocks in the test that runs" {
+    compile threads <<'C'
+#include <heaptape/heaptape.h>
+#include <pthread.h>
+#include <stdlib.h>
+struct node { struct node *next; };
+void *volatile lost;
+void leak(void) { lost = malloc(30); lost = NULL; }
+void *leak_apart(void *arg) { leak(); return arg; }
+void grow(struct node **list) {
+    struct node *n = malloc(sizeof *n);
+    n->next = *list;
+    *list = n;
+}
+void *work(void *list) {
+    for (int i = 0; i < 500; i++) {
+        grow(list);
+        free(malloc(100));
+        heaptape_iteration("work");
+    }
+    return NULL;
+}
+int main(void) {
+    static struct node *list[4];
+    pthread_t thread[4];
+    heaptape_test_begin("spawns");
+    pthread_create(&thread[0], NULL, leak_apart, NULL);
+    pthread_join(thread[0], NULL);
+    heaptape_test_end();
+    for (int i = 0; i < 4; i++)
+        pthread_create(&thread[i], NULL, work, &list[i]);
+    for (int i = 0; i < 4; i++)
+        pthread_join(thread[i], NULL);
+    return 0;
+}
+C
+    check -o kept ./threads
+    expect_status 1
+    expect_match err '^30 bytes in 1 block definitely lost, by malloc$'
+    expect_match err '^    in test spawns$'
+    "$heaptape" report --json kept/*.tape >json
+    [ "$(list json iterations name rounds growing_sites)" = 'work 2000 1' ]
+    python3 -c '
+import json
+site = json.load(open("json"))["iterations"][0]["sites"][0]
+assert site["stack"][0]["function"] == "grow", site
+assert 0.99 <= site["blocks_per_iteration"] <= 1.01, site'
+}
+
 @test "100,000 tests, of which one leaks" {
     compile many <<'C'
 #include <heaptape/heaptape.h>
