@@ -240,11 +240,16 @@ static void compare(struct comparison *m, struct check_finding *f, uint32_t stac
     struct names *names = joined_names(c->joined);
     struct stacks *stacks = names_stacks(names);
     struct supp_frame *frame = xcalloc(2UL * f->length + 1, sizeof *frame);
-    size_t count = 1;
+    uint32_t first = 0;
+    if (check_is_of_pool(f)) /* other tools see the program's own allocator innermost */
+        check_stack_shown(names, f->path, f->length, &first);
+    size_t count = !check_is_of_pool(f) || f->length == 0;
     frame[0] = (struct supp_frame){.function = f->op, .linkage = f->op};
     stack = stacks_caller(stacks, stack);
     for (uint32_t i = 0; i < f->length; i++, stack = stacks_caller(stacks, stack)) {
-        const struct name *inner = i != 0 ? names_get(names, f->path[i - 1]) : NULL;
+        if (i < first)
+            continue;
+        const struct name *inner = i != first ? names_get(names, f->path[i - 1]) : NULL;
         const char *name =
             inner != NULL ? entered(m, stacks_innermost(stacks, stack), inner) : NULL;
         if (name != NULL)

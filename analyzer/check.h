@@ -7,6 +7,7 @@
 #define CHECK_H
 
 #include <stdio.h>
+#include <string.h>
 
 #include "budget.h"
 #include "joined.h"
@@ -67,6 +68,11 @@ struct check_finding {
                                         allocated outside of tests */
     uint32_t share_count;
 };
+
+/* Whether its blocks are of an allocator of the program's own. */
+static inline bool check_is_of_pool(const struct check_finding *f) {
+    return strcmp(f->op, tape_op_name(TAPE_OP_POOL_ALLOC)) == 0;
+}
 
 /* Whether it is one that makes the check fail. */
 static inline bool check_is_found(const struct check_finding *f) {

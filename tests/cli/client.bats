@@ -136,6 +136,23 @@ TEXT
     expect_same expected out
 }
 
+@test "check: suppressions of pools' blocks name the allocator of the program's own" {
+    check --gen-suppressions=all "$workloads/client"
+    python3 - err <<'PY' >client.supp
+import re, sys
+print("".join(re.findall(r"^\{\n.*?^\}\n", open(sys.argv[1]).read(), re.S | re.M)))
+PY
+    [ "$(grep -c '^{' client.supp)" -eq 7 ]
+    [ "$(grep -cE '^   fun:(heaptape_)?pool_alloc$' client.supp)" -eq 0 ]
+    [ "$(grep -A 2 '^   Memcheck:Leak' client.supp | grep -c '^   fun:pool_get$')" -eq 2 ]
+    check --suppressions=client.supp "$workloads/client"
+    expect_status 0
+    printf '{\n pool\n Memcheck:Leak\n fun:pool_get\n fun:use_pool\n}\n' >pool.supp
+    check --suppressions=pool.supp "$workloads/client"
+    run ! grep -q pool_alloc err
+    expect_match err '; suppressed: 150 bytes in 3 blocks; ' # the reachable one, too
+}
+
 @test "check: the messages of the other formats name the tests" {
     check --tap=x.tap --sarif=x.sarif --github "$workloads/client"
     expect_match x.tap 'message: "24 bytes in 1 block definitely lost: malloc at lose_number \(client.c:[0-9]+\), in test parser/numbers"'
