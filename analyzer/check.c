@@ -239,11 +239,16 @@ static void compare(struct comparison *m, struct check_finding *f, uint32_t stac
     struct check *c = m->check;
     struct names *names = joined_names(c->joined);
     struct supp_frame *frame = xcalloc(2UL * f->length + 1, sizeof *frame);
-    size_t count = 1;
+    uint32_t first = 0;
+    if (check_is_of_pool(f)) /* other tools see the program's own allocator innermost */
+        check_stack_shown(names, f->path, f->length, &first);
+    size_t count = !check_is_of_pool(f) || f->length == 0;
     frame[0] = (struct supp_frame){.function = f->op, .linkage = f->op};
     uint32_t place = names_caller(names, names_place(names, stack));
     for (uint32_t i = 0; i < f->length; i++, place = names_caller(names, place)) {
-        const struct name *inner = i != 0 ? names_get(names, f->path[i - 1]) : NULL;
+        if (i < first)
+            continue;
+        const struct name *inner = i != first ? names_get(names, f->path[i - 1]) : NULL;
         const char *name = inner != NULL ? entered(m, names_frame(names, place), inner) : NULL;
         if (name != NULL)
             frame[count++] = entered_frame(name, inner->module);
@@ -319,6 +324,7 @@ static void list_findings(struct check *c) {
     struct comparison m = {.check = c, .targets = call_targets_new()};
     m.real.path = xcalloc(names_count(names), sizeof *m.real.path);
     m.real.known = xcalloc(names_count(names), sizeof *m.real.known);
+    check_tests_assign(c);
     for (size_t i = 0; i < count; i++)
         compare(&m, &c->finding[i], site[i].stack);
     for (uint32_t i = 0; i < names_count(names); i++)
@@ -342,6 +348,7 @@ void check_gather(struct check *c, char *const *tapes, size_t count) {
     for (size_t i = 0; i < c->suppressions->count; i++)
         c->stale += suppression_is_stale(&c->suppressions->entry[i]);
     budgets_judge(c);
+    check_tests_sum(c);
 }
 
 bool check_clean(const struct check *c) {
@@ -362,5 +369,6 @@ void check_free(struct check *c) {
     free(c->process);
     free(c->finding);
     free(c->problem);
+    check_tests_free(c);
     joined_free(c->joined);
 }

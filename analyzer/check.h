@@ -7,11 +7,13 @@
 #define CHECK_H
 
 #include <stdio.h>
+#include <string.h>
 
 #include "budget.h"
 #include "joined.h"
 #include "leak_kind.h"
 #include "suppressions.h"
+#include "test_log.h"
 
 enum check_end {
     CHECK_CLOSED,     /* ended in order */
@@ -36,6 +38,20 @@ struct check_process {
     uint64_t events, allocations, lost, damaged_chunks, damaged_bytes, truncated;
 };
 
+/* A test that the programs marked, by its name over all processes. */
+struct check_test {
+    char *name;
+    uint64_t runs, ns;
+    uint64_t places, bytes, blocks; /* of findings: how many, and what was allocated in the test */
+};
+
+/* What was allocated in one test, of a finding. */
+struct check_share {
+    uint32_t site; /* check_tests.c's own */
+    uint32_t test; /* in check.test */
+    uint64_t bytes, blocks;
+};
+
 /* Blocks of one kind that one call stack made and that were not freed: a loss record. */
 struct check_finding {
     const char *op; /* the allocation function as called, "malloc" */
@@ -48,7 +64,15 @@ struct check_finding {
                                                  INDIRECT findings hold, too */
     struct suppression *suppressed_by;        /* NULL: a finding */
     const struct budget *allowed_by;          /* NULL: a finding */
+    const struct check_share *share; /* by test, in the order of check.test; what is missing was
+                                        allocated outside of tests */
+    uint32_t share_count;
 };
+
+/* Whether its blocks are of an allocator of the program's own. */
+static inline bool check_is_of_pool(const struct check_finding *f) {
+    return strcmp(f->op, tape_op_name(TAPE_OP_POOL_ALLOC)) == 0;
+}
 
 /* Whether it is one that makes the check fail. */
 static inline bool check_is_found(const struct check_finding *f) {
@@ -81,6 +105,12 @@ struct check {
         uint64_t places, bytes,
             blocks; /* neither suppressed nor allowed, whether they count or not */
     } total[LEAK_KINDS];
+    uint64_t ignored_bytes, ignored_blocks; /* kept on purpose: heaptape_ignore() */
+    struct check_test *test;                /* in the order in which they were met */
+    uint32_t test_count;
+    uint32_t *test_table, test_mask; /* check_tests.c's own, as what follows */
+    struct check_share *share;
+    size_t share_count;
     uint64_t stale; /* entries of the user's own files that matched nothing */
     char **problem; /* why a run without findings would not be a clean one, a sentence each */
     size_t problem_count;
@@ -111,6 +141,21 @@ void check_read(struct check *c);
 static inline uint64_t check_frame(uint8_t op, enum leak_kind kind) {
     return (op | (uint64_t)kind << 8) + 1;
 }
+
+/*
+ * check_tests.c: which tests there are. _take adds those of a recording and returns their numbers
+ * (the caller frees; NULL: it has none), _note what a joined stack got in one of them, _assign
+ * hands that to the findings, which are those of joined_sites as it gave them, and _sum adds it up.
+ */
+uint32_t *check_tests_take(struct check *, const struct test_log *);
+void check_tests_note(struct check *, uint32_t stack, uint32_t test, uint64_t bytes,
+                      uint64_t blocks);
+void check_tests_assign(struct check *);
+void check_tests_sum(struct check *);
+void check_tests_free(struct check *);
+
+/* "in tests a, b, c and 4 more"; NULL when no program marks tests. The caller frees. */
+char *check_tests_phrase(const struct check *, const struct check_finding *);
 
 /* Whether no block is left but such as are suppressed or allowed; otherwise there are some of kinds
  * that do not count. */

@@ -37,7 +37,9 @@ static void print_patterns(FILE *out, const struct names *names, const struct ch
                            int how) {
     uint32_t first, written = 0, end = entry_end(names, f, how);
     check_stack_shown(names, f->path, f->length, &first);
-    if (first == 0) {
+    if (check_is_of_pool(f) && f->length != 0) {
+        first++; /* the program's own allocator is innermost there */
+    } else if (first == 0) {
         /* posix_memalign and its like have several forms there */
         bool plain = strcmp(f->op, "malloc") == 0 || strcmp(f->op, "calloc") == 0 ||
                      strcmp(f->op, "realloc") == 0 || end == 0;

@@ -124,7 +124,8 @@ static void point_at_stack(struct check_item *item) {
     }
 }
 
-static char *leak_message(const struct check_finding *f, const struct check_stack *s) {
+static char *leak_message(const struct check *c, const struct check_finding *f,
+                          const struct check_stack *s) {
     char bytes[UNITS_ROOM], blocks[UNITS_ROOM], indirect[80] = "", lost[UNITS_ROOM];
     char *label = s->place < s->count ? check_frame_label(&s->frame[s->place])
                   : s->count > 1      ? check_frame_label(&s->frame[1])
@@ -136,6 +137,13 @@ static char *leak_message(const struct check_finding *f, const struct check_stac
                            f->bytes == 1 ? "" : "s", units_count(blocks, f->blocks),
                            f->blocks == 1 ? "" : "s", leak_kind_info[f->kind].phrase, indirect,
                            f->op, label);
+    char *tests = check_tests_phrase(c, f);
+    if (tests != NULL) {
+        char *longer = xasprintf("%s, %s", text, tests);
+        free(text);
+        free(tests);
+        text = longer;
+    }
     free(label);
     return text;
 }
@@ -146,7 +154,7 @@ static void add_leaks(struct check_items *items, const struct check *c) {
         if (!check_is_found(f))
             continue;
         struct check_stack s = check_stack_of(joined_names(c->joined), f->op, f->path, f->length);
-        struct check_item *item = add(items, f->kind, true, NULL, leak_message(f, &s));
+        struct check_item *item = add(items, f->kind, true, NULL, leak_message(c, f, &s));
         item->finding = f;
         item->stack = s;
         point_at_stack(item);
@@ -156,7 +164,8 @@ static void add_leaks(struct check_items *items, const struct check *c) {
             xstrdup(!check_all_freed(c) ? "no leaks of the kinds that count"
                     : c->suppressed + c->allowed != 0
                         ? "every block was freed, is suppressed or allowed by a budget"
-                        : "every block was freed"));
+                    : c->ignored_blocks != 0 ? "every block was freed or is ignored"
+                                             : "every block was freed"));
 }
 
 static void add_budgets(struct check_items *items, const struct check *c) {

@@ -28,6 +28,23 @@ static struct json_object *suppression_json(const struct suppression *s) {
     return o;
 }
 
+/* In which tests the blocks were allocated, and how many in none. */
+static void put_shares(struct json_object *o, const struct check *c,
+                       const struct check_finding *f) {
+    struct json_object *tests = json_object_new_array();
+    uint64_t bytes = f->bytes, blocks = f->blocks;
+    for (uint32_t i = 0; i < f->share_count; i++) {
+        const struct check_share *s = &f->share[i];
+        struct json_object *share = json_amounts(s->bytes, s->blocks);
+        json_put_text(share, "name", c->test[s->test].name);
+        json_object_array_add(tests, share);
+        bytes -= s->bytes;
+        blocks -= s->blocks;
+    }
+    json_object_object_add(o, "tests", tests);
+    json_object_object_add(o, "outside_of_tests", json_amounts(bytes, blocks));
+}
+
 static struct json_object *finding_json(const struct check *c, const struct check_finding *f) {
     struct json_object *o = json_object_new_object(), *stack = json_object_new_array();
     json_put_text(o, "kind", leak_kind_info[f->kind].name);
@@ -43,6 +60,16 @@ static struct json_object *finding_json(const struct check *c, const struct chec
         json_object_array_add(stack,
                               tree_json_name(names_get(joined_names(c->joined), f->path[i])));
     json_object_object_add(o, "stack", stack);
+    if (c->test_count != 0)
+        put_shares(o, c, f);
+    return o;
+}
+
+static struct json_object *test_json(const struct check_test *t) {
+    struct json_object *o = amount(t->bytes, t->blocks, t->places);
+    json_put_text(o, "name", t->name);
+    json_put(o, "runs", t->runs);
+    json_put(o, "duration_ns", t->ns);
     return o;
 }
 
@@ -122,6 +149,11 @@ void check_print_json(FILE *out, const struct check *c, const struct check_style
         if (check_is_found(&c->finding[i]))
             json_object_array_add(findings, finding_json(c, &c->finding[i]));
     json_object_object_add(o, "findings", findings);
+    json_object_object_add(o, "ignored", json_amounts(c->ignored_bytes, c->ignored_blocks));
+    struct json_object *tests = json_object_new_array();
+    for (uint32_t i = 0; i < c->test_count; i++)
+        json_object_array_add(tests, test_json(&c->test[i]));
+    json_object_object_add(o, "tests", tests);
     for (size_t i = 0; i < c->budgets->count; i++)
         json_object_array_add(budgets, budget_json(&c->budgets->budget[i]));
     for (size_t i = 0; i < c->suppressions->count; i++) {

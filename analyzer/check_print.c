@@ -80,6 +80,10 @@ static void print_finding(FILE *out, const struct check *c, const struct check_f
     if (f->processes > 1)
         fprintf(out, ", in %" PRIu32 " processes", f->processes);
     fputc('\n', out);
+    char *tests = check_tests_phrase(c, f);
+    if (tests != NULL)
+        fprintf(out, "    %s\n", tests);
+    free(tests);
     print_frames(out, c, f, screen, style->depth);
     check_print_generated(out, c, f, (int)style->gen_suppressions, seen);
     fputc('\n', out);
@@ -130,6 +134,11 @@ static void print_end_of_summary(FILE *out, const struct check *c) {
     fprintf(out, "; %s, %s", processes, events);
     if (c->suppressed != 0)
         fprintf(out, "; suppressed: %s", suppressed);
+    if (c->ignored_blocks != 0) {
+        char *ignored = amount(c->ignored_bytes, c->ignored_blocks);
+        fprintf(out, "; ignored: %s", ignored);
+        free(ignored);
+    }
     if (c->allowed != 0) {
         char *allowed = amount(c->allowed_bytes, c->allowed_blocks);
         fprintf(out, "; within budgets: %s", allowed);
@@ -211,9 +220,10 @@ void check_print(FILE *out, const struct check *c, const struct check_style *sty
         fprintf(out, "heaptape: check: %s: no clean pass, although nothing was found", program);
     } else if (check_all_freed(c)) {
         fprintf(out, "heaptape: check: %s: every block was freed%s", program,
-                c->allowed != 0      ? " or is allowed by a budget"
-                : c->suppressed != 0 ? " or is suppressed"
-                                     : "");
+                c->allowed != 0          ? " or is allowed by a budget"
+                : c->suppressed != 0     ? " or is suppressed"
+                : c->ignored_blocks != 0 ? " or is ignored"
+                                         : "");
     } else {
         fprintf(out, "heaptape: check: %s: no leaks", program);
     }

@@ -18,12 +18,14 @@ struct reading {
     struct check *check;
     bool *done;                   /* by process */
     struct inherited **inherited; /* of those whose parent's replay has come to their fork */
+    char **test;                  /* the test that ran there; NULL: none */
     unsigned nested;
 };
 
 /* One process being read, and the forks to halt at. */
 struct pass {
     struct reading *reading;
+    struct test_log *tests;
     size_t *child;
     uint64_t *stamp;
     size_t children;
@@ -36,6 +38,7 @@ struct live_site {
     uint32_t stack;
     enum leak_kind kind;
     uint8_t op;
+    uint32_t test; /* of the check, TEST_NONE: in none */
     uint64_t bytes, blocks, indirect_bytes, indirect_blocks;
 };
 
@@ -48,24 +51,54 @@ static int by_stack(const void *a, const void *b) {
     return (int)s->op - (int)t->op;
 }
 
+static int by_stack_and_test(const void *a, const void *b) {
+    const struct live_site *s = a, *t = b;
+    int order = by_stack(a, b);
+    return order != 0 ? order : s->test < t->test ? -1 : s->test > t->test;
+}
+
+static struct live_site *list_live(const struct leak_survey *survey, const struct test_log *tests,
+                                   const uint32_t *number) {
+    struct live_site *live = xcalloc(survey->count + 1UL, sizeof *live);
+    for (uint32_t i = 0; i < survey->count; i++) {
+        const struct survey_block *b = &survey->block[i];
+        uint32_t test = number != NULL ? test_log_of(tests, b->block.sequence) : TEST_NONE;
+        live[i] = (struct live_site){.stack = b->block.stack,
+                                     .kind = b->kind,
+                                     .op = b->block.op,
+                                     .test = test != TEST_NONE ? number[test] : TEST_NONE,
+                                     .bytes = b->block.size,
+                                     .blocks = 1,
+                                     .indirect_bytes = b->indirect_bytes,
+                                     .indirect_blocks = b->indirect_blocks};
+    }
+    if (survey->count != 0)
+        qsort(live, survey->count, sizeof *live, by_stack_and_test);
+    return live;
+}
+
+/* What was allocated in tests, by site: `stack` is the joined stack of each. */
+static void note_tests(struct check *c, const struct live_site *live, uint32_t count,
+                       const uint32_t *stack) {
+    size_t site = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        site += i != 0 && by_stack(&live[i - 1], &live[i]) != 0;
+        if (live[i].test != TEST_NONE)
+            check_tests_note(c, stack[site], live[i].test, live[i].bytes, live[i].blocks);
+    }
+}
+
 /*
  * Function and kind become the innermost frame of the stack, with a number for an address where no
  * code lies: so they tell sites apart, as they do for suppressions. A site's live blocks are those
  * themselves; its total counts what is lost through them besides.
  */
-static void join_live(struct check *c, uint32_t process, const struct leak_survey *survey) {
+static void join_live(struct check *c, uint32_t process, const struct leak_survey *survey,
+                      const struct test_log *tests, const uint32_t *number) {
     struct stacks *stacks = replay_stacks(survey->replay);
-    struct live_site *live = xcalloc(survey->count + 1UL, sizeof *live);
+    struct live_site *live = list_live(survey, tests, number);
     struct site *site = xcalloc(survey->count + 1UL, sizeof *site);
     size_t count = 0;
-    for (uint32_t i = 0; i < survey->count; i++) {
-        const struct survey_block *b = &survey->block[i];
-        live[i] =
-            (struct live_site){b->block.stack,    b->kind,           b->block.op, b->block.size, 1,
-                               b->indirect_bytes, b->indirect_blocks};
-    }
-    if (survey->count != 0)
-        qsort(live, survey->count, sizeof *live, by_stack);
     for (uint32_t i = 0; i < survey->count; i++) {
         const struct live_site *l = &live[i];
         if (i == 0 || by_stack(l - 1, l) != 0) {
@@ -78,7 +111,10 @@ static void join_live(struct check *c, uint32_t process, const struct leak_surve
         value[METRIC_TOTAL_BYTES] += l->bytes + l->indirect_bytes;
         value[METRIC_TOTAL_BLOCKS] += l->blocks + l->indirect_blocks;
     }
-    joined_add(c->joined, process, stacks, site, count);
+    uint32_t *stack = xcalloc(count + 1, sizeof *stack);
+    joined_add_stacks(c->joined, process, stacks, site, count, stack);
+    note_tests(c, live, survey->count, stack);
+    free(stack);
     free(live);
     free(site);
 }
@@ -99,6 +135,9 @@ static void reach_fork(void *context, struct replay *replay, size_t index) {
     const struct pass *p = context;
     size_t child = p->child[index];
     p->reading->inherited[child] = replay_snapshot(replay);
+    uint32_t test = test_log_now(p->tests);
+    if (test != TEST_NONE)
+        p->reading->test[child] = xstrdup(test_log_figures(p->tests, test)->name);
     if (p->reading->nested < NESTED_MAX)
         read_process(p->reading, child);
 }
@@ -137,7 +176,8 @@ static void find_children(struct pass *pass, size_t at) {
 static void read_tape(struct reading *r, size_t at, struct tape_file *tape) {
     struct check *c = r->check;
     struct check_process *p = &c->process[at];
-    struct pass pass = {.reading = r};
+    struct pass pass = {.reading = r, .tests = test_log_new(r->test[at])};
+    struct observer marks = test_log_observer(pass.tests, false);
     find_children(&pass, at);
     const struct image_choice at_exit = {.by = IMAGE_EXIT};
     const struct replay_stops stops = {.stamp = pass.stamp,
@@ -150,7 +190,8 @@ static void read_tape(struct reading *r, size_t at, struct tape_file *tape) {
                         &(struct survey_plan){.image = c->unclassified || !ended ? NULL : &at_exit,
                                               .heuristics = c->heuristics,
                                               .inherited = r->inherited[at],
-                                              .stops = &stops});
+                                              .stops = &stops,
+                                              .observer = &marks});
     const struct tape_health *health = tape_file_health(tape);
     p->events = health->events;
     p->lost = health->lost;
@@ -158,12 +199,20 @@ static void read_tape(struct reading *r, size_t at, struct tape_file *tape) {
     p->damaged_bytes = health->damaged_bytes;
     p->truncated = tape_file_process(tape)->truncated;
     p->allocations = replay_counts(survey->replay)->allocations;
+    test_log_finish(pass.tests, replay_counts(survey->replay)->end_time);
+    uint32_t *number = check_tests_take(c, pass.tests);
+    if (ended) {
+        c->ignored_bytes += survey->ignored_bytes;
+        c->ignored_blocks += survey->ignored_count;
+    }
     if (ended && survey->count != 0) {
-        join_live(c, process_number(c, at), survey);
+        join_live(c, process_number(c, at), survey, pass.tests, number);
         p->unclassified = survey->reason;
         survey->reason = NULL;
     }
     leak_survey_free(survey);
+    test_log_free(pass.tests);
+    free(number);
     free(pass.child);
     free(pass.stamp);
 }
@@ -180,7 +229,9 @@ static void read_process(struct reading *r, size_t at) {
         r->check->process[at].end = CHECK_UNREADABLE;
     }
     free(r->inherited[at]);
+    free(r->test[at]);
     r->inherited[at] = NULL;
+    r->test[at] = NULL;
 }
 
 /* Whether its parent is read, and it with that. */
@@ -195,6 +246,7 @@ void check_read(struct check *c) {
     struct reading r = {.check = c};
     r.done = xcalloc(c->process_count + 1, sizeof *r.done);
     r.inherited = xcalloc(c->process_count + 1, sizeof *r.inherited);
+    r.test = xcalloc(c->process_count + 1, sizeof *r.test);
     for (size_t i = 0; i < c->process_count; i++)
         if (!is_read(&c->process[i]))
             r.done[i] = true;
@@ -216,4 +268,5 @@ void check_read(struct check *c) {
             read_process(&r, i);
     free(r.done);
     free(r.inherited);
+    free(r.test);
 }

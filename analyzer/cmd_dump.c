@@ -29,9 +29,12 @@ const struct command command_dump = {
         "Lines are\n"
         "  TIME STREAM TID OP address=… size=… align=… stack=N   calls that allocate (address 0:\n"
         "                                                        the call failed)\n"
-        "  TIME STREAM TID OP address=…                          free, cfree, realloc_from\n"
+        "  TIME STREAM TID OP address=…                          free, cfree, realloc_from,\n"
+        "                                                        pool_free\n"
         "  TIME STREAM TID sample rss=BYTES monotonic=NS\n"
-        "  TIME STREAM TID thread name=\"…\" | mark text=\"…\"\n"
+        "  TIME STREAM TID thread name=\"…\"\n"
+        "  TIME STREAM TID mark text=\"…\" | mark kind=test_begin|test_end|iteration text=\"…\"\n"
+        "  TIME STREAM TID ignore address=…                      heaptape_ignore()\n"
         "  TIME STREAM TID module_load start=… end=… bias=… generation=… build_id=… path=\"…\"\n"
         "  TIME STREAM TID module_unload start=… generation=…\n"
         "  stack N caller=M frame=ADDRESS MODULE+OFFSET          ahead of the first use of N\n"
@@ -170,6 +173,19 @@ static void module_fields(struct json_object *o, const struct tape_event *e) {
     field_text(o, "path", m.path, m.path_len);
 }
 
+/* Nothing for heaptape_mark(), and for kinds that are not known: they are taken for that. */
+static void mark_kind(struct json_object *o, uint64_t kind) {
+    static const char *const name[] = {[TAPE_MARK_TEST_BEGIN] = "test_begin",
+                                       [TAPE_MARK_TEST_END] = "test_end",
+                                       [TAPE_MARK_ITERATION] = "iteration"};
+    if (kind == TAPE_MARK_TEXT || kind >= sizeof name / sizeof *name)
+        return;
+    if (o != NULL)
+        json_object_object_add(o, "kind", json_object_new_string(name[kind]));
+    else
+        printf(" kind=%s", name[kind]);
+}
+
 static void event_fields(struct json_object *o, const struct tape_event *e, uint32_t stack) {
     switch (tape_op_class(e->op)) {
     case TAPE_CLASS_ALLOC:
@@ -190,7 +206,10 @@ static void event_fields(struct json_object *o, const struct tape_event *e, uint
         if (e->op == TAPE_OP_THREAD) {
             field_text(o, "name", e->blob, (size_t)e->size);
         } else if (e->op == TAPE_OP_MARK) {
+            mark_kind(o, e->address);
             field_text(o, "text", e->blob, (size_t)e->size);
+        } else if (e->op == TAPE_OP_IGNORE) {
+            field(o, "address", e->address, true);
         } else {
             field(o, "start", e->address, true);
             if (e->op == TAPE_OP_MODULE_LOAD) {

@@ -74,7 +74,10 @@ static bool parse(int argc, char **argv, struct settings *s) {
 static void report_one(void *context, struct family_member *m, struct tape_file *tape,
                        const struct profile *profile) {
     const struct settings *s = context;
-    struct report r = {.tape = tape, .profile = profile};
+    struct report r = {.tape = tape,
+                       .profile = profile,
+                       .depth = (uint32_t)s->depth,
+                       .limit = (uint32_t)s->limit};
     (void)m;
     r.names = names_new(replay_stacks(profile->replay));
     for (unsigned i = 0; i < RANKING_COUNT; i++)

@@ -199,7 +199,7 @@ int completeness_status(struct tape_file *tape) {
 const char *completeness_why_empty(struct tape_file *tape, const struct replay_counts *counts) {
     const struct tape_health *h = tape_file_health(tape);
     const struct tape_process *p = tape_file_process(tape);
-    if (counts->allocations != 0 || counts->failed != 0)
+    if (counts->allocations != 0 || counts->failed != 0 || counts->pools.allocations != 0)
         return NULL;
     if (h->damaged_chunks != 0 || h->damaged_bytes != 0)
         return "No allocation could be read: what follows the header is damaged";

@@ -20,6 +20,7 @@ struct own {
     uint64_t value[METRIC_COUNT];
     uint32_t *process; /* those it occurred in; perhaps one twice */
     uint32_t count, room;
+    uint32_t site; /* of joined_sites, the last time */
 };
 
 struct joined {
@@ -149,6 +150,11 @@ static struct own *own_of(struct joined *j, uint32_t stack) {
 
 void joined_add(struct joined *j, uint32_t process, struct stacks *stacks, const struct site *sites,
                 size_t count) {
+    joined_add_stacks(j, process, stacks, sites, count, NULL);
+}
+
+void joined_add_stacks(struct joined *j, uint32_t process, struct stacks *stacks,
+                       const struct site *sites, size_t count, uint32_t *to) {
     struct translation t = {.joined = j, .from = stacks};
     t.module = xcalloc(stacks_module_count(stacks) + 1, sizeof *t.module);
     t.stack = xcalloc(stacks_count(stacks), sizeof *t.stack);
@@ -156,7 +162,10 @@ void joined_add(struct joined *j, uint32_t process, struct stacks *stacks, const
     if (process >= j->processes)
         j->processes = process + 1;
     for (size_t i = 0; i < count; i++) {
-        struct own *o = own_of(j, join_stack(&t, sites[i].stack));
+        uint32_t stack = join_stack(&t, sites[i].stack);
+        struct own *o = own_of(j, stack);
+        if (to != NULL)
+            to[i] = stack;
         for (int m = 0; m < METRIC_COUNT; m++) {
             o->value[m] += sites[i].value[m];
             j->total[m] += sites[i].value[m];
@@ -267,6 +276,7 @@ struct joined_site *joined_sites(struct joined *j, uint32_t depth, bool trimmed,
         size_t at = find_site(&g, j, s, depth, trimmed);
         for (int m = 0; m < METRIC_COUNT; m++)
             g.site[at].value[m] += j->own[s].value[m];
+        j->own[s].site = (uint32_t)at;
         next[s] = first[at];
         first[at] = s + 1;
     }
@@ -286,6 +296,10 @@ struct joined_site *joined_sites(struct joined *j, uint32_t depth, bool trimmed,
     free(g.slot);
     *count = g.count;
     return g.site;
+}
+
+uint32_t joined_site_of(const struct joined *j, uint32_t stack) {
+    return j->own[stack].site;
 }
 
 uint32_t joined_path(struct joined *j, const struct joined_site *site, uint32_t depth, bool trimmed,

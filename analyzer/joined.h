@@ -36,6 +36,10 @@ void joined_free(struct joined *);
 void joined_add(struct joined *, uint32_t process, struct stacks *stacks, const struct site *sites,
                 size_t count);
 
+/* The same; the joined stack of each site goes to `to`, which has room for `count`. */
+void joined_add_stacks(struct joined *, uint32_t process, struct stacks *stacks,
+                       const struct site *sites, size_t count, uint32_t *to);
+
 /* Over all that was added: the sum of each metric. */
 const uint64_t *joined_total(const struct joined *); /* METRIC_COUNT values */
 
@@ -56,6 +60,9 @@ struct joined_site {
  *          itself never is.
  */
 struct joined_site *joined_sites(struct joined *, uint32_t depth, bool trimmed, size_t *count);
+
+/* To which of the sites that joined_sites gave last a joined stack belongs. */
+uint32_t joined_site_of(const struct joined *, uint32_t stack);
 
 /*
  * The frames of a site, innermost first, as numbers for names_get(joined_names(), …): function,

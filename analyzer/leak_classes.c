@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Three rounds over the graph, with a stack of blocks whose words are yet to be looked at: from the
+ * Rounds over the graph, with a stack of blocks whose words are yet to be looked at: from the
  * roots by exact pointers; from what other pointers out of that led to, by any; then from every
  * block that was not reached. So each block's words are looked at once, but for those of a leader
  * that came to hang on another. In which order makes no difference within a round, so they are
@@ -42,10 +42,19 @@ static uint32_t pop(struct marking *m) {
     return block;
 }
 
+/* Before the others: a word of a block that is ignored. */
+static void spare(struct marking *m, unsigned i) {
+    uint32_t to = m->target[i];
+    if (m->kind[to] == LEAK_IGNORED)
+        return;
+    m->kind[to] = LEAK_IGNORED;
+    push(m, to);
+}
+
 /* First round: a word of a root, or of a reachable block, points to a block. */
 static void reach(struct marking *m, unsigned i) {
     uint32_t to = m->target[i];
-    if (m->kind[to] == LEAK_REACHABLE)
+    if (m->kind[to] == LEAK_REACHABLE || m->kind[to] == LEAK_IGNORED)
         return;
     if (leak_graph_is_exact(m->graph, to, m->value[i])) {
         m->kind[to] = LEAK_REACHABLE;
@@ -108,8 +117,22 @@ static void empty_stack(struct marking *m, void (*take)(struct marking *, unsign
     }
 }
 
+static void mark_ignored(struct marking *m) {
+    for (uint32_t i = 0; i < m->graph->count; i++)
+        if (m->graph->block[i].ignored) {
+            m->kind[i] = LEAK_IGNORED;
+            push(m, i);
+        }
+    empty_stack(m, spare);
+}
+
 static void mark_from_roots(struct marking *m) {
     const struct heap_image *image = m->graph->image;
+    for (uint32_t i = 0; i < m->graph->count; i++)
+        if (m->graph->block[i].rooted && m->kind[i] == LOST) {
+            m->kind[i] = LEAK_REACHABLE;
+            push(m, i);
+        }
     for (uint32_t i = 0; i < image->region_count; i++)
         if (m->graph->root[i])
             look_at(m, image->word + image->region[i].first, image->region[i].count, reach);
@@ -129,6 +152,7 @@ void leak_classify(struct leak_graph *g) {
         m.kind[i] = LOST;
         g->block[i].indirect_bytes = g->block[i].indirect_blocks = 0;
     }
+    mark_ignored(&m);
     mark_from_roots(&m);
     for (m.leader = 0; m.leader < g->count; m.leader++)
         if (m.kind[m.leader] == LOST) {

@@ -11,6 +11,9 @@
  * A definite block has the bytes and blocks of all indirect ones that hang on it. One that hangs on
  * several counts for one of them: the blocks are looked at in the order of their addresses, each
  * takes what it leads to, and what was a definite block's becomes that of one that leads to it.
+ *
+ * Ahead of all that: a block that is to be ignored, and what a pointer of any kind out of it leads
+ * to, is LEAK_IGNORED and nothing else.
  */
 #ifndef LEAK_CLASSES_H
 #define LEAK_CLASSES_H

@@ -19,6 +19,9 @@ struct leak_block {
     uint64_t indirect_bytes, indirect_blocks; /* LEAK_DEFINITE: what is lost through it besides */
     uint32_t tag;                             /* the caller's */
     enum leak_kind kind;                      /* by leak_classify */
+    bool ignored;                             /* kept on purpose, with what it leads to */
+    bool rooted; /* of a pool in static data or on a stack: pointers there are in no image, so it
+                    counts as reachable */
 };
 
 /* The words of a block, in heap_image.memory. */

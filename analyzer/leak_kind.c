@@ -3,12 +3,13 @@
 
 #include <string.h>
 
-const struct leak_kind_info leak_kind_info[LEAK_KINDS] = {
+const struct leak_kind_info leak_kind_info[LEAK_KINDS + 1] = {
     [LEAK_DEFINITE] = {"definite", "definitely lost", "Leak_DefinitelyLost"},
     [LEAK_INDIRECT] = {"indirect", "indirectly lost", "Leak_IndirectlyLost"},
     [LEAK_POSSIBLE] = {"possible", "possibly lost", "Leak_PossiblyLost"},
     [LEAK_REACHABLE] = {"reachable", "still reachable", "Leak_StillReachable"},
     [LEAK_UNKNOWN] = {"unknown", "not freed", "Leak_PossiblyLost"},
+    [LEAK_IGNORED] = {"ignored", "ignored", NULL},
 };
 
 /* Adds what one word of a list says. */

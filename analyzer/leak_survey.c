@@ -16,11 +16,14 @@ struct gathering {
 static void gather(void *context, const struct block *b) {
     struct gathering *g = context;
     struct leak_survey *s = g->survey;
+    if (b->filled)
+        return;
     if (s->count == g->room) {
         g->room = g->room != 0 ? 2 * g->room : 256;
         s->block = xrealloc(s->block, (uint64_t)g->room * sizeof *s->block);
     }
-    s->block[s->count++] = (struct survey_block){.block = *b, .kind = LEAK_UNKNOWN};
+    enum leak_kind kind = b->ignored ? LEAK_IGNORED : LEAK_UNKNOWN;
+    s->block[s->count++] = (struct survey_block){.block = *b, .kind = kind};
 }
 
 static void open_image(struct leak_survey *s, struct tape_file *tape,
@@ -41,7 +44,9 @@ static void open_image(struct leak_survey *s, struct tape_file *tape,
 
 static void run(struct leak_survey *s, const struct survey_plan *plan, struct region_use *use) {
     struct gathering gathering = {.survey = s};
-    replay_observe(s->replay, &(struct observer){.context = &gathering, .on_live = gather});
+    replay_observe(s->replay, &(struct observer){.context = &gathering,
+                                                 .on_live = gather,
+                                                 .on_pool_live = gather});
     if (plan->observer != NULL)
         replay_observe(s->replay, plan->observer);
     if (plan->stops != NULL)
@@ -60,6 +65,18 @@ static void run(struct leak_survey *s, const struct survey_plan *plan, struct re
 
 /* ---- the graph ---------------------------------------------------------------------------- */
 
+/* Whether words that point there are in the image: it holds those that point to what may be heap.
+ */
+static bool is_seen(const struct heap_image *image, uint64_t address) {
+    bool seen = false;
+    for (uint32_t i = 0; i < image->region_count && !seen; i++) {
+        const struct tape_image_region *r = &image->region[i].is;
+        seen = (r->kind == TAPE_REGION_OTHER || r->kind == TAPE_REGION_ALLOCATOR) &&
+               address - r->start < r->length;
+    }
+    return seen;
+}
+
 /* Own blocks, then inherited ones. */
 static struct leak_block *list_blocks(const struct leak_survey *s, uint32_t *count) {
     struct inherited *all = replay_snapshot(s->replay); /* own ones, too: they come twice */
@@ -68,12 +85,18 @@ static struct leak_block *list_blocks(const struct leak_survey *s, uint32_t *cou
     for (uint32_t i = 0; i < s->count; i++)
         block[n++] = (struct leak_block){.address = s->block[i].block.address,
                                          .size = s->block[i].block.size,
-                                         .tag = i};
-    if (replay_counts(s->replay)->inherited_known)
-        for (size_t i = 0; i < all->count; i++)
+                                         .tag = i,
+                                         .ignored = s->block[i].block.ignored,
+                                         .rooted = s->block[i].block.op == TAPE_OP_POOL_ALLOC &&
+                                                   !is_seen(s->image, s->block[i].block.address)};
+    for (size_t i = 0; i < all->count; i++)
+        if (replay_counts(s->replay)->inherited_known && !all->block[i].filled)
             block[n++] = (struct leak_block){.address = all->block[i].address,
                                              .size = all->block[i].size,
-                                             .tag = SURVEY_INHERITED};
+                                             .tag = SURVEY_INHERITED,
+                                             .ignored = all->block[i].ignored,
+                                             .rooted = all->block[i].pool &&
+                                                       !is_seen(s->image, all->block[i].address)};
     free(all);
     *count = n;
     return block;
@@ -112,6 +135,42 @@ static void take_classes(struct leak_survey *s) {
     free(place);
 }
 
+static void classify(struct leak_survey *s) {
+    uint32_t count;
+    struct leak_block *block = list_blocks(s, &count);
+    leak_graph_make(&s->graph, block, count);
+    leak_classify(&s->graph);
+    take_classes(s);
+}
+
+/* Ignored blocks go behind the others, which keep their order; so do the graph's tags. */
+static void part_ignored(struct leak_survey *s) {
+    struct survey_block *sorted = xmalloc((s->count + 1UL) * sizeof *sorted);
+    uint32_t *place = xcalloc(s->count + 1UL, sizeof *place), kept = 0;
+    for (int ignored = 0; ignored < 2; ignored++)
+        for (uint32_t i = 0; i < s->count; i++)
+            if ((s->block[i].kind == LEAK_IGNORED) == ignored) {
+                place[i] = kept;
+                sorted[kept++] = s->block[i];
+                s->ignored_count += (uint32_t)ignored;
+                s->ignored_bytes += ignored ? s->block[i].block.size : 0;
+            }
+    for (uint32_t i = 0; i < s->graph.count; i++)
+        if (s->graph.block[i].tag != SURVEY_INHERITED)
+            s->graph.block[i].tag = place[s->graph.block[i].tag];
+    s->count -= s->ignored_count;
+    free(s->block);
+    s->block = sorted;
+    free(place);
+}
+
+static bool has_ignored(const struct leak_survey *s) {
+    for (uint32_t i = 0; i < s->count; i++)
+        if (s->block[i].kind == LEAK_IGNORED)
+            return true;
+    return false;
+}
+
 struct leak_survey *leak_survey_new(struct tape_file *tape, const struct survey_plan *plan) {
     struct leak_survey *s = xcalloc(1, sizeof *s);
     struct region_use use = {0};
@@ -121,17 +180,15 @@ struct leak_survey *leak_survey_new(struct tape_file *tape, const struct survey_
         region_use_make(&use, s->image);
     run(s, plan, &use);
     if (s->image != NULL) {
-        uint32_t count;
-        struct leak_block *block = list_blocks(s, &count);
         s->root = region_use_roots(&use);
         s->graph.image = s->image;
         s->graph.root = s->root;
         s->graph.heuristics = plan->heuristics;
         list_modules(s);
-        leak_graph_make(&s->graph, block, count);
-        leak_classify(&s->graph);
-        take_classes(s);
+        classify(s);
     }
+    if (has_ignored(s))
+        part_ignored(s);
     region_use_free(&use);
     return s;
 }

@@ -4,8 +4,9 @@
  * of a heap image, and the classes of all blocks that live then.
  *
  * Without a heap image that can be used, the replay goes to the recording's end, every block is
- * LEAK_UNKNOWN, and `reason` says why. Memory: 90 bytes a live block and what the image has (see
- * heap_image.h). Not thread-safe.
+ * LEAK_UNKNOWN, and `reason` says why. A block of the heap in which blocks of a pool live is none
+ * of its own: they stand for it. Those of pools have op TAPE_OP_POOL_ALLOC. Memory: 90 bytes a live
+ * block and what the image has (see heap_image.h). Not thread-safe.
  */
 #ifndef LEAK_SURVEY_H
 #define LEAK_SURVEY_H
@@ -27,6 +28,9 @@ struct leak_survey {
     struct replay *replay; /* has run */
     struct survey_block *block;
     uint32_t count;
+    uint32_t ignored_count; /* kept on purpose, behind the others in `block`; without classes only
+                               those that heaptape_ignore() named */
+    uint64_t ignored_bytes;
     char *reason;             /* why there are no classes, see heap_image_open; NULL: there are */
     struct heap_image *image; /* NULL without classes, as the rest */
     struct leak_graph graph;

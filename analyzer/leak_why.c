@@ -204,6 +204,12 @@ static void print_group(struct why *w, const struct group *g) {
         free(step);
     } else if (g->kind == LEAK_INDIRECT) {
         fputs("    only lost blocks point to it\n", w->out);
+    } else if (w->survey->graph.block[g->block].rooted) {
+        fputs("    of a pool in static data or on a stack: what points there is not recorded\n",
+              w->out);
+    } else if (g->kind == LEAK_IGNORED) {
+        fputs("    kept on purpose: heaptape_ignore() was called for it, or for what leads to it\n",
+              w->out);
     } else {
         fputs("    nothing points to it\n", w->out);
     }

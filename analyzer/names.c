@@ -161,7 +161,8 @@ static uint32_t intern(struct names *t, struct name *n) {
     n->start_up = n->function != NULL && (strcmp(n->function, "_start") == 0 ||
                                           strncmp(n->function, "__libc_start_", 13) == 0 ||
                                           strstr(n->function, "__rust_begin_short_backtrace"));
-    n->allocator = n->function != NULL && (strncmp(n->function, "operator new(", 13) == 0 ||
+    n->allocator = n->function != NULL && (strcmp(n->function, "heaptape_pool_alloc") == 0 ||
+                                           strncmp(n->function, "operator new(", 13) == 0 ||
                                            strncmp(n->function, "operator new[](", 15) == 0);
     n->plumbing = folding_is_plumbing(t->folding, n->function, n->linkage);
     n->loader = n->module != NULL && strncmp(names_base(n->module), "ld-linux", 8) == 0;
@@ -324,6 +325,10 @@ uint32_t names_caller(const struct names *t, uint32_t place) {
 uint32_t names_of(const struct names *t, uint32_t place) {
     uint64_t key = key_of(t, place);
     return t->list[t->of_frame[key >> 8].first + (key & 0xff)];
+}
+
+uint32_t names_depth(const struct names *t, uint32_t place) {
+    return stacks_depth(t->places, place);
 }
 
 uint32_t names_frame(const struct names *t, uint32_t place) {

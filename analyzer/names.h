@@ -35,7 +35,7 @@ struct name {
     bool inlined;         /* put inline into the next place outwards */
     bool entry;           /* main: what lies further out says nothing about the program */
     bool start_up;        /* code of the C library, the linker or Rust's runtime that calls main */
-    bool allocator;       /* operator new, which other tools show as the request itself */
+    bool allocator;       /* operator new, heaptape_pool_alloc: shown as the request itself */
     bool plumbing;        /* see folding.h: at the inner end it is not the place that asks */
     bool loader;          /* code of the dynamic linker */
 };
@@ -57,6 +57,7 @@ void names_free(struct names *);
 uint32_t names_place(struct names *, uint32_t stack);
 uint32_t names_caller(const struct names *, uint32_t place); /* the next place outwards, or 0 */
 uint32_t names_of(const struct names *, uint32_t place);     /* number of the place's name */
+uint32_t names_depth(const struct names *, uint32_t place);  /* it and those further out */
 uint32_t names_frame(const struct names *, uint32_t place);  /* the frame that it is of */
 uint32_t names_place_count(const struct names *); /* numbers given so far are below this */
 

@@ -31,6 +31,8 @@ struct pass {
     uint64_t live_bytes, peak_bytes, epoch;
     uint64_t *newest; /* by thread: sequence of its newest allocation + 1 */
     uint32_t thread_room;
+    const struct profile_range *range;
+    size_t pool_room;
 };
 
 static struct counter *counter_of(struct pass *p, uint32_t stack) {
@@ -89,11 +91,28 @@ static void count_free(void *context, const struct block *b, uint64_t now, uint3
     p->live_bytes -= b->size;
 }
 
-static void note_mark(void *context, const char *text, uint64_t now, uint32_t thread) {
+/* Who watches tests and loops comes with the first mark of the kind, and is told of it as well. */
+static void begin_to_watch(struct profile *f, enum tape_mark kind) {
+    struct observer watcher;
+    if (kind == TAPE_MARK_ITERATION && f->growth == NULL)
+        watcher = growth_observer(f->growth = growth_new());
+    else if (kind != TAPE_MARK_ITERATION && f->tests == NULL)
+        watcher = test_log_observer(f->tests = test_log_new(NULL), true);
+    else
+        return;
+    replay_observe(f->replay, &watcher);
+}
+
+static void note_mark(void *context, const struct replay_mark *m) {
     struct profile *f = ((struct pass *)context)->profile;
-    (void)thread;
-    f->marks = xrealloc(f->marks, (f->mark_count + 1) * sizeof *f->marks);
-    f->marks[f->mark_count++] = (struct profile_mark){xstrdup(text), now};
+    if (m->kind != TAPE_MARK_TEXT) {
+        begin_to_watch(f, m->kind);
+        return;
+    }
+    if ((f->mark_count & (f->mark_count - 1)) == 0)
+        f->marks =
+            xrealloc(f->marks, (f->mark_count != 0 ? 2 * f->mark_count : 1) * sizeof *f->marks);
+    f->marks[f->mark_count++] = (struct profile_mark){xstrdup(m->text), m->now};
 }
 
 static void note_sample(void *context, uint64_t rss_bytes, uint64_t now) {
@@ -136,25 +155,64 @@ static void fill_sites(struct pass *p) {
     }
 }
 
-/* The view "between": of what lives at the end, only the blocks born in the interval. */
-struct between {
-    const struct profile_range *range;
-    struct pass *pass;
-};
+/* Of what lives at the end, the range may want only the blocks born in an interval, and no ignored
+ * ones. */
+static bool is_wanted(struct pass *p, const struct block *b) {
+    const struct profile_range *range = p->range;
+    if (range->between && (b->born <= range->from || b->born > range->to))
+        return false;
+    if (range->leaks && b->ignored && !b->filled) {
+        p->profile->ignored_bytes += b->size;
+        p->profile->ignored_blocks++;
+    }
+    return !range->leaks || (!b->ignored && !b->filled);
+}
 
-static void drop_older(void *context, const struct block *b) {
-    const struct between *n = context;
-    if (b->born > n->range->from && b->born <= n->range->to)
+static void drop_unwanted(void *context, const struct block *b) {
+    struct pass *p = context;
+    if (is_wanted(p, b))
         return;
-    struct counter *c = counter_of(n->pass, b->stack); /* settles the peak's value first */
+    struct counter *c = counter_of(p, b->stack); /* settles the peak's value first */
     c->live_bytes -= b->size;
     c->live_blocks--;
 }
 
+static void note_pool_live(void *context, const struct block *b) {
+    struct pass *p = context;
+    struct profile *f = p->profile;
+    if (!is_wanted(p, b))
+        return;
+    if (f->pool_site_count == p->pool_room) {
+        p->pool_room = p->pool_room != 0 ? 2 * p->pool_room : 256;
+        f->pool_sites = xrealloc(f->pool_sites, p->pool_room * sizeof *f->pool_sites);
+    }
+    f->pool_sites[f->pool_site_count++] = (struct profile_pool_site){b->stack, b->size, 1};
+}
+
+static int by_stack(const void *a, const void *b) {
+    const struct profile_pool_site *s = a, *t = b;
+    return s->stack < t->stack ? -1 : s->stack > t->stack;
+}
+
+static void join_pool_sites(struct profile *f) {
+    size_t kept = 0;
+    if (f->pool_site_count != 0)
+        qsort(f->pool_sites, f->pool_site_count, sizeof *f->pool_sites, by_stack);
+    for (size_t i = 0; i < f->pool_site_count; i++) {
+        const struct profile_pool_site one = f->pool_sites[i];
+        if (kept == 0 || f->pool_sites[kept - 1].stack != one.stack) {
+            f->pool_sites[kept++] = one;
+            continue;
+        }
+        f->pool_sites[kept - 1].bytes += one.bytes;
+        f->pool_sites[kept - 1].blocks++;
+    }
+    f->pool_site_count = kept;
+}
+
 static struct profile *run(struct tape_file *tape, const struct profile_range *range,
                            void (*prepare)(void *context, struct replay *), void *context) {
-    struct pass p = {0};
-    struct between between = {range, &p};
+    struct pass p = {.range = range};
     struct profile *f = p.profile = xcalloc(1, sizeof *f);
     f->replay = replay_new(tape);
     f->threads = thread_matrix_new(f->replay);
@@ -163,13 +221,19 @@ static struct profile *run(struct tape_file *tape, const struct profile_range *r
                                                  .on_free = count_free,
                                                  .on_mark = note_mark,
                                                  .on_sample = note_sample,
-                                                 .on_live = note_live});
-    if (range->between)
-        replay_observe(f->replay, &(struct observer){.context = &between, .on_live = drop_older});
+                                                 .on_live = note_live,
+                                                 .on_pool_live = note_pool_live});
+    if (range->between || range->leaks)
+        replay_observe(f->replay, &(struct observer){.context = &p, .on_live = drop_unwanted});
     if (prepare != NULL)
         prepare(context, f->replay);
     replay_run(f->replay, range->between ? range->to : range->until);
     fill_sites(&p);
+    join_pool_sites(f);
+    if (f->tests != NULL)
+        test_log_finish(f->tests, replay_counts(f->replay)->end_time);
+    if (f->growth != NULL)
+        growth_finish(f->growth);
     free(p.counter);
     free(p.newest);
     return f;
@@ -195,6 +259,9 @@ void profile_free(struct profile *f) {
     free(f->marks);
     free(f->samples);
     free(f->sites);
+    free(f->pool_sites);
+    test_log_free(f->tests);
+    growth_free(f->growth);
     thread_matrix_free(f->threads);
     replay_free(f->replay);
     free(f);

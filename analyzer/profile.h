@@ -6,7 +6,9 @@
 #ifndef PROFILE_H
 #define PROFILE_H
 
+#include "growth.h"
 #include "replay.h"
+#include "test_log.h"
 #include "thread_matrix.h"
 
 enum metric {
@@ -38,6 +40,12 @@ struct profile_mark {
     uint64_t time; /* ns */
 };
 
+/* Blocks of the program's own allocators that live at the end, by call stack. */
+struct profile_pool_site {
+    uint32_t stack;
+    uint64_t bytes, blocks;
+};
+
 struct profile_sample {
     uint64_t time, rss_bytes, heap_bytes;
 };
@@ -47,8 +55,13 @@ struct profile {
     struct site *sites;    /* one per stack that ever allocated, by stack id */
     size_t site_count;
     uint64_t total[METRIC_COUNT];
-    struct profile_mark *marks;
+    struct profile_mark *marks; /* of heaptape_mark() */
     size_t mark_count;
+    struct test_log *tests; /* NULL: the program marks none; as the next */
+    struct growth *growth;
+    struct profile_pool_site *pool_sites; /* by stack */
+    size_t pool_site_count;
+    uint64_t ignored_bytes, ignored_blocks; /* that profile_range.leaks left out */
     struct profile_sample *samples;
     size_t sample_count;
     struct thread_matrix *threads; /* owned; behind the run */
@@ -59,6 +72,8 @@ struct profile_range {
     uint64_t until;    /* ns: replay stops here; UINT64_MAX: at the end */
     bool between;      /* LIVE metrics count only blocks born in (from, to] and live past to */
     uint64_t from, to; /* ns */
+    bool leaks;        /* what LIVE metrics count is not freed: they leave out what is ignored, and
+                          blocks of the heap in which those of pools live */
 };
 
 /* Runs the whole tape (or the range; NULL means all). The caller frees with profile_free before
@@ -76,7 +91,13 @@ void profile_free(struct profile *);
  * Reads a time as users write it: "1.5s", "250ms", "10us", "7" (seconds), "50%" of the run,
  * "peak", "end", or the name of a mark. Percentages, peak and marks need a first pass over the
  * tape, which is made when needed. Returns false and sets *error (static text) when it is none.
+ *
+ * Names of tests and of loops are names, too, when no mark has them. Where a time span begins a
+ * test stands for the instant at which it begins, for the first time, and a loop for the end of its
+ * first round; otherwise for the test's end, and the end of the last round.
  */
-bool profile_parse_time(struct tape_file *, const char *text, uint64_t *ns, const char **error);
+enum profile_bound { PROFILE_FROM, PROFILE_TO };
+bool profile_parse_time(struct tape_file *, const char *text, enum profile_bound, uint64_t *ns,
+                        const char **error);
 
 #endif

@@ -5,21 +5,57 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "diag.h"
 #include "profile.h"
 
+/* What bears the name: a mark, a test, a loop. Each has a first instant and a last one. */
 struct lookup {
     const char *text;
-    uint64_t found;
-    bool is_mark;
+    struct test_log *tests; /* told before this is */
+    uint32_t test;
+    struct instants {
+        bool found;
+        uint64_t first, last;
+    } mark, run, loop;
 };
 
-static void match_mark(void *context, const char *text, uint64_t now, uint32_t thread) {
-    struct lookup *l = context;
-    (void)thread;
-    if (!l->is_mark && strcmp(text, l->text) == 0) {
-        l->is_mark = true;
-        l->found = now;
+static void meet(struct instants *i, uint64_t now) {
+    if (!i->found)
+        i->first = now;
+    i->found = true;
+    i->last = now;
+}
+
+/* The first run of a test, by its own name or with those of the tests around it. */
+static void match_test(struct lookup *l, const struct replay_mark *m) {
+    uint32_t now = test_log_now(l->tests);
+    if (m->kind == TAPE_MARK_TEST_BEGIN && !l->run.found &&
+        (strcmp(m->text, l->text) == 0 ||
+         (now != TEST_NONE && strcmp(test_log_figures(l->tests, now)->name, l->text) == 0))) {
+        l->test = now;
+        meet(&l->run, m->now);
+        l->run.last = UINT64_MAX; /* the end of the recording, unless it ends before */
+    } else if (l->run.found && l->run.last == UINT64_MAX && !test_log_runs(l->tests, l->test)) {
+        l->run.last = m->now;
     }
+}
+
+static void match_mark(void *context, const struct replay_mark *m) {
+    struct lookup *l = context;
+    bool same = strcmp(m->text, l->text) == 0;
+    if (m->kind == TAPE_MARK_TEXT && same && !l->mark.found)
+        meet(&l->mark, m->now);
+    else if (m->kind == TAPE_MARK_ITERATION && same)
+        meet(&l->loop, m->now);
+    else if (m->kind == TAPE_MARK_TEST_BEGIN || m->kind == TAPE_MARK_TEST_END)
+        match_test(l, m);
+}
+
+static bool look_up(const struct lookup *l, enum profile_bound bound, uint64_t *ns) {
+    const struct instants *i = l->mark.found ? &l->mark : l->run.found ? &l->run : &l->loop;
+    if (i->found)
+        *ns = bound == PROFILE_FROM ? i->first : i->last;
+    return i->found;
 }
 
 /* ns per unit of a suffix; 0 when it is none. */
@@ -35,8 +71,8 @@ static double unit_of(const char *suffix) {
     return 0;
 }
 
-bool profile_parse_time(struct tape_file *tape, const char *text, uint64_t *ns,
-                        const char **error) {
+bool profile_parse_time(struct tape_file *tape, const char *text, enum profile_bound bound,
+                        uint64_t *ns, const char **error) {
     char *end;
     errno = 0;
     double value = strtod(text, &end);
@@ -50,21 +86,24 @@ bool profile_parse_time(struct tape_file *tape, const char *text, uint64_t *ns,
         *ns = UINT64_MAX;
         return true;
     }
-    struct lookup l = {.text = text};
+    struct lookup l = {.text = text, .tests = test_log_new(NULL)};
+    struct observer tests = test_log_observer(l.tests, false);
     struct replay *r = replay_new(tape);
+    replay_observe(r, &tests);
     replay_observe(r, &(struct observer){.context = &l, .on_mark = match_mark});
     replay_run(r, UINT64_MAX);
     struct replay_counts counts = *replay_counts(r);
     replay_free(r);
-    if (l.is_mark) {
-        *ns = l.found;
+    test_log_free(l.tests);
+    if (look_up(&l, bound, ns)) {
+        return true;
     } else if (strcmp(text, "peak") == 0) {
         *ns = counts.peak_time;
     } else if (number && strcmp(end, "%") == 0 && value <= 100) {
         *ns = (uint64_t)((double)counts.end_time * value / 100);
     } else {
         *error = "not a time: give seconds, a number with ns, us, ms, s, min or h, a percentage of "
-                 "the run, peak, end, or the name of a mark";
+                 "the run, peak, end, or the name of a mark, a test or a loop";
         return false;
     }
     return true;

@@ -101,7 +101,10 @@ static void note_free(void *context, const struct block *b, uint64_t now, uint32
 }
 
 struct observer region_use_observer(struct region_use *u) {
-    return (struct observer){.context = u, .on_alloc = note_alloc, .on_free = note_free};
+    return (struct observer){.context = u,
+                             .on_alloc = note_alloc,
+                             .on_free = note_free,
+                             .on_pool_alloc = note_alloc};
 }
 
 static void drop_used(struct heap_image *image, const struct region_span *s) {

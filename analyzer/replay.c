@@ -8,8 +8,9 @@
 #include "inversions.h"
 #include "live.h"
 #include "merge.h"
+#include "pools.h"
 
-#define OBSERVERS_MAX  4
+#define OBSERVERS_MAX  8
 #define WORTH_FETCHING 4096 /* blocks; a smaller map lies in the cache */
 
 struct stream_state {
@@ -34,6 +35,8 @@ struct replay {
     struct replay_counts counts;
     struct live live;
     struct live inherited; /* address and size of each; no memory unless there are any */
+    struct pools pools;    /* blocks of the program's own allocators, inherited ones too */
+    uint64_t sequence;     /* of the next block */
     struct replay_stops stops;
     size_t stops_done;
     uint64_t next_stop; /* ticks; UINT64_MAX: none */
@@ -82,6 +85,7 @@ void replay_free(struct replay *r) {
     free(r->stream);
     live_free(&r->live);
     live_free(&r->inherited);
+    pools_free(&r->pools);
     stacks_free(r->stacks);
     free(r);
 }
@@ -147,11 +151,118 @@ static uint32_t find_thread(struct replay *r, uint64_t tid, const void *name, si
     return *slot - 1;
 }
 
+/* ---- blocks of pools ------------------------------------------------------------------------ */
+
+/* A pool block has been taken out of the map. */
+static void end_pool_block(struct replay *r, const struct block *b) {
+    if (b->inherited)
+        return;
+    r->counts.pools.live_bytes -= b->size;
+    r->counts.pools.live_blocks--;
+    TELL(r, on_pool_free, b, r->now);
+}
+
+/* Memory from `start` on changes hands: the pool blocks in it are no more. */
+static void drop_pool_blocks(struct replay *r, uint64_t start, uint64_t size) {
+    uint64_t end = size <= UINT64_MAX - start ? start + size : UINT64_MAX, *address;
+    size_t count = pools_within(&r->pools, start, end, &address);
+    for (size_t i = 0; i < count; i++) {
+        const struct block *b = pools_take(&r->pools, address[i]);
+        r->counts.pools.dropped += !b->inherited;
+        end_pool_block(r, b);
+    }
+    free(address);
+}
+
+/* Whether memory that changes hands is to be looked at: cheap, and mostly false. */
+static inline bool has_pools(const struct replay *r) {
+    return r->pools.live.count != 0;
+}
+
+/* The heap gives out memory, for a block that is resized (`old`) or a new one (NULL). */
+static void give_out(struct replay *r, const struct block *old, uint64_t address, uint64_t size) {
+    if (old == NULL || old->address != address) {
+        if (old != NULL)
+            drop_pool_blocks(r, old->address, old->size);
+        drop_pool_blocks(r, address, size);
+        return;
+    }
+    uint64_t kept = old->size < size ? old->size : size;
+    drop_pool_blocks(r, address + kept, (old->size < size ? size : old->size) - kept);
+}
+
+static void take_pool_alloc(struct replay *r, const struct tape_event *e, uint32_t stack,
+                            uint32_t thread) {
+    struct pool_counts *c = &r->counts.pools;
+    bool is_new;
+    if (e->address == 0)
+        return;
+    struct block *b = pools_add(&r->pools, e->address, &is_new);
+    if (!is_new) { /* its free was never said, as when a pool is emptied at once */
+        struct block ended = *b;
+        c->dropped += !ended.inherited;
+        end_pool_block(r, &ended);
+    }
+    *b = (struct block){.address = e->address,
+                        .size = e->size,
+                        .born = r->now,
+                        .sequence = r->sequence++,
+                        .stack = stack,
+                        .thread = thread,
+                        .op = e->op};
+    c->allocations++;
+    c->allocated_bytes += e->size;
+    c->live_bytes += e->size;
+    c->live_blocks++;
+    if (c->live_bytes > c->peak_bytes) {
+        c->peak_bytes = c->live_bytes;
+        c->peak_blocks = c->live_blocks;
+    }
+    TELL(r, on_pool_alloc, b);
+}
+
+static void take_pool_free(struct replay *r, uint64_t address) {
+    const struct block *b = pools_take(&r->pools, address);
+    if (b == NULL) {
+        r->counts.pools.unmatched++;
+        return;
+    }
+    r->counts.pools.frees += !b->inherited;
+    end_pool_block(r, b);
+}
+
+static void take_ignore(struct replay *r, uint64_t address) {
+    struct block *b = pools_find(&r->pools, address);
+    bool own = b == NULL || !b->inherited;
+    if (b == NULL)
+        b = live_find(&r->live, address);
+    if (b == NULL && r->inherited.count != 0) {
+        b = live_find(&r->inherited, address);
+        own = false;
+    }
+    if (b == NULL || b->ignored)
+        return;
+    b->ignored = true;
+    if (own)
+        TELL(r, on_ignore, b);
+}
+
 /* ---- inherited blocks ---------------------------------------------------------------------- */
 
-static void add_inherited(struct replay *r, uint64_t address, uint64_t size) {
+static void add_inherited(struct replay *r, const struct inherited_block *given) {
     bool is_new;
-    *live_add(&r->inherited, address, &is_new) = (struct block){.address = address, .size = size};
+    *live_add(&r->inherited, given->address, &is_new) =
+        (struct block){.address = given->address, .size = given->size, .ignored = given->ignored};
+}
+
+static void add_inherited_pool(struct replay *r, const struct inherited_block *given) {
+    bool is_new;
+    *pools_add(&r->pools, given->address, &is_new) = (struct block){.address = given->address,
+                                                                    .size = given->size,
+                                                                    .thread = UINT32_MAX,
+                                                                    .op = TAPE_OP_POOL_ALLOC,
+                                                                    .ignored = given->ignored,
+                                                                    .inherited = true};
 }
 
 void replay_inherit(struct replay *r, const struct inherited *given) {
@@ -159,30 +270,39 @@ void replay_inherit(struct replay *r, const struct inherited *given) {
     live_init(&r->inherited);
     r->counts.inherited_known = true;
     for (size_t i = 0; i < given->count; i++) {
-        if (given->block[i].address == 0 ||
-            live_find(&r->inherited, given->block[i].address) != NULL)
+        const struct inherited_block *b = &given->block[i];
+        if (b->address != 0 && b->pool)
+            add_inherited_pool(r, b);
+        if (b->address == 0 || b->pool || live_find(&r->inherited, b->address) != NULL)
             continue;
-        add_inherited(r, given->block[i].address, given->block[i].size);
-        r->counts.inherited_bytes += given->block[i].size;
+        add_inherited(r, b);
+        r->counts.inherited_bytes += b->size;
         r->counts.inherited_blocks++;
     }
 }
 
+static struct inherited_block snapshot_of(const struct replay *r, const struct block *b) {
+    return (struct inherited_block){.address = b->address,
+                                    .size = b->size,
+                                    .pool = b->op == TAPE_OP_POOL_ALLOC,
+                                    .ignored = b->ignored,
+                                    .filled = pools_fill(&r->pools, b)};
+}
+
 struct inherited *replay_snapshot(const struct replay *r) {
-    size_t room = r->live.count + r->inherited.count + r->stream_count;
+    size_t room = r->live.count + r->inherited.count + r->pools.live.count + r->stream_count;
     struct inherited *s = xmalloc(sizeof *s + room * sizeof *s->block);
     s->count = 0;
-    const struct live *all[] = {&r->live, &r->inherited};
+    const struct live *all[] = {&r->live, &r->inherited, &r->pools.live};
     for (size_t k = 0; k < sizeof all / sizeof *all; k++)
         for (size_t i = 0; all[k]->count != 0 && i <= all[k]->mask; i++) {
             const struct block *b = live_at(all[k], i);
             if (b != NULL)
-                s->block[s->count++] = (struct inherited_block){b->address, b->size};
+                s->block[s->count++] = snapshot_of(r, b);
         }
     for (uint32_t i = 0; i < r->stream_count; i++)
         if (r->stream[i].in_flight || r->stream[i].inherited)
-            s->block[s->count++] =
-                (struct inherited_block){r->stream[i].block.address, r->stream[i].block.size};
+            s->block[s->count++] = snapshot_of(r, &r->stream[i].block);
     return s;
 }
 
@@ -202,16 +322,19 @@ static bool release_inherited(struct replay *r, struct stream_state *s, uint64_t
         s->unmatched = s->inherited = true;
     else
         end_inherited(r, s->block.size);
+    if (!from && has_pools(r))
+        drop_pool_blocks(r, s->block.address, s->block.size);
     return true;
 }
 
 /* The resize of an inherited block is over: it ended, or is there as before. */
 static void settle_inherited(struct replay *r, struct stream_state *s, bool ended) {
+    bool is_new;
     s->inherited = false;
     if (ended)
         end_inherited(r, s->block.size);
     else if (live_find(&r->inherited, s->block.address) == NULL)
-        add_inherited(r, s->block.address, s->block.size);
+        *live_add(&r->inherited, s->block.address, &is_new) = s->block;
 }
 
 /* An address that is given to a new block: its inherited owner is gone, though nobody said so. */
@@ -233,6 +356,8 @@ static void end_block(struct replay *r, const struct block *b, uint32_t thread, 
     if (!realloc && thread == b->thread && r->thread[thread].newest == b->sequence + 1)
         r->counts.temporary++;
     TELL(r, on_free, b, r->now, thread, realloc);
+    if (!realloc && has_pools(r))
+        drop_pool_blocks(r, b->address, b->size);
 }
 
 /* Frees that did not come: what looked like an inversion was a loss. */
@@ -297,7 +422,7 @@ static void add_block(struct replay *r, const struct tape_event *e, uint32_t sta
     *b = (struct block){.address = e->address,
                         .size = e->size,
                         .born = r->now,
-                        .sequence = c->allocations,
+                        .sequence = r->sequence++,
                         .stack = stack,
                         .thread = thread,
                         .op = e->op,
@@ -309,7 +434,7 @@ static void add_block(struct replay *r, const struct tape_event *e, uint32_t sta
     struct thread_state *t = &r->thread[thread];
     t->known.allocations++;
     t->known.allocated_bytes += e->size;
-    t->newest = c->allocations;
+    t->newest = r->sequence;
     if (c->live_bytes > c->peak_bytes) {
         c->peak_bytes = c->live_bytes;
         c->peak_blocks = c->live_blocks;
@@ -326,6 +451,8 @@ static void take_result(struct replay *r, uint32_t stream, const struct tape_eve
     struct stream_state *s = &r->stream[stream];
     bool resize = tape_op_class(e->op) == TAPE_CLASS_REALLOC;
     bool had_block = resize && s->in_flight, announced = had_block || (resize && s->unmatched);
+    if (has_pools(r) && e->address != 0)
+        give_out(r, had_block || (resize && s->inherited) ? &s->block : NULL, e->address, e->size);
     if (resize && s->inherited)
         settle_inherited(r, s, e->address != 0 || e->size == 0);
     if (e->address != 0) {
@@ -383,8 +510,25 @@ static void tell_mark(struct replay *r, const struct tape_event *e, uint32_t thr
     char *text = xmalloc(e->size + 1);
     memcpy(text, e->blob, e->size);
     text[e->size] = 0;
-    TELL(r, on_mark, text, r->now, thread);
+    bool known = e->address <= TAPE_MARK_ITERATION;
+    const struct replay_mark mark = {.kind = known ? (enum tape_mark)e->address : TAPE_MARK_TEXT,
+                                     .text = text,
+                                     .now = r->now,
+                                     .sequence = r->sequence,
+                                     .thread = thread};
+    TELL(r, on_mark, &mark);
     free(text);
+}
+
+/* Events of the interface that programs call (IGNORE and the kinds above). */
+static void take_client(struct replay *r, const struct tape_event *e, uint32_t stack,
+                        uint32_t thread) {
+    if (e->op == TAPE_OP_IGNORE)
+        take_ignore(r, e->address);
+    else if (e->op == TAPE_OP_POOL_ALLOC)
+        take_pool_alloc(r, e, stack, thread);
+    else if (e->op == TAPE_OP_POOL_FREE)
+        take_pool_free(r, e->address);
 }
 
 static void take_thread(struct replay *r, struct stream_state *s, const struct tape_event *e) {
@@ -421,7 +565,9 @@ static inline void take_event(struct replay *r, const struct merge_run *run, uin
     r->counts.events++;
     if (r->watched)
         TELL(r, on_event, &e, r->now, run->stream, s->thread, stack);
-    if (release)
+    if (e.op >= TAPE_OP_IGNORE)
+        take_client(r, &e, stack, s->thread);
+    else if (release)
         take_release(r, run->index, e.address, class == TAPE_CLASS_FROM);
     else if (class == TAPE_CLASS_ALLOC || class == TAPE_CLASS_REALLOC)
         take_result(r, run->index, &e, stack);
@@ -501,15 +647,29 @@ static bool take_run(struct replay *r, const struct merge *m, const struct merge
     return true;
 }
 
+static void tell_live_block(struct replay *r, const struct block *b) {
+    struct block copy = *b;
+    copy.filled = has_pools(r) && pools_fill(&r->pools, b);
+    if (b->op == TAPE_OP_POOL_ALLOC)
+        TELL(r, on_pool_live, &copy);
+    else
+        TELL(r, on_live, &copy);
+}
+
 static void tell_live(struct replay *r) {
     for (size_t i = 0; i <= r->live.mask; i++) {
         const struct block *b = live_at(&r->live, i);
         if (b != NULL)
-            TELL(r, on_live, b);
+            tell_live_block(r, b);
     }
     for (uint32_t i = 0; i < r->stream_count; i++)
         if (r->stream[i].in_flight)
-            TELL(r, on_live, &r->stream[i].block);
+            tell_live_block(r, &r->stream[i].block);
+    for (size_t i = 0; has_pools(r) && i <= r->pools.live.mask; i++) {
+        const struct block *b = live_at(&r->pools.live, i);
+        if (b != NULL && !b->inherited)
+            tell_live_block(r, b);
+    }
 }
 
 void replay_run(struct replay *r, uint64_t until) {

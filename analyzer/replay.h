@@ -16,6 +16,15 @@
  * success ends the old block and makes the new one at the same instant (on_free, then on_alloc,
  * no peak in between); failure puts the old block back; size 0 with a NULL result ends it.
  *
+ * Blocks of the program's own allocators (POOL_ALLOC) are followed beside the heap's, with
+ * callbacks and counts of their own. A block that is handed out where one lives takes its place.
+ * They end with the memory that they lie in: when a block of the heap is freed, resized or begins,
+ * the pool blocks that begin in what it had, or gets, are no more. A block that is resized where it
+ * is keeps them.
+ *
+ * heaptape_ignore() is of the block that begins at the address, of a pool's before the heap's; a
+ * resize begins a block that is not ignored.
+ *
  * A forked child begins with its parent's heap. Given that (replay_inherit), a free or a resize of
  * an address that no block of its own has ends an inherited block; otherwise it is an unmatched
  * free. Inherited blocks are counted apart: no observer hears of them, and no other count, peak or
@@ -31,12 +40,15 @@
 struct block {
     uint64_t address, size;
     uint64_t born;     /* ns since the start */
-    uint64_t sequence; /* number of the allocation among all successful ones, from 0 */
+    uint64_t sequence; /* number of the allocation among all successful ones, pools' too, from 0 */
     uint32_t stack;
     uint32_t thread; /* index into replay_thread */
     uint8_t op;      /* entry that made it: enum tape_op */
     uint8_t align_log2;
-    uint32_t chain; /* live.c's own */
+    bool ignored : 1;   /* heaptape_ignore() */
+    bool filled : 1;    /* on_live, on_pool_live: pool blocks live in it; see pools_fill */
+    bool inherited : 1; /* replay's own: a pool block of the parent's */
+    uint32_t chain;     /* live.c's own */
 };
 
 /* An event as observers get it. */
@@ -46,6 +58,14 @@ struct tape_event {
     uint64_t size;    /* by class: bytes asked for, CLOCK_MONOTONIC ns, length of the blob */
     uint8_t op, align_log2;
     const uint8_t *blob; /* valid during the call */
+};
+
+struct replay_mark {
+    enum tape_mark kind; /* one of those that are known */
+    const char *text;    /* valid during the call */
+    uint64_t now;        /* ns */
+    uint64_t sequence;   /* that the next block will have */
+    uint32_t thread;
 };
 
 struct replay;
@@ -59,7 +79,10 @@ struct observer {
     void (*on_free)(void *context, const struct block *b, uint64_t now, uint32_t thread,
                     bool realloc);
     void (*on_failed)(void *context, uint8_t op, uint64_t size, uint32_t stack, uint64_t now);
-    void (*on_mark)(void *context, const char *text, uint64_t now, uint32_t thread);
+    /* An observer that is added meanwhile hears of it, too. */
+    void (*on_mark)(void *context, const struct replay_mark *m);
+    /* A live block, of the heap or of a pool, is to be ignored from now on. */
+    void (*on_ignore)(void *context, const struct block *b);
     void (*on_sample)(void *context, uint64_t rss_bytes, uint64_t now);
     /* Every event in merged order, before it takes effect: for `dump`. thread: UINT32_MAX before
      * the stream's first THREAD event. */
@@ -67,6 +90,10 @@ struct observer {
                      uint32_t thread, uint32_t stack);
     /* Behind the last event: once for every block still live. */
     void (*on_live)(void *context, const struct block *b);
+    /* The same of blocks of the program's own allocators; their ends, for whatever reason. */
+    void (*on_pool_alloc)(void *context, const struct block *b);
+    void (*on_pool_free)(void *context, const struct block *b, uint64_t now);
+    void (*on_pool_live)(void *context, const struct block *b);
 };
 
 struct replay_thread {
@@ -93,11 +120,22 @@ struct replay_counts {
     bool inherited_known;             /* replay_inherit was called: the next four mean something */
     uint64_t inherited_bytes, inherited_blocks;             /* there at the fork, as far as given */
     uint64_t inherited_freed_bytes, inherited_freed_blocks; /* of these, given back */
+    struct pool_counts {
+        uint64_t allocations, allocated_bytes;
+        uint64_t frees;     /* by heaptape_pool_free() */
+        uint64_t unmatched; /* of these, of addresses where no pool block lived; not in `frees` */
+        uint64_t dropped;   /* blocks that ended with the memory they lay in, or were handed out
+                               again without a free */
+        uint64_t live_bytes, live_blocks, peak_bytes, peak_blocks;
+    } pools; /* blocks of the program's own allocators: in no other count */
 };
 
 /* The blocks that live at an instant: what a child forked then inherits. */
 struct inherited_block {
     uint64_t address, size;
+    bool pool;    /* of a pool, not of the heap */
+    bool ignored; /* heaptape_ignore() */
+    bool filled;  /* pool blocks live in it */
 };
 struct inherited {
     size_t count;
@@ -108,7 +146,8 @@ struct inherited {
 struct replay *replay_new(struct tape_file *);
 void replay_free(struct replay *);
 
-/* Observers are called in the order in which they were added. The struct is copied. */
+/* Observers are called in the order in which they were added. The struct is copied. One may be
+ * added in on_mark. */
 void replay_observe(struct replay *, const struct observer *);
 
 /*

@@ -136,7 +136,29 @@ static void print_totals(FILE *out, const struct report *r, const struct screen 
     free(doubt);
     free(blocks);
     report_calls(out, c);
+    report_pools(out, c, false);
     report_inherited(out, c);
+}
+
+void report_pools(FILE *out, const struct replay_counts *counts, bool joined) {
+    const struct pool_counts *c = &counts->pools;
+    char value[UNITS_ROOM], peak[UNITS_ROOM], number[UNITS_ROOM], wrong[UNITS_ROOM];
+    if (c->allocations == 0 && c->unmatched == 0)
+        return;
+    char *blocks = report_in_blocks(c->live_blocks);
+    char *most = joined ? xstrdup("") : xasprintf("peak %s, ", units_bytes(peak, c->peak_bytes));
+    char *more = xasprintf("%s not freed; %s%s allocation%s", blocks, most,
+                           units_count(number, c->allocations), c->allocations == 1 ? "" : "s");
+    free(most);
+    free(blocks);
+    if (c->unmatched != 0) {
+        char *longer = xasprintf("%s, %s unmatched free%s", more, units_count(wrong, c->unmatched),
+                                 c->unmatched == 1 ? "" : "s");
+        free(more);
+        more = longer;
+    }
+    report_total(out, "pools", units_bytes(value, c->live_bytes), more);
+    free(more);
 }
 
 void report_calls(FILE *out, const struct replay_counts *c) {
@@ -320,6 +342,8 @@ void report_print(FILE *out, const struct report *r, const struct screen *screen
         print_memory(out, r, screen);
         report_threads(out, r->profile, screen);
         print_marks(out, r, screen);
+        report_tests(out, r->profile, screen);
+        report_loops(out, r, screen);
         for (unsigned i = 0; i < RANKING_COUNT; i++)
             print_ranking(out, r, i, screen);
     }

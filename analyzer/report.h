@@ -14,9 +14,15 @@
  * those with the most allocations, and threads_folded, the same for all further ones of a name,
  * with `threads` for tid; freed_by {threads [{threads, tid, name, …}], cells [{allocated_by,
  * freed_by (null: unknown), blocks, bytes}]}, of which numbers are indices into its threads; marks
- * [{time_ns, text}]; sites {by_peak, by_allocated_bytes, by_allocations, not_freed}: arrays of
- * {bytes, blocks} or {allocations, temporary}, with stack [{label, …}] innermost first and cut when
- * there are further frames; completeness.
+ * [{time_ns, text}] (heaptape_mark); pools {allocations, allocated_bytes, frees, unmatched_frees,
+ * dropped, peak {bytes, blocks}, not_freed {bytes, blocks}}, blocks of the program's own
+ * allocators; tests [{name, runs, unended, duration_ns, allocations, allocated_bytes, peak_bytes,
+ * not_freed {bytes, blocks}}] (test_log.h); iterations [{name, rounds, measured_rounds, judged
+ * (there are enough), growing_sites, unsteady_stacks, sites [{blocks_per_iteration,
+ * bytes_per_iteration, blocks, bytes (over measured_rounds), rounds_with_growth, stack}]}]
+ * (growth.h); sites {by_peak, by_allocated_bytes, by_allocations, not_freed}: arrays of {bytes,
+ * blocks} or {allocations, temporary}, with stack [{label, …}] innermost first and cut when there
+ * are further frames; completeness.
  */
 #ifndef REPORT_H
 #define REPORT_H
@@ -29,6 +35,7 @@ struct report {
     const struct profile *profile;
     struct names *names;
     struct ranking *ranking[RANKING_COUNT];
+    uint32_t depth, limit; /* of those: frames of a site, sites; 0: all */
 };
 
 void report_print(FILE *out, const struct report *, const struct screen *);

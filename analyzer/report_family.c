@@ -49,6 +49,13 @@ static void sum_up(struct report_family *r, uint32_t at, bool *counted) {
     t->live_blocks += c->live_blocks;
     t->peak_bytes += c->peak_bytes;
     t->peak_blocks += c->peak_blocks;
+    t->pools.allocations += c->pools.allocations;
+    t->pools.allocated_bytes += c->pools.allocated_bytes;
+    t->pools.frees += c->pools.frees;
+    t->pools.unmatched += c->pools.unmatched;
+    t->pools.dropped += c->pools.dropped;
+    t->pools.live_bytes += c->pools.live_bytes;
+    t->pools.live_blocks += c->pools.live_blocks;
     t->inherited_known |= c->inherited_known;
     t->inherited_bytes += c->inherited_bytes;
     t->inherited_blocks += c->inherited_blocks;

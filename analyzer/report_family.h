@@ -10,7 +10,8 @@
  * complete, events, lost, damaged_chunks, unmatched_frees, parent_missing}]; heap {allocations,
  * allocated_bytes, frees, reallocs, failed, temporary, not_freed, largest_peak {bytes, process
  * (index)}, sum_of_peaks_bytes (of different instants: never what was in use at one), reliable};
- * sites as in report.h, each with `processes`; completeness, the sum over all, with unreadable.
+ * pools as in report.h, without a peak; sites as in report.h, each with `processes`; completeness,
+ * the sum over all, with unreadable.
  */
 #ifndef REPORT_FAMILY_H
 #define REPORT_FAMILY_H
@@ -28,7 +29,7 @@ struct report_family {
 
     /* Summed up by report_family_new. */
     uint32_t recordings, processes;
-    struct replay_counts total; /* peak_*: sums over all, end_time: unused */
+    struct replay_counts total; /* peak_*: sums over all, end_time and pools.peak_*: unused */
     struct completeness completeness;
     uint32_t doubtful;   /* recordings whose peak and not-freed figures are not reliable */
     uint32_t largest;    /* member with the largest peak */

@@ -118,6 +118,7 @@ void report_family_print_json(FILE *out, const struct report_family *r) {
     json_put(o, "processes_count", r->processes);
     json_object_object_add(o, "processes", processes);
     json_object_object_add(o, "heap", heap_json(r, index));
+    json_object_object_add(o, "pools", report_pools_json(&r->total, true));
     json_object_object_add(o, "sites", sites_json(r));
     struct json_object *completeness = json_object_new_object();
     completeness_put(completeness, &r->completeness, joined_names(r->joined));

@@ -233,6 +233,7 @@ static void print_totals(FILE *out, const struct report_family *r, const struct 
     free(blocks);
     free(doubt);
     report_calls(out, c);
+    report_pools(out, c, true);
     print_inherited(out, c);
 }
 

@@ -60,6 +60,20 @@ static struct json_object *heap_json(const struct replay_counts *c) {
     return o;
 }
 
+struct json_object *report_pools_json(const struct replay_counts *counts, bool joined) {
+    const struct pool_counts *c = &counts->pools;
+    struct json_object *o = json_object_new_object();
+    json_put(o, "allocations", c->allocations);
+    json_put(o, "allocated_bytes", c->allocated_bytes);
+    json_put(o, "frees", c->frees);
+    json_put(o, "unmatched_frees", c->unmatched);
+    json_put(o, "dropped", c->dropped);
+    if (!joined)
+        json_object_object_add(o, "peak", json_amounts(c->peak_bytes, c->peak_blocks));
+    json_object_object_add(o, "not_freed", json_amounts(c->live_bytes, c->live_blocks));
+    return o;
+}
+
 struct json_object *report_inherited_json(const struct replay_counts *c) {
     struct json_object *o = json_object_new_object();
     json_put(o, "bytes", c->inherited_bytes);
@@ -154,6 +168,8 @@ void report_print_json(FILE *out, const struct report *r) {
     put_samples(o, r->profile);
     report_threads_json(o, r->profile);
     put_marks(o, r->profile);
+    json_object_object_add(o, "pools", report_pools_json(counts, false));
+    report_tests_json(o, r);
     struct json_object *sites = json_object_new_object();
     struct shared_names shared = {.count = names_count(r->names)};
     shared.object = xcalloc(shared.count, sizeof *shared.object);

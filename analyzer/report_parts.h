@@ -28,6 +28,18 @@ void report_stack(FILE *out, struct names *, const uint32_t *path, uint32_t leng
 void report_inherited(FILE *out, const struct replay_counts *);
 struct json_object *report_inherited_json(const struct replay_counts *);
 
+/* Blocks of the program's own allocators: a line; nothing when there were none. Of several
+ * recordings
+ * (`joined`) there is no peak. */
+void report_pools(FILE *out, const struct replay_counts *, bool joined);
+struct json_object *report_pools_json(const struct replay_counts *, bool joined);
+
+/* report_tests.c: the tests that a program marks, and its loops. Nothing when there are none. */
+void report_tests(FILE *out, const struct profile *, const struct screen *);
+void report_loops(FILE *out, const struct report *, const struct screen *);
+/* Adds tests and iterations to the object. */
+void report_tests_json(struct json_object *, const struct report *);
+
 /* report_threads.c: the table of threads, and who frees whose blocks. */
 void report_threads(FILE *out, const struct profile *, const struct screen *);
 /* Adds threads, threads_folded and freed_by to the object. */

@@ -35,6 +35,10 @@ struct loaded {
     size_t site_count;
     uint64_t total_bytes, total_blocks; /* of all sites */
     uint64_t shown_bytes, shown_blocks; /* of those that the filter keeps */
+    struct tree_site *pool_sites;       /* blocks of pools: apart from all the others */
+    size_t pool_site_count;
+    uint64_t pool_bytes, pool_blocks; /* the filter does not count */
+    uint64_t ignored_bytes, ignored_blocks;
 };
 
 static bool parse(const struct command *c, int argc, char **argv, struct settings *s) {
@@ -99,13 +103,13 @@ static bool parse_range(const struct command *c, struct tape_file *tape, const s
                         struct profile_range *range) {
     const char *error, *text = s->at;
     *range = (struct profile_range){.until = UINT64_MAX};
-    if (s->at != NULL && !profile_parse_time(tape, text, &range->until, &error))
+    if (s->at != NULL && !profile_parse_time(tape, text, PROFILE_TO, &range->until, &error))
         goto bad;
     if (s->from == NULL)
         return true;
     range->between = true;
-    if (!profile_parse_time(tape, text = s->from, &range->from, &error) ||
-        !profile_parse_time(tape, text = s->to, &range->to, &error))
+    if (!profile_parse_time(tape, text = s->from, PROFILE_FROM, &range->from, &error) ||
+        !profile_parse_time(tape, text = s->to, PROFILE_TO, &range->to, &error))
         goto bad;
     if (range->from > range->to) {
         command_usage_error(c, "--between: '%s' is later than '%s'", s->from, s->to);
@@ -130,9 +134,25 @@ static void load_sites(struct loaded *l, const struct view *v) {
     }
 }
 
+/* What is left in pools, and was left out, where a view tells leaks. */
+static void load_pools(struct loaded *l) {
+    const struct profile *p = l->profile;
+    l->pool_sites = xmalloc((p->pool_site_count + 1) * sizeof *l->pool_sites);
+    for (size_t i = 0; i < p->pool_site_count; i++) {
+        const struct profile_pool_site *s = &p->pool_sites[i];
+        l->pool_sites[l->pool_site_count++] = (struct tree_site){s->stack, s->bytes, s->blocks};
+        l->pool_bytes += s->bytes;
+        l->pool_blocks += s->blocks;
+    }
+    l->ignored_bytes = p->ignored_bytes;
+    l->ignored_blocks = p->ignored_blocks;
+}
+
 static void filter_sites(struct loaded *l, const char *filter) {
-    if (filter != NULL)
+    if (filter != NULL) {
         l->site_count = tree_filter(l->names, l->sites, l->site_count, filter);
+        l->pool_site_count = tree_filter(l->names, l->pool_sites, l->pool_site_count, filter);
+    }
     for (size_t i = 0; i < l->site_count; i++) {
         l->shown_bytes += l->sites[i].bytes;
         l->shown_blocks += l->sites[i].blocks;
@@ -163,25 +183,44 @@ static bool load_survey(struct loaded *l, const struct view *v, const struct set
     return false;
 }
 
-/* Blocks of the kinds asked for, as sites of the survey's own replay. */
-static void load_kinds(struct loaded *l, const struct settings *s) {
-    uint32_t *place = xcalloc(stacks_count(replay_stacks(l->survey->replay)), sizeof *place);
-    l->sites = xmalloc((l->survey->count + 1UL) * sizeof *l->sites);
-    for (uint32_t i = 0; i < l->survey->count; i++) {
-        const struct survey_block *b = &l->survey->block[i];
-        if (s->kinds != NULL && (s->kind_set >> b->kind & 1) == 0)
+/* Adds the blocks of the kinds asked for, of pools or all others, as sites of the survey's own
+ * replay. Returns the sites. */
+static struct tree_site *add_kinds(const struct leak_survey *survey, const struct settings *s,
+                                   bool pools, size_t *count, uint64_t *bytes, uint64_t *blocks) {
+    uint32_t *place = xcalloc(stacks_count(replay_stacks(survey->replay)), sizeof *place);
+    struct tree_site *sites = xmalloc((survey->count + 1UL) * sizeof *sites);
+    for (uint32_t i = 0; i < survey->count; i++) {
+        const struct survey_block *b = &survey->block[i];
+        if ((s->kinds != NULL && (s->kind_set >> b->kind & 1) == 0) ||
+            (b->block.op == TAPE_OP_POOL_ALLOC) != pools)
             continue;
         uint32_t *at = &place[b->block.stack];
         if (*at == 0) {
-            l->sites[l->site_count++] = (struct tree_site){.stack = b->block.stack};
-            *at = (uint32_t)l->site_count;
+            sites[(*count)++] = (struct tree_site){.stack = b->block.stack};
+            *at = (uint32_t)*count;
         }
-        l->sites[*at - 1].bytes += b->block.size;
-        l->sites[*at - 1].blocks++;
-        l->total_bytes += b->block.size;
-        l->total_blocks++;
+        sites[*at - 1].bytes += b->block.size;
+        sites[*at - 1].blocks++;
+        *bytes += b->block.size;
+        ++*blocks;
     }
     free(place);
+    return sites;
+}
+
+static void load_kinds(struct loaded *l, const struct settings *s) {
+    l->sites = add_kinds(l->survey, s, false, &l->site_count, &l->total_bytes, &l->total_blocks);
+    l->pool_sites =
+        add_kinds(l->survey, s, true, &l->pool_site_count, &l->pool_bytes, &l->pool_blocks);
+    l->ignored_bytes = l->survey->ignored_bytes;
+    l->ignored_blocks = l->survey->ignored_count;
+}
+
+/* Whether the sites shown are the survey's: asked for, or because only that knows what ignored
+ * blocks lead to. */
+static bool shows_kinds(const struct loaded *l, const struct settings *s) {
+    return s->kinds != NULL || s->image != NULL ||
+           (l->survey != NULL && l->survey->reason == NULL && l->survey->ignored_count != 0);
 }
 
 struct kind_total {
@@ -263,6 +302,12 @@ static void print_title(const struct view *v, const struct loaded *l, const stru
     free(doubt);
     if (l->survey != NULL && s->kinds == NULL)
         print_kinds(l->survey);
+    if (l->pool_blocks != 0)
+        printf("of pools, besides: %s in %s block%s\n", units_bytes(size, l->pool_bytes),
+               units_count(blocks, l->pool_blocks), l->pool_blocks == 1 ? "" : "s");
+    if (l->ignored_blocks != 0)
+        printf("ignored: %s in %s block%s\n", units_bytes(size, l->ignored_bytes),
+               units_count(blocks, l->ignored_blocks), l->ignored_blocks == 1 ? "" : "s");
     if (s->filter != NULL)
         printf("of these in stacks that match '%s': %s (%s) in %s block%s\n", s->filter,
                units_bytes(size, l->shown_bytes), units_percent(a, l->shown_bytes, l->total_bytes),
@@ -272,7 +317,7 @@ static void print_title(const struct view *v, const struct loaded *l, const stru
 
 static void print_json(const struct view *v, const struct loaded *l, const struct settings *s,
                        const struct profile_range *range, const char *key,
-                       struct json_object *content) {
+                       struct json_object *content, struct json_object *pools) {
     const struct replay_counts *counts = replay_counts(l->profile->replay);
     struct json_object *o = json_object_new_object();
     json_object_object_add(o, "view", json_object_new_string(v->json_name));
@@ -300,37 +345,71 @@ static void print_json(const struct view *v, const struct loaded *l, const struc
     json_object_object_add(o, "direction",
                            json_object_new_string(s->top_down ? "top-down" : "bottom-up"));
     json_object_object_add(o, key, content);
+    if (v->kinds) {
+        struct json_object *of_pools = json_object_new_object();
+        json_object_object_add(of_pools, "total", json_amounts(l->pool_bytes, l->pool_blocks));
+        json_object_object_add(of_pools, key, pools);
+        json_object_object_add(o, "pools", of_pools);
+        json_object_object_add(o, "ignored", json_amounts(l->ignored_bytes, l->ignored_blocks));
+    }
     json_object_object_add(o, "completeness", completeness_json(l->tape, counts, l->names));
     puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
                                                JSON_C_TO_STRING_NOSLASHESCAPE));
     json_object_put(o);
 }
 
+/* A tree of sites, or a list of their places: as JSON, which is returned, or printed. */
+static struct json_object *show_sites(struct loaded *l, const struct settings *s,
+                                      const struct screen *screen, const struct tree_site *sites,
+                                      size_t count, uint64_t total_bytes) {
+    struct tree_print how = {.names = l->names,
+                             .screen = screen,
+                             .top_down = s->top_down,
+                             .total_bytes = total_bytes,
+                             .limit = (uint32_t)s->limit,
+                             .threshold = s->threshold};
+    uint64_t threshold = option_share(s->threshold, total_bytes);
+    struct json_object *o = NULL;
+    if (s->flat) {
+        size_t place_count;
+        struct tree_place *places = tree_places(l->names, sites, count, &place_count);
+        if (s->json)
+            o = tree_json_places(places, place_count, threshold, &how);
+        else
+            tree_print_places(stdout, places, place_count, threshold, &how);
+        free(places);
+        return o;
+    }
+    struct tree_options options = {.top_down = s->top_down,
+                                   .threshold = threshold,
+                                   .depth = (uint32_t)s->depth};
+    struct tree *tree = tree_build(l->names, sites, count, &options);
+    if (s->json)
+        o = tree_json(tree, &how);
+    else
+        tree_print(stdout, tree, &how);
+    tree_free(tree);
+    return o;
+}
+
+static void print_pools(struct loaded *l, const struct settings *s, const struct screen *screen) {
+    if (l->pool_blocks == 0)
+        return;
+    printf("\n%sBlocks of pools%s (heaptape_pool_alloc)\n\n", screen_bold(screen),
+           screen_plain(screen));
+    show_sites(l, s, screen, l->pool_sites, l->pool_site_count, l->pool_bytes);
+}
+
 static void show(const struct view *v, struct loaded *l, const struct settings *s,
                  const struct profile_range *range) {
     struct screen screen = screen_of(stdout, s->wide);
-    struct tree_print how = {.names = l->names,
-                             .screen = &screen,
-                             .top_down = s->top_down,
-                             .total_bytes = l->total_bytes,
-                             .limit = (uint32_t)s->limit,
-                             .threshold = s->threshold};
-    uint64_t threshold = option_share(s->threshold, l->total_bytes);
-    struct tree *tree = NULL;
-    struct tree_place *places = NULL;
-    size_t place_count = 0;
-    if (s->flat) {
-        places = tree_places(l->names, l->sites, l->site_count, &place_count);
-    } else {
-        struct tree_options options = {.top_down = s->top_down,
-                                       .threshold = threshold,
-                                       .depth = (uint32_t)s->depth};
-        tree = tree_build(l->names, l->sites, l->site_count, &options);
-    }
     if (s->json) {
-        print_json(v, l, s, range, s->flat ? "places" : "tree",
-                   s->flat ? tree_json_places(places, place_count, threshold, &how)
-                           : tree_json(tree, &how));
+        struct json_object *content =
+            show_sites(l, s, &screen, l->sites, l->site_count, l->total_bytes);
+        struct json_object *pools =
+            v->kinds ? show_sites(l, s, &screen, l->pool_sites, l->pool_site_count, l->pool_bytes)
+                     : NULL;
+        print_json(v, l, s, range, s->flat ? "places" : "tree", content, pools);
     } else {
         const struct replay_counts *counts = replay_counts(l->profile->replay);
         const char *empty = completeness_why_empty(l->tape, counts);
@@ -338,18 +417,17 @@ static void show(const struct view *v, struct loaded *l, const struct settings *
             printf("%s.\n", empty);
         } else {
             print_title(v, l, s, range);
-            if (l->total_blocks == 0)
-                printf("%s\n", s->from != NULL || s->at != NULL ? "Nothing." : v->nothing);
-            else if (s->flat)
-                tree_print_places(stdout, places, place_count, threshold, &how);
-            else
-                tree_print(stdout, tree, &how);
+            if (l->total_blocks != 0)
+                show_sites(l, s, &screen, l->sites, l->site_count, l->total_bytes);
+            else if (l->pool_blocks == 0)
+                printf("%s\n", s->from != NULL || s->at != NULL ? "Nothing."
+                               : l->ignored_blocks != 0         ? "Every other block was freed."
+                                                                : v->nothing);
+            print_pools(l, s, &screen);
         }
         fputc('\n', stdout);
         completeness_print(stdout, l->tape, counts, l->names);
     }
-    tree_free(tree);
-    free(places);
 }
 
 int view_run(const struct command *c, const struct view *view, int argc, char **argv) {
@@ -375,17 +453,21 @@ int view_run(const struct command *c, const struct view *view, int argc, char **
             shown.bytes = METRIC_LIVE_BYTES;
             shown.blocks = METRIC_LIVE_BLOCKS;
         }
+        range.leaks = view->kinds;
         l.profile = profile_run(l.tape, &range);
-        bool kinds = s.kinds != NULL || s.image != NULL;
+        bool kinds = shows_kinds(&l, &s);
         l.names = names_new(replay_stacks(kinds ? l.survey->replay : l.profile->replay));
         if (kinds)
             load_kinds(&l, &s);
         else
             load_sites(&l, &shown);
+        if (!kinds && view->kinds)
+            load_pools(&l);
         filter_sites(&l, s.filter);
         show(&shown, &l, &s, &range);
         status = completeness_status(l.tape);
         free(l.sites);
+        free(l.pool_sites);
         names_free(l.names);
         profile_free(l.profile);
     }

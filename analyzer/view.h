@@ -33,7 +33,8 @@ struct view {
 
 /* What --help says behind the options. */
 #define VIEW_DETAILS                                                                               \
-    "TIME is 1.5s, 250ms, 10us, 7 (seconds), 50% (of the run), peak, end, or a mark's name.\n"     \
+    "TIME is 1.5s, 250ms, 10us, 7 (seconds), 50% (of the run), peak, end, or the name\n"           \
+    "of a mark, a test or a loop.\n"                                                               \
     "Shares are of the whole, also with --filter. A line without numbers is the same blocks,\n"    \
     "one frame further. Left out: operator new, and what lies outside main.\n"                     \
     "Exit status: 0; 1 when the recording has damage or loss (the last line says so).\n"

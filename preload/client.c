@@ -9,12 +9,18 @@
 
 #define MARK_BYTES 1023
 
-__attribute__((visibility("default"))) void heaptape_client_mark(const char *text) {
-    stream_event_mark(text, text != NULL ? strnlen(text, MARK_BYTES) : 0,
-                      __builtin_frame_address(0));
+#define EXPORT __attribute__((visibility("default")))
+
+static void put_mark(enum tape_mark kind, const char *text, const void *frame) {
+    stream_event_blob(TAPE_OP_MARK, kind, text, text != NULL ? strnlen(text, MARK_BYTES) : 0,
+                      frame);
 }
 
-__attribute__((visibility("default"))) void heaptape_client_record(int active) {
+EXPORT void heaptape_client_mark(const char *text) {
+    put_mark(TAPE_MARK_TEXT, text, __builtin_frame_address(0));
+}
+
+EXPORT void heaptape_client_record(int active) {
     if (active)
         recorder_set_active(true);
     heaptape_client_mark(active ? "heaptape_start" : "heaptape_stop");
@@ -22,8 +28,35 @@ __attribute__((visibility("default"))) void heaptape_client_record(int active) {
         recorder_set_active(false);
 }
 
-__attribute__((visibility("default"))) void heaptape_client_leak_check(const char *name) {
+EXPORT void heaptape_client_leak_check(const char *name) {
     struct stream *s = stream_attach();
     if (s != NULL)
         image_take(s, TAPE_IMAGE_MARK, name != NULL ? name : "", __builtin_frame_address(0));
+}
+
+EXPORT void heaptape_client_test_begin(const char *name) {
+    put_mark(TAPE_MARK_TEST_BEGIN, name, __builtin_frame_address(0));
+}
+
+EXPORT size_t heaptape_client_test_end(void) {
+    put_mark(TAPE_MARK_TEST_END, "", __builtin_frame_address(0));
+    return 0;
+}
+
+EXPORT void heaptape_client_iteration(const char *name) {
+    put_mark(TAPE_MARK_ITERATION, name, __builtin_frame_address(0));
+}
+
+EXPORT void heaptape_client_ignore(const void *p) {
+    if (p != NULL)
+        stream_event_blob(TAPE_OP_IGNORE, (uint64_t)p, "", 0, __builtin_frame_address(0));
+}
+
+EXPORT void heaptape_client_pool_alloc(const void *p, size_t size) {
+    stream_event_alloc(TAPE_OP_POOL_ALLOC, p, size, 0, __builtin_frame_address(0));
+}
+
+EXPORT void heaptape_client_pool_free(const void *p) {
+    if (p != NULL)
+        stream_event_free(TAPE_OP_POOL_FREE, p, __builtin_frame_address(0));
 }

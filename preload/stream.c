@@ -118,11 +118,13 @@ void stream_event_free(unsigned op, const void *p, const void *frame) {
     leave(s);
 }
 
-void stream_event_mark(const char *text, size_t bytes, const void *frame) {
+void stream_event_blob(unsigned op, uint64_t address, const char *text, size_t bytes,
+                       const void *frame) {
     struct stream *s = enter(frame);
     if (s == NULL)
         return;
-    struct stream_blob blob = {.stream = s, .op = TAPE_OP_MARK, .bytes = text, .size = bytes};
+    struct stream_blob blob = {
+        .stream = s, .op = op, .address = address, .bytes = text, .size = bytes};
     stream_call(s, stream_put_blob, &blob);
     leave(s);
 }

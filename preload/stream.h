@@ -77,8 +77,9 @@ void stream_event_alloc(unsigned op, const void *p, size_t size, unsigned align_
 /* Records that p is about to be given back (op free) or resized (op REALLOC_FROM). */
 void stream_event_free(unsigned op, const void *p, const void *frame);
 
-/* Records a mark. */
-void stream_event_mark(const char *text, size_t bytes, const void *frame);
+/* Records a BLOB event: a mark, or a block to ignore. */
+void stream_event_blob(unsigned op, uint64_t address, const char *text, size_t bytes,
+                       const void *frame);
 
 /* The calling thread may have a new name. */
 void stream_renamed(void);

@@ -9,6 +9,8 @@
 #ifndef HEAPTAPE_H
 #define HEAPTAPE_H
 
+#include <stddef.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -21,6 +23,14 @@ extern void heaptape_client_record(int active) __attribute__((weak));
 
 /* Entry point of heaptape_leak_check(). */
 extern void heaptape_client_leak_check(const char *name) __attribute__((weak));
+
+/* Entry points of the functions of the same name below. */
+extern void heaptape_client_test_begin(const char *name) __attribute__((weak));
+extern size_t heaptape_client_test_end(void) __attribute__((weak));
+extern void heaptape_client_iteration(const char *name) __attribute__((weak));
+extern void heaptape_client_ignore(const void *p) __attribute__((weak));
+extern void heaptape_client_pool_alloc(const void *p, size_t size) __attribute__((weak));
+extern void heaptape_client_pool_free(const void *p) __attribute__((weak));
 
 /* Whether the program runs under the recorder: 1 or 0. */
 static inline int heaptape_active(void) {
@@ -70,6 +80,69 @@ static inline void heaptape_start(void) {
 static inline void heaptape_leak_check(const char *name) {
     if (heaptape_client_leak_check)
         heaptape_client_leak_check(name);
+}
+
+/*
+ * A test begins, and ends. `heaptape check` names the test in which a leaked block was allocated.
+ * Tests may lie in one another, 16 deep; the innermost ends first. They are of the whole process:
+ * blocks of all threads count, so tests that run at the same time cannot be told apart.
+ *
+ * name: as for heaptape_mark(). Thread safety: any thread. Not async-signal-safe.
+ */
+static inline void heaptape_test_begin(const char *name) {
+    if (heaptape_client_test_begin)
+        heaptape_client_test_begin(name);
+}
+
+/*
+ * Returns the bytes, as the program asked for them, of the blocks that were allocated since the
+ * test's begin, are not freed, are not ignored, and that nothing points to any more: 0 for a test
+ * that leaks nothing, and where the program does not run under heaptape.
+ */
+static inline size_t heaptape_test_end(void) {
+    return heaptape_client_test_end ? heaptape_client_test_end() : 0;
+}
+
+/*
+ * One round is done of a loop that should not grow: a server's requests, a game's frames. Reports
+ * say which call sites have more blocks after each round, and how many.
+ *
+ * name: of the loop, as for heaptape_mark(). Thread safety: any thread. Signal safety:
+ * async-signal-safe.
+ */
+static inline void heaptape_iteration(const char *name) {
+    if (heaptape_client_iteration)
+        heaptape_client_iteration(name);
+}
+
+/*
+ * The block that begins at p is kept on purpose until the process ends: neither it nor what it
+ * points to is a leak.
+ *
+ * p: of a block that is allocated at present; otherwise, and for NULL, nothing happens. Thread
+ * safety: any thread. Signal safety: async-signal-safe.
+ */
+static inline void heaptape_ignore(const void *p) {
+    if (heaptape_client_ignore)
+        heaptape_client_ignore(p);
+}
+
+/*
+ * A custom allocator (a pool, an arena, a slab) hands out a block of its own, and takes it back.
+ * Leak checks then speak of the pool's blocks and where they were allocated, instead of the memory
+ * that they lie in. They are counted apart from the heap.
+ *
+ * p, size: the block as the pool's user sees it. Thread safety: any thread, as long as one block's
+ * calls come in order. Signal safety: async-signal-safe. errno is left alone.
+ */
+static inline void heaptape_pool_alloc(const void *p, size_t size) {
+    if (heaptape_client_pool_alloc)
+        heaptape_client_pool_alloc(p, size);
+}
+
+static inline void heaptape_pool_free(const void *p) {
+    if (heaptape_client_pool_free)
+        heaptape_client_pool_free(p);
 }
 
 #ifdef __cplusplus

@@ -3,9 +3,10 @@
  * What the bytes of BLOB events say, one put/get pair each.
  *
  *   THREAD         address = thread id;       bytes = thread name
- *   MARK           address = 0;               bytes = the text given to heaptape_mark()
+ *   MARK           address = enum tape_mark;  bytes = the text given to heaptape_mark(), a name
  *   MODULE_LOAD    address = lowest address;  bytes = struct tape_module below
  *   MODULE_UNLOAD  address = lowest address;  bytes = generation from which it is gone (varint)
+ *   IGNORE         address = of the block;    no bytes
  */
 #ifndef TAPE_BLOBS_H
 #define TAPE_BLOBS_H

@@ -30,7 +30,18 @@ enum tape_op {
     TAPE_OP_MARK = 51,          /* heaptape_mark() */
     TAPE_OP_MODULE_LOAD = 52,   /* a module was seen for the first time in its generation */
     TAPE_OP_MODULE_UNLOAD = 53, /* it is gone */
+    TAPE_OP_IGNORE = 54,        /* heaptape_ignore(): the block at this address is no leak */
+    TAPE_OP_POOL_ALLOC = 55,    /* heaptape_pool_alloc(): a block inside memory of the program's */
+    TAPE_OP_POOL_FREE = 56,     /* heaptape_pool_free() */
     TAPE_OP_COUNT = 64          /* all kinds are below this */
+};
+
+/* What a MARK is, in its address field; a kind that is not known is shown as text. */
+enum tape_mark {
+    TAPE_MARK_TEXT,       /* heaptape_mark() */
+    TAPE_MARK_TEST_BEGIN, /* heaptape_test_begin(); the text is the test's name */
+    TAPE_MARK_TEST_END,   /* heaptape_test_end(); the name of the test that ends */
+    TAPE_MARK_ITERATION,  /* heaptape_iteration(); the name of the loop */
 };
 
 static inline enum tape_class tape_op_class(unsigned op) {
@@ -41,6 +52,8 @@ static inline enum tape_class tape_op_class(unsigned op) {
         [TAPE_OP_REALLOC_FROM] = TAPE_CLASS_FROM, [TAPE_OP_SAMPLE] = TAPE_CLASS_SAMPLE,
         [TAPE_OP_THREAD] = TAPE_CLASS_BLOB,       [TAPE_OP_MARK] = TAPE_CLASS_BLOB,
         [TAPE_OP_MODULE_LOAD] = TAPE_CLASS_BLOB,  [TAPE_OP_MODULE_UNLOAD] = TAPE_CLASS_BLOB,
+        [TAPE_OP_IGNORE] = TAPE_CLASS_BLOB,       [TAPE_OP_POOL_ALLOC] = TAPE_CLASS_ALLOC,
+        [TAPE_OP_POOL_FREE] = TAPE_CLASS_FREE,
     };
     return op < TAPE_OP_COUNT ? (enum tape_class)table[op] : TAPE_CLASS_NONE;
 }
@@ -71,6 +84,12 @@ static inline const char *tape_op_name(unsigned op) {
         return "module_load";
     case TAPE_OP_MODULE_UNLOAD:
         return "module_unload";
+    case TAPE_OP_IGNORE:
+        return "ignore";
+    case TAPE_OP_POOL_ALLOC:
+        return "pool_alloc";
+    case TAPE_OP_POOL_FREE:
+        return "pool_free";
     }
     return "?";
 }

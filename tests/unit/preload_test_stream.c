@@ -243,7 +243,8 @@ static void test_failing_calls(void **state) {
 
 static void run_marks(void) {
     for (int i = 0; i < 100; i++) {
-        stream_event_mark("between two pairs", 17, __builtin_frame_address(0));
+        stream_event_blob(TAPE_OP_MARK, TAPE_MARK_TEXT, "between two pairs", 17,
+                          __builtin_frame_address(0));
         pair_at(3, 4096, 3);
     }
 }

@@ -387,9 +387,8 @@ static void see_failed(void *c, uint8_t op, uint64_t size, uint32_t stack, uint6
     add_seen(c, "!%s %d@%d ", tape_op_name(op), (int)size, (int)now);
 }
 
-static void see_mark(void *c, const char *text, uint64_t now, uint32_t thread) {
-    (void)thread;
-    add_seen(c, "[%s]@%d ", text, (int)now);
+static void see_mark(void *c, const struct replay_mark *m) {
+    add_seen(c, "[%s]@%d ", m->text, (int)m->now);
 }
 
 static void see_sample(void *c, uint64_t rss, uint64_t now) {
@@ -459,15 +458,15 @@ static void times(void **state) {
     uint64_t ns;
     const char *error;
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
-        assert_true(profile_parse_time(tape, good[i].text, &ns, &error));
+        assert_true(profile_parse_time(tape, good[i].text, PROFILE_TO, &ns, &error));
         assert_int_equal(ns, good[i].ns);
     }
-    assert_true(profile_parse_time(tape, "end", &ns, &error));
+    assert_true(profile_parse_time(tape, "end", PROFILE_TO, &ns, &error));
     assert_true(ns >= 10000);
     static const char *const bad[] = {"", "cold", "-1s", "1x", "101%", "nan", "inf", "1.5 s"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         error = NULL;
-        assert_false(profile_parse_time(tape, bad[i], &ns, &error));
+        assert_false(profile_parse_time(tape, bad[i], PROFILE_TO, &ns, &error));
         assert_non_null(error);
     }
     tape_file_close(tape);
