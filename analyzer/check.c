@@ -341,6 +341,7 @@ static void list_findings(struct check *c) {
 void check_gather(struct check *c, char *const *tapes, size_t count) {
     list_processes(c, tapes, count);
     c->joined = joined_new();
+    names_fold(joined_names(c->joined), c->folding);
     check_read(c);
     judge_all(c);
     list_findings(c);

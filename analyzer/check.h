@@ -91,6 +91,7 @@ struct check {
                             apart; 0: all */
     struct suppressions *suppressions; /* not owned */
     struct budgets *budgets;           /* not owned; may be empty */
+    const struct folding *folding;     /* not owned; of the text */
     bool fail_on_stale;                /* stale suppressions make it fail */
 
     struct check_process *process; /* by start */

@@ -61,6 +61,8 @@ enum {
     OPT_ONLY,
     OPT_LIMIT,
     OPT_DEPTH,
+    OPT_NO_FOLD,
+    OPT_ALLOC_FN,
     OPT_WIDE
 };
 
@@ -113,6 +115,8 @@ static const struct command_option options[] = {
                   "check only processes whose program matches, e.g. 'test_*,helper'"},
     [OPT_LIMIT] = {"limit", 'n', "N", "findings to show, 0: all (default 20)"},
     [OPT_DEPTH] = {"depth", 0, "N", "frames to show of each, 0: all (default 16)"},
+    [OPT_NO_FOLD] = FOLDING_NO_FOLD,
+    [OPT_ALLOC_FN] = FOLDING_ALLOC_FN,
     [OPT_WIDE] = {"wide", 0, NULL, "do not shorten long names"},
     {0},
 };
@@ -133,6 +137,7 @@ struct settings {
 struct run {
     const struct settings *settings;
     struct recording recording;
+    struct folding folding;
     struct scratch scratch;
     struct suppressions suppressions;
     struct budgets budgets;
@@ -310,6 +315,10 @@ static int parse(int argc, char **argv, struct settings *s, struct run *r) {
             if (!option_number(c, "depth", value, 0, UINT32_MAX, &s->depth))
                 return EXIT_USAGE;
             break;
+        case OPT_NO_FOLD:
+        case OPT_ALLOC_FN:
+            folding_option(&r->folding, options[option].name, value);
+            break;
         case OPT_WIDE:
             s->style.wide = true;
             break;
@@ -392,6 +401,7 @@ static bool settled(struct run *r, const struct output_list *tapes) {
 /* The program has ended: read its recordings, say what was found, tidy up. */
 static int conclude(struct run *r, const struct launch_result *result) {
     struct check c = {.program = r->recording.argv[0],
+                      .folding = &r->folding,
                       .pid = (uint64_t)result->pid,
                       .wait_status = result->wait_status,
                       .only = getenv("HEAPTAPE_ONLY"),
@@ -508,6 +518,7 @@ static int run(int argc, char **argv) {
     check_files_close(&r.files, status);
     lsan_options_free(&s.lsan_options);
     budgets_free(&r.budgets);
+    folding_free(&r.folding);
     recording_free(&r.recording);
     suppressions_free(&r.suppressions);
     return status;

@@ -17,6 +17,8 @@ static const struct command_option options[] = {
     {"detailed-freq", 0, "N", "every Nth snapshot has a tree (default 10)"},
     {"max-snapshots", 0, "N", "snapshots to keep at most, 10 to 1000 (default 100)"},
     {"depth", 0, "N", "frames in a tree, 1 to 200 (default 30)"},
+    FOLDING_NO_FOLD,
+    FOLDING_ALLOC_FN,
     {"heap-admin", 0, "BYTES", "taken to be the allocator's own share of a block (default 8)"},
     {"alignment", 0, "BYTES", "to which sizes are taken to be rounded up (default 16)"},
     {NULL, 0, NULL, NULL},
@@ -44,6 +46,8 @@ static bool parse(int argc, char **argv, struct massif_options *m, const char **
     while ((found = command_next_option(c, argc, argv, &value)) >= 0) {
         const char *name = options[found].name;
         uint64_t number = 0;
+        if (folding_option(&m->folding, name, value))
+            continue;
         if (strcmp(name, "output") == 0) {
             *output = value;
         } else if (strcmp(name, "time-unit") == 0) {
@@ -134,6 +138,7 @@ static int run(int argc, char **argv) {
         completeness_print(stdout, tape, counts, massif->names);
     }
     massif_free(massif);
+    folding_free(&m.folding);
     tape_file_close(tape);
     return status;
 }

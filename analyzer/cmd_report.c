@@ -15,6 +15,8 @@ static const struct command_option options[] = {
     {"depth", 0, "N", "frames to show of a site's stack, 0: all (default 6)"},
     {"pid", 0, "PID", "only the recordings of this process"},
     {"exe", 0, "GLOB", "only those of programs whose path or file name matches"},
+    FOLDING_NO_FOLD,
+    FOLDING_ALLOC_FN,
     {"wide", 0, NULL, "do not shorten long names"},
     {"json", 0, NULL, "machine-readable output, exact integers"},
     {NULL, 0, NULL, NULL},
@@ -31,8 +33,9 @@ const struct command command_report = {
         "One recording is shown in detail; several as a tree of processes, and their sites joined. "
         "A\nDIRECTORY stands for all recordings in it, a PID for that of a running process.\n"
         "Shares are of the column's total over all sites. Temporary: freed before the thread "
-        "that\nallocated it allocated again. Left out of stacks: operator new, and what lies "
-        "outside main.\n"
+        "that\nallocated it allocated again. Left out of stacks: what only hands the "
+        "request on\n(operator new, standard libraries; see --no-fold), and what lies outside "
+        "main.\n"
         "Exit status: 0; 1 when a recording has damage or loss (the last lines say so).\n",
     .run = run,
 };
@@ -41,6 +44,7 @@ struct settings {
     uint64_t limit, depth, pid;
     const char *exe;
     bool wide, json;
+    struct folding folding;
 };
 
 static bool parse(int argc, char **argv, struct settings *s) {
@@ -49,6 +53,8 @@ static bool parse(int argc, char **argv, struct settings *s) {
     while ((found = command_next_option(&command_report, argc, argv, &value)) >= 0) {
         const char *name = options[found].name;
         bool good = true;
+        if (folding_option(&s->folding, name, value))
+            continue;
         if (strcmp(name, "wide") == 0)
             s->wide = true;
         else if (strcmp(name, "json") == 0)
@@ -80,6 +86,7 @@ static void report_one(void *context, struct family_member *m, struct tape_file 
                        .limit = (uint32_t)s->limit};
     (void)m;
     r.names = names_new(replay_stacks(profile->replay));
+    names_fold(r.names, &s->folding);
     for (unsigned i = 0; i < RANKING_COUNT; i++)
         r.ranking[i] =
             ranking_new(r.names, profile, &ranking_info[i], (uint32_t)s->depth, (uint32_t)s->limit);
@@ -115,7 +122,8 @@ static void allow_many_files(void) {
 
 static int report_several(struct family *f, const struct settings *s) {
     allow_many_files();
-    struct report_family *r = report_family_new(f, (uint32_t)s->depth, (uint32_t)s->limit);
+    struct report_family *r =
+        report_family_new(f, &s->folding, (uint32_t)s->depth, (uint32_t)s->limit);
     if (s->json) {
         report_family_print_json(stdout, r);
     } else {
@@ -146,5 +154,6 @@ static int run(int argc, char **argv) {
             status = left == 1 ? report_single(f, &s) : report_several(f, &s);
     }
     family_free(f);
+    folding_free(&s.folding);
     return status;
 }

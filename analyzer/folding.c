@@ -91,6 +91,16 @@ void folding_add(struct folding *f, const char *glob) {
     f->pattern[f->count++] = xstrdup(glob);
 }
 
+bool folding_option(struct folding *f, const char *name, const char *value) {
+    if (strcmp(name, "no-fold") == 0)
+        f->off = true;
+    else if (strcmp(name, "alloc-fn") == 0)
+        folding_add(f, value);
+    else
+        return false;
+    return true;
+}
+
 void folding_free(struct folding *f) {
     for (size_t i = 0; i < f->count; i++)
         free(f->pattern[i]);

@@ -20,6 +20,14 @@ struct folding {
 
 /* Adds a copy of the glob. It is compared with a function's name, with or without parameters. */
 void folding_add(struct folding *, const char *glob);
+
+/* The options of the commands that show stacks, for their tables. */
+#define FOLDING_NO_FOLD                                                                            \
+    { "no-fold", 0, NULL, "show standard libraries and allocation wrappers at the inner end too" }
+#define FOLDING_ALLOC_FN                                                                           \
+    { "alloc-fn", 0, "GLOB", "a function that allocates for its callers: fold it too; repeatable" }
+/* Takes one of them; false for another option. */
+bool folding_option(struct folding *, const char *name, const char *value);
 void folding_free(struct folding *);
 
 /* function, linkage: as in struct name; either may be NULL. f NULL: the built-in list. */

@@ -33,6 +33,7 @@ struct massif_options {
     uint32_t depth;         /* frames in a tree, 1 to MASSIF_DEPTH_MAX */
     uint64_t heap_admin;    /* bytes the allocator is taken to need for itself for each block */
     uint64_t alignment;     /* to which sizes are taken to be rounded up; at least 1 */
+    struct folding folding; /* what trees leave out at the inner end */
 };
 extern const struct massif_options massif_defaults;
 

@@ -76,10 +76,12 @@ static void sum_up(struct report_family *r, uint32_t at, bool *counted) {
     r->parents_missing += m->parent_missing && c->unmatched_frees != 0;
 }
 
-struct report_family *report_family_new(struct family *f, uint32_t depth, uint32_t limit) {
+struct report_family *report_family_new(struct family *f, const struct folding *folding,
+                                        uint32_t depth, uint32_t limit) {
     struct report_family *r = xcalloc(1, sizeof *r);
     r->family = f;
     r->joined = joined_new();
+    names_fold(joined_names(r->joined), folding);
     r->depth = depth;
     r->limit = limit;
     r->largest = FAMILY_NONE;

@@ -40,7 +40,8 @@ struct report_family {
 };
 
 /* Replays what is selected in the family, which must outlive the object. */
-struct report_family *report_family_new(struct family *, uint32_t depth, uint32_t limit);
+struct report_family *report_family_new(struct family *, const struct folding *, uint32_t depth,
+                                        uint32_t limit);
 void report_family_free(struct report_family *);
 
 void report_family_print(FILE *out, const struct report_family *, const struct screen *);

@@ -20,6 +20,7 @@ struct settings {
     bool top_down, flat, wide, json;
     double threshold;
     uint64_t depth, limit;
+    struct folding folding;
     const char *filter, *at, *from, *to;
     const char *kinds, *image, *why;
     unsigned kind_set;
@@ -57,6 +58,8 @@ static bool parse(const struct command *c, int argc, char **argv, struct setting
             s->to = argv[optind++];
         } else if (strcmp(name, "bottom-up") == 0) {
             s->top_down = false;
+        } else if (folding_option(&s->folding, name, value)) {
+            continue;
         } else if (strcmp(name, "top-down") == 0) {
             s->top_down = true;
         } else if (strcmp(name, "flat") == 0) {
@@ -261,6 +264,7 @@ static void put_kinds(struct json_object *o, const struct leak_survey *survey) {
 
 static int show_why(struct loaded *l, const struct settings *s) {
     struct names *names = names_new(replay_stacks(l->survey->replay));
+    names_fold(names, &s->folding);
     uint32_t found = leak_why_print(stdout, l->survey, names, s->why, (uint32_t)s->limit);
     if (found == 0)
         diag("%s: no block that lives at the heap image has a stack with '%s'",
@@ -457,6 +461,7 @@ int view_run(const struct command *c, const struct view *view, int argc, char **
         l.profile = profile_run(l.tape, &range);
         bool kinds = shows_kinds(&l, &s);
         l.names = names_new(replay_stacks(kinds ? l.survey->replay : l.profile->replay));
+        names_fold(l.names, &s.folding);
         if (kinds)
             load_kinds(&l, &s);
         else
@@ -472,6 +477,7 @@ int view_run(const struct command *c, const struct view *view, int argc, char **
         profile_free(l.profile);
     }
     leak_survey_free(l.survey);
+    folding_free(&s.folding);
     tape_file_close(l.tape);
     return status;
 }

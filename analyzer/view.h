@@ -6,6 +6,7 @@
 #define VIEW_H
 
 #include "command.h"
+#include "folding.h"
 #include "profile.h"
 
 struct view {
@@ -26,7 +27,7 @@ struct view {
         {"depth", 0, "N", "frames to show per call path, 0: all (default 16)"},                    \
         {"limit", 'n', "N", "entries at the top level, 0: all (default 20)"},                      \
         {"filter", 0, "GLOB", "only stacks in which a function, file or module matches"},          \
-        {"wide", 0, NULL, "do not shorten long names"},                                            \
+        FOLDING_NO_FOLD, FOLDING_ALLOC_FN, {"wide", 0, NULL, "do not shorten long names"},         \
         {"json", 0, NULL, "machine-readable output, exact integers"}, {                            \
         NULL, 0, NULL, NULL                                                                        \
     }
@@ -36,7 +37,8 @@ struct view {
     "TIME is 1.5s, 250ms, 10us, 7 (seconds), 50% (of the run), peak, end, or the name\n"           \
     "of a mark, a test or a loop.\n"                                                               \
     "Shares are of the whole, also with --filter. A line without numbers is the same blocks,\n"    \
-    "one frame further. Left out: operator new, and what lies outside main.\n"                     \
+    "one frame further. Left out: what only hands the request on (operator new, standard\n"        \
+    "libraries; see --no-fold), and what lies outside main.\n"                                     \
     "Exit status: 0; 1 when the recording has damage or loss (the last line says so).\n"
 
 /* Runs the command `c` for its command line. Returns the exit status. */

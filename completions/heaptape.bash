@@ -2,7 +2,7 @@
 # bash completion for heaptape; tests/cli/help.bats compares it with --help.
 
 _heaptape_options() {
-    local view='--bottom-up --top-down --flat --threshold --depth -n --limit --filter --wide --json'
+    local view='--bottom-up --top-down --flat --threshold --depth -n --limit --filter --no-fold --alloc-fn --wide --json'
     case $1 in
     record)
         echo '-o --output -f --force -q --quiet --only --paused --max-size --unwinder --clock' \
@@ -14,13 +14,13 @@ _heaptape_options() {
             '--max-leaked --max-leaked-at --error-exitcode --leak-kinds --leak-check-heuristics' \
             '--leak-resolution --no-leak-kinds -o --output --log-file --format --json' \
             '--junit --sarif --tap --xml --xml-file --github --lsan-options -q --quiet --only' \
-            '-n --limit --depth --wide -h --help'
+            '-n --limit --depth --no-fold --alloc-fn --wide -h --help'
         ;;
-    report) echo '-n --limit --depth --pid --exe --wide --json -h --help' ;;
+    report) echo '-n --limit --depth --pid --exe --no-fold --alloc-fn --wide --json -h --help' ;;
     peak) echo "--at $view -h --help" ;;
     leaks) echo "--between --kinds --why --image $view -h --help" ;;
     massif)
-        echo '-o --output --time-unit --threshold --detailed-freq --max-snapshots --depth' \
+        echo '-o --output --time-unit --threshold --detailed-freq --max-snapshots --depth --no-fold --alloc-fn' \
             '--heap-admin --alignment -h --help'
         ;;
     dump) echo '--no-stacks --ticks --json -h --help' ;;
@@ -42,7 +42,7 @@ _heaptape_argument() {
     check:--leak-kinds | leaks:--kinds) echo definite indirect possible reachable all none ;;
     check:--leak-check-heuristics) echo stdstring length64 newarray multipleinheritance all none ;;
     peak:--at) echo peak end ;;
-    *:-n | *:--limit | *:--depth | *:--threshold | *:--filter | *:--between | *:--buffer-events | \
+    *:-n | *:--limit | *:--depth | *:--threshold | *:--filter | *:--alloc-fn | *:--between | *:--buffer-events | \
         *:--only | *:--max-size | *:--error-exitcode | *:--max-peak | *:--max-peak-at | \
         *:--max-allocs | *:--max-allocs-at | *:--max-leaked | *:--max-leaked-at | *:--pid | *:--exe | \
         *:--why | *:--image | \

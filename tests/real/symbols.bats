@@ -64,3 +64,74 @@ CC
     rustc -O -g -o words "$top/bench/words.rs"
     compare 1000 ./words
 }
+
+# ---- what reports show --------------------------------------------------------------------------
+
+# The functions of the largest site in ./report.json, innermost first, with "+" where inlined.
+site() {
+    python3 - "$1" <<'PY'
+import json, sys
+site = json.load(open(sys.argv[1]))["sites"]["by_allocated_bytes"][0]
+print(" ".join(("+" if f.get("inlined") else "") + f["function"].split("(")[0] for f in site["stack"]))
+PY
+}
+
+@test "a release build: its own inlined functions, plumbing folded" {
+    cat >shop.cc <<'CC'
+#include <vector>
+static __attribute__((noinline, noclone)) void *grow(unsigned n) { char *p = new char[n]; p[0] = 1; return p; }
+struct Shelf {
+    std::vector<void *> things;
+    __attribute__((always_inline)) void put(unsigned n) { things.push_back(grow(n)); }
+};
+static __attribute__((always_inline)) inline void fill(Shelf &s) {
+    for (unsigned i = 0; i < 1000; i++)
+        s.put(4000);
+}
+int main() {
+    Shelf s;
+    fill(s);
+    for (void *p : s.things)
+        delete[] static_cast<char *>(p);
+}
+CC
+    g++ -O2 -g -o shop shop.cc
+    "$heaptape" record -q -f -o x.tape -- ./shop
+    "$heaptape" report --json x.tape >report.json
+    [ "$(site report.json)" = 'grow +Shelf::put +fill main' ]
+    "$heaptape" report --json --no-fold x.tape >report.json
+    [ "$(site report.json)" = 'operator new[] grow +Shelf::put +fill main' ] ||
+        [ "$(site report.json)" = 'operator new grow +Shelf::put +fill main' ]
+    "$heaptape" report --json --alloc-fn=grow --alloc-fn='Shelf::*' x.tape >report.json
+    [ "$(site report.json)" = '+fill main' ]
+    # the vector's own memory is asked for by put(), for a person
+    "$heaptape" report x.tape >report.txt
+    expect_match report.txt '  Shelf::put\(unsigned int\) \(shop\.cc:5\) \[inlined\]$'
+    "$heaptape" peak --filter 'Shelf::put' x.tape >peak.txt
+    expect_match peak.txt 'grow\(unsigned int\) \(shop\.cc:2\)$'
+    capture "$heaptape" check -- ./shop
+    expect_status 0
+    sed 's/delete\[\] .*;/;/' shop.cc >leak.cc
+    g++ -O2 -g -o leak leak.cc
+    capture "$heaptape" check -- ./leak
+    expect_status 1
+    expect_match err '^    at grow\(unsigned int\) \(leak\.cc:2\)$'
+    capture "$heaptape" check --alloc-fn=grow -- ./leak
+    expect_match err '^    at Shelf::put\(unsigned int\) \(leak\.cc:5\) \[inlined\]$'
+}
+
+@test "Rust: sites are lines of the program" {
+    command -v rustc >/dev/null || skip 'rustc is not installed'
+    rustc -O -g -o words "$top/bench/words.rs"
+    "$heaptape" record -q -f -o x.tape -- ./words >/dev/null
+    "$heaptape" report --json -n 4 x.tape >report.json
+    python3 - <<'PY'
+import json
+report = json.load(open("report.json"))
+for metric in ("by_peak", "by_allocated_bytes"):
+    for site in report["sites"][metric]:
+        first = site["stack"][0]
+        assert first["function"].startswith("words::"), first
+        assert first["file"].endswith("words.rs"), first
+PY
+}
