@@ -104,8 +104,9 @@ static void name_leaks(struct check_items *items) {
         if (item->finding == NULL && item->growth == NULL)
             continue;
         const struct check_frame *at = s->place < s->count ? &s->frame[s->place]
-                                       : s->count != 0     ? &s->frame[item->growth == NULL && s->count > 1]
-                                                           : NULL;
+                                       : s->count != 0
+                                           ? &s->frame[item->growth == NULL && s->count > 1]
+                                           : NULL;
         const char *function = at != NULL && at->function != NULL ? at->function : "???";
         const char *file = at == NULL           ? "unknown place"
                            : at->file != NULL   ? names_base(at->file)
