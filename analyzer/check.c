@@ -354,7 +354,7 @@ void check_gather(struct check *c, char *const *tapes, size_t count) {
 
 bool check_clean(const struct check *c) {
     return c->found == 0 && c->problem_count == 0 && c->budgets->broken == 0 &&
-           (!c->fail_on_stale || c->stale == 0);
+           c->growth_count == 0 && (!c->fail_on_stale || c->stale == 0);
 }
 
 void check_free(struct check *c) {
@@ -371,5 +371,6 @@ void check_free(struct check *c) {
     free(c->finding);
     free(c->problem);
     check_tests_free(c);
+    check_growth_free(c);
     joined_free(c->joined);
 }

@@ -10,6 +10,8 @@
 #include <string.h>
 
 #include "budget.h"
+#include "check_stack.h"
+#include "growth.h"
 #include "joined.h"
 #include "leak_kind.h"
 #include "suppressions.h"
@@ -43,6 +45,14 @@ struct check_test {
     char *name;
     uint64_t runs, ns;
     uint64_t places, bytes, blocks; /* of findings: how many, and what was allocated in the test */
+};
+
+/* A call site that grows with the rounds of a loop, see growth.h. Texts are owned. */
+struct check_growth {
+    char *loop, *sentence; /* growing_sentence() */
+    uint64_t rounds, measured, blocks, bytes, grew;
+    uint32_t processes;
+    struct check_stack stack;
 };
 
 /* What was allocated in one test, of a finding. */
@@ -92,6 +102,7 @@ struct check {
     struct suppressions *suppressions; /* not owned */
     struct budgets *budgets;           /* not owned; may be empty */
     const struct folding *folding;     /* not owned; of the text */
+    bool fail_on_growth;               /* so do loops that grow: otherwise nobody looks at them */
     bool fail_on_stale;                /* stale suppressions make it fail */
 
     struct check_process *process; /* by start */
@@ -112,6 +123,9 @@ struct check {
     uint32_t *test_table, test_mask; /* check_tests.c's own, as what follows */
     struct check_share *share;
     size_t share_count;
+    struct check_growth *growth; /* with fail_on_growth */
+    size_t growth_count;
+    uint64_t loops; /* that were marked, in all processes */
     uint64_t stale; /* entries of the user's own files that matched nothing */
     char **problem; /* why a run without findings would not be a clean one, a sentence each */
     size_t problem_count;
@@ -157,6 +171,10 @@ void check_tests_free(struct check *);
 
 /* "in tests a, b, c and 4 more"; NULL when no program marks tests. The caller frees. */
 char *check_tests_phrase(const struct check *, const struct check_finding *);
+
+/* check_growth.c: adds what grows in one recording, and ends `growth`'s run. */
+void check_growth_take(struct check *, struct stacks *, struct growth *);
+void check_growth_free(struct check *);
 
 /* Whether no block is left but such as are suppressed or allowed; otherwise there are some of kinds
  * that do not count. */

@@ -35,6 +35,9 @@ const struct check_rule_info check_rule_info[RULE_COUNT] = {
                     "An entry in a file of suppressions matched nothing.", "error", "check"},
     [RULE_PROGRAM] = {"program", "Program that failed",
                       "The program ended with a status that is not 0.", "error", "check"},
+    [RULE_GROWTH] = {"growth", "Memory that grows with each round of a loop",
+                     "More blocks that were allocated here live after each round.", "error",
+                     "growth"},
 };
 
 static struct check_item *add(struct check_items *items, unsigned rule, bool failed, char *name,
@@ -59,7 +62,9 @@ static uint64_t hash(uint64_t h, const char *text) { /* FNV-1a, the end of the t
 static uint64_t fingerprint(const struct check_item *item) {
     uint64_t h = UINT64_C(0xcbf29ce484222325);
     if (item->finding == NULL)
-        return hash(h, item->name);
+        h = hash(h, item->name);
+    if (item->finding == NULL && item->growth == NULL)
+        return h;
     for (size_t i = 0; i < item->stack.count; i++) {
         const struct check_frame *f = &item->stack.frame[i];
         h = hash(h, f->function != NULL ? f->function : "");
@@ -96,11 +101,12 @@ static void name_leaks(struct check_items *items) {
     for (size_t i = 0; i < items->count; i++) {
         struct check_item *item = &items->item[i];
         const struct check_stack *s = &item->stack;
-        if (item->finding == NULL)
+        if (item->finding == NULL && item->growth == NULL)
             continue;
         const struct check_frame *at = s->place < s->count ? &s->frame[s->place]
-                                       : s->count != 0     ? &s->frame[s->count > 1]
-                                                           : NULL;
+                                       : s->count != 0
+                                           ? &s->frame[item->growth == NULL && s->count > 1]
+                                           : NULL;
         const char *function = at != NULL && at->function != NULL ? at->function : "???";
         const char *file = at == NULL           ? "unknown place"
                            : at->file != NULL   ? names_base(at->file)
@@ -109,8 +115,11 @@ static void name_leaks(struct check_items *items) {
         char ordinal[16] = "";
         if (item->ordinal > 1)
             snprintf(ordinal, sizeof ordinal, ":%u", item->ordinal);
-        item->name = xasprintf("not freed: %s (%s) [%08" PRIx32 "%s]", function, file,
-                               (uint32_t)(item->fingerprint ^ item->fingerprint >> 32), ordinal);
+        char *whole = xasprintf("%s: %s (%s) [%08" PRIx32 "%s]",
+                                item->growth != NULL ? item->name : "not freed", function, file,
+                                (uint32_t)(item->fingerprint ^ item->fingerprint >> 32), ordinal);
+        free(item->name);
+        item->name = whole;
     }
 }
 
@@ -186,6 +195,27 @@ static void add_budgets(struct check_items *items, const struct check *c) {
     }
 }
 
+static void add_growth(struct check_items *items, const struct check *c) {
+    for (size_t i = 0; i < c->growth_count; i++) {
+        const struct check_growth *g = &c->growth[i];
+        char *label =
+            g->stack.count != 0
+                ? check_frame_label(
+                      &g->stack.frame[g->stack.place < g->stack.count ? g->stack.place : 0])
+                : xstrdup("an unknown place");
+        struct check_item *item = add(items, RULE_GROWTH, true, xasprintf("grows with %s", g->loop),
+                                      xasprintf("%s: %s, at %s", g->loop, g->sentence, label));
+        free(label);
+        item->growth = g;
+        item->stack = g->stack; /* borrowed */
+        point_at_stack(item);
+    }
+    if (c->growth_count == 0)
+        add(items, RULE_GROWTH, false, xstrdup("growth: nothing"),
+            xstrdup(c->loops != 0 ? "no call site grows with the rounds of a loop"
+                                  : "no loop was marked"));
+}
+
 static void add_problems(struct check_items *items, const struct check *c) {
     for (size_t i = 0; i < c->problem_count; i++)
         add(items, RULE_RECORDINGS, true,
@@ -230,6 +260,8 @@ struct check_items *check_items_new(const struct check *c) {
     add_problems(items, c);
     if (c->fail_on_stale)
         add_stale(items, c);
+    if (c->fail_on_growth)
+        add_growth(items, c);
     add_program(items, c);
     number(items);
     name_leaks(items);

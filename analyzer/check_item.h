@@ -8,6 +8,7 @@
  *   budget             one each
  *   recordings         one for each reason to doubt the answer, or one that passed
  *   stale suppression  with --fail-on-stale one each, or one that passed
+ *   growth             with --fail-on-growth one for each call site, or one that passed
  *   program            its exit status
  */
 #ifndef CHECK_ITEM_H
@@ -23,6 +24,7 @@ enum check_rule { /* the first ones are the leak kinds */
                   RULE_RECORDINGS,
                   RULE_STALE,
                   RULE_PROGRAM,
+                  RULE_GROWTH,
                   RULE_COUNT
 };
 
@@ -44,6 +46,7 @@ struct check_item {
     unsigned ordinal;                    /* among items of the same fingerprint, from 1 */
     const struct check_finding *finding; /* of a leak */
     const struct budget *budget;         /* of a budget */
+    const struct check_growth *growth;   /* of a site that grows */
     struct check_stack stack;            /* where to look first; may be empty */
     const char *file;                    /* place to point at, NULL: none; line from 1 */
     unsigned line;

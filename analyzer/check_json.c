@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "check.h"
+#include "check_parts.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -154,6 +155,8 @@ void check_print_json(FILE *out, const struct check *c, const struct check_style
     for (uint32_t i = 0; i < c->test_count; i++)
         json_object_array_add(tests, test_json(&c->test[i]));
     json_object_object_add(o, "tests", tests);
+    if (c->fail_on_growth)
+        json_object_object_add(o, "growth", check_growth_json(c));
     for (size_t i = 0; i < c->budgets->count; i++)
         json_object_array_add(budgets, budget_json(&c->budgets->budget[i]));
     for (size_t i = 0; i < c->suppressions->count; i++) {

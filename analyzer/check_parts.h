@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Parts of a check's text, for check_print.c. */
+/* Parts of a check's text and JSON. */
 #ifndef CHECK_PARTS_H
 #define CHECK_PARTS_H
 
+#include <json-c/json.h>
+
 #include "check.h"
+#include "screen.h"
 
 /* Entries printed so far; zeros at the beginning. */
 struct generated_entries {
@@ -23,6 +26,10 @@ void check_print_generated(FILE *, const struct check *, const struct check_find
 
 /* Budgets that are broken, with their largest sites. */
 void check_print_budgets(FILE *, const struct check *);
+
+/* Call sites that grow with each round, limit: how many, 0: all; the same as a list. */
+void check_print_growth(FILE *, const struct check *, const struct screen *, uint32_t limit);
+struct json_object *check_growth_json(const struct check *);
 
 /* Suppressions of the user's own files that matched nothing: FILE:LINE NAME. */
 void check_print_stale(FILE *, const struct check *);

@@ -203,6 +203,8 @@ static void print_findings(FILE *out, const struct check *c, const struct check_
 void check_print(FILE *out, const struct check *c, const struct check_style *style) {
     if (c->found != 0)
         print_findings(out, c, style);
+    struct screen screen = screen_of(out, style->wide);
+    check_print_growth(out, c, &screen, style->limit);
     check_print_budgets(out, c);
     if (style->show_suppressed)
         print_suppressed(out, c);
@@ -229,6 +231,11 @@ void check_print(FILE *out, const struct check *c, const struct check_style *sty
     }
     print_totals(out, c, false, "; not counted: ");
     free(program);
+    if (c->growth_count != 0)
+        fprintf(out, "; %zu call site%s with each round", c->growth_count,
+                c->growth_count == 1 ? " grows" : "s grow");
+    else if (c->fail_on_growth)
+        fputs(c->loops != 0 ? "; nothing grows with its rounds" : "; no loop was marked", out);
     if (c->budgets->broken != 0)
         fprintf(out, "; %zu budget%s broken", c->budgets->broken,
                 c->budgets->broken == 1 ? "" : "s");

@@ -177,7 +177,9 @@ static void read_tape(struct reading *r, size_t at, struct tape_file *tape) {
     struct check *c = r->check;
     struct check_process *p = &c->process[at];
     struct pass pass = {.reading = r, .tests = test_log_new(r->test[at])};
-    struct observer marks = test_log_observer(pass.tests, false);
+    struct growth *growth = growth_new();
+    const struct observer observer[] = {test_log_observer(pass.tests, false),
+                                        growth_observer(growth)};
     find_children(&pass, at);
     const struct image_choice at_exit = {.by = IMAGE_EXIT};
     const struct replay_stops stops = {.stamp = pass.stamp,
@@ -191,7 +193,8 @@ static void read_tape(struct reading *r, size_t at, struct tape_file *tape) {
                                               .heuristics = c->heuristics,
                                               .inherited = r->inherited[at],
                                               .stops = &stops,
-                                              .observer = &marks});
+                                              .observer = observer,
+                                              .observers = c->fail_on_growth ? 2 : 1});
     const struct tape_health *health = tape_file_health(tape);
     p->events = health->events;
     p->lost = health->lost;
@@ -199,6 +202,9 @@ static void read_tape(struct reading *r, size_t at, struct tape_file *tape) {
     p->damaged_bytes = health->damaged_bytes;
     p->truncated = tape_file_process(tape)->truncated;
     p->allocations = replay_counts(survey->replay)->allocations;
+    if (c->fail_on_growth)
+        check_growth_take(c, replay_stacks(survey->replay), growth);
+    growth_free(growth);
     test_log_finish(pass.tests, replay_counts(survey->replay)->end_time);
     uint32_t *number = check_tests_take(c, pass.tests);
     if (ended) {

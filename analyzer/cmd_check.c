@@ -35,6 +35,7 @@ enum {
     OPT_SHOW_SUPPRESSED,
     OPT_GEN_SUPPRESSIONS,
     OPT_FAIL_ON_STALE,
+    OPT_FAIL_ON_GROWTH,
     OPT_MAX_PEAK,
     OPT_MAX_PEAK_AT,
     OPT_MAX_ALLOCS,
@@ -78,6 +79,8 @@ static const struct command_option options[] = {
                               "main"},
     [OPT_FAIL_ON_STALE] = {"fail-on-stale", 0, NULL,
                            "fail when a suppression of your files matches nothing"},
+    [OPT_FAIL_ON_GROWTH] = {"fail-on-growth", 0, NULL,
+                            "fail when call sites grow with each heaptape_iteration()"},
     [OPT_MAX_PEAK] = {"max-peak", 0, "SIZE", "fail when a process has more on its heap at once"},
     [OPT_MAX_PEAK_AT] = {"max-peak-at", 0, "PATTERN=SIZE",
                          "the same for stacks in which a name matches; repeatable"},
@@ -123,7 +126,7 @@ static const struct command_option options[] = {
 
 struct settings {
     const char *output, *log_file;
-    bool json, quiet, no_defaults, print_defaults, fail_on_stale, xml, lsan;
+    bool json, quiet, no_defaults, print_defaults, fail_on_stale, fail_on_growth, xml, lsan;
     bool unclassified;
     unsigned kinds, heuristics;
     uint32_t resolution;
@@ -240,6 +243,9 @@ static int parse(int argc, char **argv, struct settings *s, struct run *r) {
             break;
         case OPT_FAIL_ON_STALE:
             s->fail_on_stale = true;
+            break;
+        case OPT_FAIL_ON_GROWTH:
+            s->fail_on_growth = true;
             break;
         case OPT_MAX_PEAK:
         case OPT_MAX_PEAK_AT:
@@ -411,6 +417,7 @@ static int conclude(struct run *r, const struct launch_result *result) {
                       .resolution = r->settings->resolution,
                       .suppressions = &r->suppressions,
                       .budgets = &r->budgets,
+                      .fail_on_growth = r->settings->fail_on_growth,
                       .fail_on_stale = r->settings->fail_on_stale};
     struct output_list tapes = list_tapes(r);
     const struct timespec step = {.tv_nsec = GRACE_STEP_NS};

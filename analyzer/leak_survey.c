@@ -47,8 +47,8 @@ static void run(struct leak_survey *s, const struct survey_plan *plan, struct re
     replay_observe(s->replay, &(struct observer){.context = &gathering,
                                                  .on_live = gather,
                                                  .on_pool_live = gather});
-    if (plan->observer != NULL)
-        replay_observe(s->replay, plan->observer);
+    for (size_t i = 0; i < plan->observers; i++)
+        replay_observe(s->replay, &plan->observer[i]);
     if (plan->stops != NULL)
         replay_stop_at(s->replay, plan->stops);
     if (plan->inherited != NULL)

@@ -43,7 +43,8 @@ struct survey_plan {
     unsigned heuristics;               /* as in struct leak_graph */
     const struct inherited *inherited; /* of a forked child: what it began with; NULL: unknown */
     const struct replay_stops *stops;  /* for the replay; NULL: none */
-    const struct observer *observer;   /* another one for the replay; NULL: none */
+    const struct observer *observer;   /* others for the replay */
+    size_t observers;
 };
 
 /* The tape must stay open until leak_survey_free. A forked child whose inheritance is not known has

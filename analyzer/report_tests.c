@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "diag.h"
+#include "growing.h"
 #include "json_put.h"
 #include "report_parts.h"
-#include "tree.h"
 #include "tree_print.h"
 #include "units.h"
 
@@ -88,100 +88,11 @@ static void put_tests(struct json_object *o, const struct profile *p) {
 
 /* ---- loops --------------------------------------------------------------------------------- */
 
-/* Stacks that read the same as far as they are shown: one call site. */
-struct growing {
-    uint32_t *path; /* names, innermost first; owned */
-    uint32_t length;
-    bool cut;
-    uint64_t blocks, bytes, grew;
-};
-
-static int compare_paths(const void *pa, const void *pb) {
-    const struct growing *a = pa, *b = pb;
-    for (uint32_t i = 0; i < a->length && i < b->length; i++)
-        if (a->path[i] != b->path[i])
-            return a->path[i] < b->path[i] ? -1 : 1;
-    return (a->length > b->length) - (a->length < b->length);
-}
-
-static int most_first(const void *pa, const void *pb) {
-    const struct growing *a = pa, *b = pb;
-    if (a->bytes != b->bytes)
-        return a->bytes < b->bytes ? 1 : -1;
-    if (a->blocks != b->blocks)
-        return a->blocks < b->blocks ? 1 : -1;
-    return compare_paths(a, b);
-}
-
-static struct growing growing_of(struct names *names, const struct growth_site *s, uint32_t depth) {
-    struct growing g = {.blocks = s->blocks, .bytes = s->bytes, .grew = s->grew};
-    uint32_t at = tree_innermost(names, s->stack);
-    g.path = xmalloc((names_depth(names, at) + 1UL) * sizeof *g.path);
-    for (; at != 0 && (depth == 0 || g.length < depth); at = tree_outer(names, at))
-        g.path[g.length++] = names_of(names, at);
-    g.cut = at != 0;
-    return g;
-}
-
-/* The call sites that grow, those with most bytes first; *count of them. */
-static struct growing *list_growing(const struct report *r, const struct growth_loop *l,
-                                    uint32_t *count) {
-    struct growing *all = xcalloc(l->count + 1UL, sizeof *all);
-    uint32_t kept = 0;
-    for (uint32_t i = 0; i < l->count; i++)
-        all[i] = growing_of(r->names, &l->site[i], r->depth);
-    if (l->count != 0)
-        qsort(all, l->count, sizeof *all, compare_paths);
-    for (uint32_t i = 0; i < l->count; i++) {
-        const struct growing one = all[i];
-        struct growing *same = kept != 0 ? &all[kept - 1] : NULL;
-        if (same == NULL || compare_paths(same, &one) != 0) {
-            all[kept++] = one;
-            continue;
-        }
-        same->blocks += one.blocks;
-        same->bytes += one.bytes;
-        same->grew = one.grew > same->grew ? one.grew : same->grew;
-        same->cut |= one.cut;
-        free(one.path);
-    }
-    if (kept != 0)
-        qsort(all, kept, sizeof *all, most_first);
-    *count = kept;
-    return all;
-}
-
-static void free_growing(struct growing *all, uint32_t count) {
-    for (uint32_t i = 0; i < count; i++)
-        free(all[i].path);
-    free(all);
-}
-
-/* "1,024", "1.5", "0.25", "0.003": per iteration, with a decimal where it is no whole number, below
- * 1 with two digits that say something. */
-static const char *per_round(char buf[UNITS_ROOM], uint64_t amount, uint64_t rounds) {
-    if (amount % rounds == 0)
-        return units_count(buf, amount / rounds);
-    unsigned __int128 tenths = ((unsigned __int128)amount * 10 + rounds / 2) / rounds;
-    if (amount < rounds) {
-        snprintf(buf, UNITS_ROOM, "%.2g", (double)amount / (double)rounds);
-        return buf;
-    }
-    units_count(buf, (uint64_t)(tenths / 10));
-    size_t used = strlen(buf);
-    snprintf(buf + used, UNITS_ROOM - used, ".%u", (unsigned)(tenths % 10));
-    return buf;
-}
-
 static void print_growing(FILE *out, const struct report *r, const struct growth_loop *l,
                           const struct growing *g, const struct screen *screen) {
-    char blocks[UNITS_ROOM], bytes[UNITS_ROOM], grew[UNITS_ROOM], rounds[UNITS_ROOM];
-    per_round(blocks, g->blocks, l->measured);
-    per_round(bytes, g->bytes, l->measured);
-    fprintf(out, "    grows by %s block%s, %s byte%s per iteration (in %s of %s rounds)\n", blocks,
-            g->blocks == l->measured ? "" : "s", bytes, g->bytes == l->measured ? "" : "s",
-            units_count(grew, g->grew), units_count(rounds, l->rounds - 1));
-    fprintf(out, "%*s", 6, "");
+    char *sentence = growing_sentence(g->blocks, g->bytes, g->grew, l);
+    fprintf(out, "    %s\n%*s", sentence, 6, "");
+    free(sentence);
     report_stack(out, r->names, g->path, g->length, g->cut, 6, screen);
 }
 
@@ -190,7 +101,7 @@ static void print_loop(FILE *out, const struct report *r, const struct growth_lo
     char rounds[UNITS_ROOM], sites[UNITS_ROOM];
     char *name = names_printable(l->name, strlen(l->name));
     uint32_t count;
-    struct growing *all = list_growing(r, l, &count);
+    struct growing *all = growing_list(r->names, l, r->depth, &count);
     fprintf(out, "  %s: %s round%s, ", name, units_count(rounds, l->rounds),
             l->rounds == 1 ? "" : "s");
     free(name);
@@ -207,7 +118,7 @@ static void print_loop(FILE *out, const struct report *r, const struct growth_lo
     if (shown < count)
         fprintf(out, "    %s%u more site%s (-n)%s\n", screen_dim(screen), count - shown,
                 count - shown == 1 ? "" : "s", screen_plain(screen));
-    free_growing(all, count);
+    growing_free(all, count);
 }
 
 void report_loops(FILE *out, const struct report *r, const struct screen *screen) {
@@ -246,7 +157,7 @@ static struct json_object *growing_json(const struct report *r, const struct gro
 static struct json_object *loop_json(const struct report *r, const struct growth_loop *l) {
     struct json_object *o = json_object_new_object(), *sites = json_object_new_array();
     uint32_t count;
-    struct growing *all = list_growing(r, l, &count);
+    struct growing *all = growing_list(r->names, l, r->depth, &count);
     json_put_text(o, "name", l->name);
     json_put(o, "rounds", l->rounds);
     json_put(o, "measured_rounds", l->measured);
@@ -256,7 +167,7 @@ static struct json_object *loop_json(const struct report *r, const struct growth
     json_put(o, "growing_sites", count);
     json_put(o, "unsteady_stacks", l->unsteady);
     json_object_object_add(o, "sites", sites);
-    free_growing(all, count);
+    growing_free(all, count);
     return o;
 }
 

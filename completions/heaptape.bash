@@ -10,8 +10,8 @@ _heaptape_options() {
         ;;
     check)
         echo '--suppressions --no-default-suppressions --print-default-suppressions --show-suppressed' \
-            '--gen-suppressions --fail-on-stale --max-peak --max-peak-at --max-allocs --max-allocs-at' \
-            '--max-leaked --max-leaked-at --error-exitcode --leak-kinds --leak-check-heuristics' \
+            '--gen-suppressions --fail-on-stale --fail-on-growth --max-peak --max-peak-at' \
+            '--max-allocs --max-allocs-at --max-leaked --max-leaked-at --error-exitcode --leak-kinds --leak-check-heuristics' \
             '--leak-resolution --no-leak-kinds -o --output --log-file --format --json' \
             '--junit --sarif --tap --xml --xml-file --github --lsan-options -q --quiet --only' \
             '-n --limit --depth --no-fold --alloc-fn --wide -h --help'

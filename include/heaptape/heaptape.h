@@ -116,7 +116,7 @@ static inline void heaptape_iteration(const char *name) {
 }
 
 /*
- * The block that begins at p is kept on purpose until the process ends: neither it nor what it
+ * The block that begins at p is kept on purpose until it is freed or resized: neither it nor what it
  * points to is a leak.
  *
  * p: of a block that is allocated at present; otherwise, and for NULL, nothing happens. Thread

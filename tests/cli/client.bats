@@ -249,6 +249,93 @@ C
     expect_match err '; ignored: 100 bytes in 1 block$'
 }
 
+@test "check --fail-on-growth: call sites that grow, in every format" {
+    check "$workloads/client"
+    run ! grep -q 'grow' err
+    compile grows <<'C'
+#include <heaptape/heaptape.h>
+#include <stdlib.h>
+struct node { struct node *next; };
+struct node *first, *also;
+void grow(struct node **list) {
+    struct node *n = malloc(24);
+    n->next = *list;
+    *list = n;
+}
+int main(int argc, char **argv) {
+    for (int i = 0; i < 40; i++) {
+        grow(&first);
+        if (argc > 1 && i % 2 == 0)
+            grow(&also);
+        if (argc > 2 && atoi(argv[2]) == 0) {
+            free(first);
+            first = NULL;
+        }
+        heaptape_iteration("frame");
+    }
+    while ((also = first) != NULL) { /* all is freed in the end */
+        first = also->next;
+        free(also);
+    }
+    return 0;
+}
+C
+    check ./grows
+    expect_status 0
+    check --fail-on-growth --junit=x.xml --tap=x.tap --sarif=x.sarif --github ./grows
+    expect_status 1
+    expect_match err '^frame: grows by 1 block, 24 bytes per iteration \(in 39 of 39 rounds\)$'
+    expect_match err '^    at grow \(grows.c:6\)$'
+    expect_match err '^heaptape: check: \./grows: every block was freed; 1 call site grows with each round; 1 process'
+    expect_match err '^::error file=grows.c,line=6,title=Memory that grows with each round of a loop::frame: grows by 1 block, 24 bytes per iteration \(in 39 of 39 rounds\), at grow \(grows.c:6\)%0Aat grow'
+    expect_match x.xml 'classname="heaptape.growth" name="grows with frame: grow \(grows.c\) \[[0-9a-f]{8}\]"'
+    expect_match x.tap '^not ok [0-9]+ - grows with frame: grow \(grows.c\)'
+    expect_match x.sarif '"ruleId": "growth"'
+    check --fail-on-growth ./grows too
+    expect_match err '^frame: grows by 0.5 blocks, 12 bytes per iteration'
+    expect_match err '; 2 call sites grow with each round; '
+    check --fail-on-growth --json --log-file=x.json ./grows too
+    expect_status 1
+    [ "$(list x.json growth loop rounds rounds_with_growth processes)" = 'frame 40 39 1
+frame 40 19 1' ]
+    check --fail-on-growth ./grows not 0
+    run ! grep -q 'frame: grows by 1 block' err
+    check --fail-on-growth --tap=x.tap true
+    expect_status 0
+    expect_line err '; no loop was marked; 1 process'
+    expect_match x.tap '^ok [0-9]+ - growth: nothing$'
+}
+
+@test "check --fail-on-growth: one site in several processes is one" {
+    compile workers <<'C'
+#include <heaptape/heaptape.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+void *volatile kept[300];
+int main(void) {
+    for (int child = 0; child < 3; child++)
+        if (fork() == 0) {
+            for (int i = 0; i < 10 * (child + 1); i++) {
+                for (int k = 0; k <= child; k++)
+                    kept[3 * i + k] = malloc(8);
+                heaptape_iteration("work");
+            }
+            exit(0);
+        }
+    while (wait(NULL) > 0)
+        ;
+    return 0;
+}
+C
+    check --fail-on-growth --json --log-file=x.json ./workers
+    expect_status 1
+    [ "$(list x.json growth loop rounds rounds_with_growth processes)" = 'work 30 29 3' ]
+    [ "$(($(json x.json growth.0.blocks) / $(json x.json growth.0.measured_rounds)))" -eq 3 ]
+    check --fail-on-growth ./workers
+    expect_match err '^work: grows by 3 blocks, 24 bytes per iteration \(in 29 of 29 rounds\), in 3 processes$'
+}
+
 @test "leaks: blocks of pools apart, marked as such; ignored ones left out" {
     record "$workloads/client"
     capture "$heaptape" leaks x.tape
