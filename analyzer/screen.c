@@ -117,6 +117,13 @@ static char *cut_template_arguments(const struct screen *s, const char *function
     return xstrdup(function);
 }
 
+/* How a character changes the depth of brackets, behind what was before it: "->" closes none. */
+static int nesting(const char *function, const char *c) {
+    if (*c == '>' && c > function && c[-1] == '-')
+        return 0;
+    return (*c == '<' || *c == '(' || *c == '{') - (*c == '>' || *c == ')' || *c == '}');
+}
+
 /* Behind the return type that demangled templates begin with: "void f<int>(int)" → "f<int>(int)".
  */
 static const char *skip_return_type(const char *function) {
@@ -129,7 +136,7 @@ static const char *skip_return_type(const char *function) {
             break;
         if (*c == '(' && depth == 0 && strncmp(c, "(anonymous namespace)", 21) != 0)
             break; /* parameters */
-        depth += (*c == '<' || *c == '(' || *c == '{') - (*c == '>' || *c == ')' || *c == '}');
+        depth += nesting(function, c);
         if (*c == ' ' && depth == 0)
             name = c + 1;
     }
@@ -143,7 +150,7 @@ static char *cut_scopes(const struct screen *s, const char *function, size_t col
     for (const char *c = function; *c != '\0'; c++) {
         if (strncmp(c, "operator", 8) == 0)
             break;
-        depth += (*c == '<' || *c == '(' || *c == '{') - (*c == '>' || *c == ')' || *c == '}');
+        depth += nesting(function, c);
         if (depth != 0 || strncmp(c, "::", 2) != 0)
             continue;
         rest = c + 2;

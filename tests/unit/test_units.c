@@ -130,6 +130,10 @@ static void fitted_names(void **state) {
     check_fit("symbol_of_some_length [clone .part.0]", " (a.c:1)", 40,
               "symbol_of...ngth [clone .part.0] (a.c:1)");
     check_fit("<T as alloc::Trait>::function", " (a.c:1)", 30, "<...>::function (a.c:1)");
+    check_fit("core::FnOnce::call_once::<fn() -> core::Result<(), alloc::Box<dyn Error>>, ()>",
+              " (f.rs:250)", 42, "core::FnOnce::call_once::<...> (f.rs:250)");
+    check_fit("core::FnOnce::call_once::<fn() -> core::Result<(), alloc::Box<dyn Error>>, ()>",
+              " (f.rs:250)", 30, "...call_once::<...> (f.rs:250)");
     check_fit("abcdefghijklmnopqrstuvwxyz", "", 12, "abc...uvwxyz");
     check_fit("abcdefghijklmnopqrstuvwxyz", "", 0, "abcdefghijklmnopqrstuvwxyz");
 }
