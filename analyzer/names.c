@@ -20,6 +20,7 @@ struct names {
     names_lookup *lookup;
     void *context;
     const struct folding *folding;
+    struct jit_map *jit;
     struct frame_names *of_frame; /* by frame */
     uint32_t frame_room;
     uint32_t *list; /* of names, for frames */
@@ -202,6 +203,10 @@ void names_fold(struct names *t, const struct folding *folding) {
     t->folding = folding;
 }
 
+void names_jit(struct names *t, struct jit_map *jit) {
+    t->jit = jit;
+}
+
 void names_free(struct names *t) {
     if (t == NULL)
         return;
@@ -213,6 +218,7 @@ void names_free(struct names *t) {
         free((char *)t->name[i].module);
     }
     symbols_free(t->symbols);
+    jit_map_free(t->jit);
     stacks_free(t->places);
     free(t->of_stack);
     free(t->of_frame);
@@ -246,6 +252,8 @@ static struct frame_names resolve(struct names *t, uint32_t frame) {
     uint64_t offset = m != NULL ? call - m->bias : call;
     struct symbol symbol[SYMBOLS_INLINED_MAX];
     size_t count = m != NULL ? t->lookup(t->context, m, offset, symbol, SYMBOLS_INLINED_MAX) : 0;
+    if (m == NULL && t->jit != NULL && jit_map_lookup(t->jit, call, symbol))
+        count = 1;
     if (count == 0) { /* it has a name all the same: the offset */
         symbol[0] = (struct symbol){0};
         count = 1;

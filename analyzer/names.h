@@ -19,6 +19,7 @@
 #define NAMES_H
 
 #include "folding.h"
+#include "jit_map.h"
 #include "stacks.h"
 #include "symbols.h"
 
@@ -51,6 +52,8 @@ struct names *names_new_lookup(struct stacks *stacks, names_lookup *lookup, void
 /* What is plumbing; must outlive the object. Before anything is asked for; else the built-in list.
  */
 void names_fold(struct names *, const struct folding *);
+/* Names for code in no module; NULL: none. Takes it over. Before anything is asked for. */
+void names_jit(struct names *, struct jit_map *);
 void names_free(struct names *);
 
 /* The innermost place of a stack, 0 for stack 0. Resolves all frames of the stack. */

@@ -265,6 +265,7 @@ static void put_kinds(struct json_object *o, const struct leak_survey *survey) {
 static int show_why(struct loaded *l, const struct settings *s) {
     struct names *names = names_new(replay_stacks(l->survey->replay));
     names_fold(names, &s->folding);
+    names_jit(names, jit_map_of(tape_file_process(l->tape)));
     uint32_t found = leak_why_print(stdout, l->survey, names, s->why, (uint32_t)s->limit);
     if (found == 0)
         diag("%s: no block that lives at the heap image has a stack with '%s'",
@@ -462,6 +463,7 @@ int view_run(const struct command *c, const struct view *view, int argc, char **
         bool kinds = shows_kinds(&l, &s);
         l.names = names_new(replay_stacks(kinds ? l.survey->replay : l.profile->replay));
         names_fold(l.names, &s.folding);
+        names_jit(l.names, jit_map_of(tape_file_process(l.tape)));
         if (kinds)
             load_kinds(&l, &s);
         else

@@ -135,3 +135,28 @@ for metric in ("by_peak", "by_allocated_bytes"):
         assert first["file"].endswith("words.rs"), first
 PY
 }
+
+@test "node: functions of the script, from the map that V8 writes" {
+    command -v node >/dev/null || skip 'node is not installed'
+    cat >things.js <<'JS'
+function makeThings(n) {
+    const all = [];
+    for (let i = 0; i < n; i++)
+        all.push(Buffer.allocUnsafeSlow(2000 + i % 7));
+    return all;
+}
+let sum = 0;
+for (let round = 0; round < 200; round++)
+    sum += makeThings(50).length;
+console.log(sum);
+JS
+    "$heaptape" record -q -f -o x.tape -- node --perf-basic-prof --interpreted-frames-native-stack things.js >out
+    pid=$("$heaptape" info x.tape | sed -n 's/^process *pid \([0-9]*\),.*/\1/p')
+    "$heaptape" report --depth 0 x.tape >report.txt
+    "$heaptape" peak --filter makeThings --depth 0 x.tape >peak.txt
+    rm -f "/tmp/perf-$pid.map"
+    expect_match report.txt '← makeThings \(things\.js:1\)$'
+    expect_match peak.txt '← makeThings \(things\.js:1\)$'
+    "$heaptape" report --depth 0 x.tape >report.txt
+    expect_no_match report.txt makeThings
+}

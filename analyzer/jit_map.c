@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+#include "jit_map.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "diag.h"
+#include "spans.h"
+
+struct entry {
+    struct span span;
+    uint32_t number;      /* of the line */
+    char *text;           /* owned */
+    const char *function; /* in it, or a literal */
+    const char *file;     /* in it; NULL: none */
+    unsigned line;
+};
+
+struct jit_map {
+    struct entry *entry;
+    size_t count, room;
+};
+
+static int by_start(const void *a, const void *b) {
+    const struct entry *e = a, *f = b;
+    int order = spans_by_start(&e->span, &f->span);
+    return order != 0 ? order : (e->number > f->number) - (e->number < f->number);
+}
+
+/* "JS:*name /path/file.js:12:5" (V8: the tag, then how it was compiled), also without a name. */
+static void take_v8(struct entry *e) {
+    char *colon = strchr(e->text, ':');
+    if (colon == NULL || colon[1] == '\0' || strchr("*~^", colon[1]) == NULL)
+        return;
+    char *name = colon + 2, *file = strchr(name, ' '), *line = strrchr(name, ':');
+    while (line != NULL && line > name && line[-1] != ':')
+        line--;
+    if (file == NULL || line == NULL || line - 1 <= file)
+        return;
+    e->line = (unsigned)strtoul(line, NULL, 10);
+    line[-1] = *file = '\0';
+    e->file = file + 1;
+    e->function = *name != '\0' ? name : "(anonymous)";
+}
+
+/* "py::name:/path/file.py" (CPython). */
+static void take_python(struct entry *e) {
+    char *file = strstr(e->text, ":/");
+    if (strncmp(e->text, "py::", 4) != 0 || file == NULL)
+        return;
+    *file = '\0';
+    e->file = file + 1;
+    e->function = e->text + 4;
+}
+
+static void add(struct jit_map *m, const char *text) {
+    uint64_t start, size;
+    int name = 0;
+    if (sscanf(text, "%" SCNx64 " %" SCNx64 " %n", &start, &size, &name) != 2 || name == 0 ||
+        size == 0 || size > UINT64_MAX - start || text[name] == '\0')
+        return;
+    if (m->count == m->room) {
+        m->room = m->room != 0 ? 2 * m->room : 256;
+        m->entry = xrealloc(m->entry, m->room * sizeof *m->entry);
+    }
+    struct entry e = {.span = {.start = start, .end = start + size},
+                      .number = (uint32_t)m->count,
+                      .text = xstrdup(text + name)};
+    e.function = e.text;
+    take_v8(&e);
+    take_python(&e);
+    m->entry[m->count++] = e;
+}
+
+struct jit_map *jit_map_read(const char *path) {
+    FILE *in = fopen(path, "re");
+    struct stat st;
+    if (in == NULL)
+        return NULL;
+    struct jit_map *m = xcalloc(1, sizeof *m);
+    char *line = NULL;
+    size_t room = 0;
+    ssize_t n;
+    while (fstat(fileno(in), &st) == 0 && S_ISREG(st.st_mode) &&
+           (n = getline(&line, &room, in)) > 0) {
+        if (line[n - 1] == '\n')
+            line[n - 1] = '\0';
+        add(m, line);
+    }
+    free(line);
+    fclose(in);
+    if (m->count == 0) {
+        jit_map_free(m);
+        return NULL;
+    }
+    qsort(m->entry, m->count, sizeof *m->entry, by_start);
+    spans_finish(m->entry, sizeof *m->entry, m->count);
+    return m;
+}
+
+struct jit_map *jit_map_of(const struct tape_process *p) {
+    char path[64];
+    struct stat st;
+    snprintf(path, sizeof path, "/tmp/perf-%" PRIu64 ".map", p->pid);
+    if (lstat(path, &st) != 0 || !S_ISREG(st.st_mode))
+        return NULL;
+    uint64_t changed = (uint64_t)st.st_mtim.tv_sec * 1000000000 + (uint64_t)st.st_mtim.tv_nsec;
+    return changed >= p->start_real ? jit_map_read(path) : NULL;
+}
+
+void jit_map_free(struct jit_map *m) {
+    if (m == NULL)
+        return;
+    for (size_t i = 0; i < m->count; i++)
+        free(m->entry[i].text);
+    free(m->entry);
+    free(m);
+}
+
+bool jit_map_lookup(const struct jit_map *m, uint64_t address, struct symbol *out) {
+    const struct entry *found = NULL;
+    for (size_t i = spans_upto(m->entry, sizeof *m->entry, m->count, address);
+         i > 0 && m->entry[i - 1].span.reach > address; i--) {
+        const struct entry *e = &m->entry[i - 1];
+        if (e->span.end > address && (found == NULL || e->number > found->number))
+            found = e;
+    }
+    if (found == NULL)
+        return false;
+    *out = (struct symbol){.function = found->function, .file = found->file, .line = found->line};
+    return true;
+}

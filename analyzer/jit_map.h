@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Names of code that a program made at run time, by its own account: the file /tmp/perf-PID.map
+ * that runtimes write for perf (node --perf-basic-prof, java with a perf agent, python3 -X perf).
+ * A line is "START SIZE NAME", numbers in hexadecimal (Linux,
+ * tools/perf/Documentation/jit-interface.txt).
+ *
+ * Runtimes move and drop code, and the file does not say when: where ranges overlap, the line that
+ * was written last counts.
+ */
+#ifndef JIT_MAP_H
+#define JIT_MAP_H
+
+#include "symbols.h"
+#include "tape_file.h"
+
+struct jit_map;
+
+/* NULL when the file cannot be read or has no such line. */
+struct jit_map *jit_map_read(const char *path);
+/* That of the recorded process, if it is there and not older than the process: process ids are used
+ * again. NULL otherwise. */
+struct jit_map *jit_map_of(const struct tape_process *);
+void jit_map_free(struct jit_map *);
+
+/* What is known about the code at a run-time address: the name as it is, or where it has the form
+ * of V8's or CPython's, function, file and line. False: nothing. The strings belong to the map. */
+bool jit_map_lookup(const struct jit_map *, uint64_t address, struct symbol *out);
+
+#endif
