@@ -11,6 +11,7 @@
 #include "cfi.h"
 #include "config.h"
 #include "real.h"
+#include "testing.h"
 
 #define EXPORT __attribute__((visibility("default")))
 #define CALLER ((uint64_t)__builtin_return_address(0))
@@ -25,8 +26,9 @@ extern void *__libc_malloc(size_t);
 void allocator_resolved(void) {
     struct cfi_module own, libc;
     config_read();
-    if (config.image != IMAGE_NONE && cfi_find_module((uint64_t)(void *)real.malloc, &own) &&
-        cfi_find_module((uint64_t)(void *)&__libc_malloc, &libc) && own.start != libc.start)
+    if (cfi_find_module((uint64_t)(void *)real.malloc, &own) &&
+        cfi_find_module((uint64_t)(void *)&__libc_malloc, &libc) && own.start != libc.start &&
+        (config.image != IMAGE_NONE || testing_is_likely()))
         module = (struct range){own.start, own.end};
 }
 
