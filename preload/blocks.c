@@ -174,7 +174,7 @@ static void begin_resize(struct blocks *t, struct block_source *from, const stru
     from->old = old;
     from->old.key = b->key;
     from->resizes = true;
-    t->resizing++;
+    from->since = r->stamp;
 }
 
 /* What has become of the old block; undone: the call has failed. */
@@ -182,7 +182,6 @@ static void end_resize(struct blocks *t, struct block_source *from, bool undone)
     if (!from->resizes)
         return;
     from->resizes = false;
-    t->resizing--;
     struct block *b = slot_of(t->slot, t->capacity, from->old.key);
     if (b->key == 0 || b->state != BLOCK_RESIZED)
         return; /* somebody else has it */

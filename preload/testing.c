@@ -14,10 +14,11 @@
 #include "stream_slow.h"
 #include "sys.h"
 
-#define NAME_BYTES  1023
-#define LOCK_YIELDS 100000000 /* far more than whatever is done with the lock takes */
-#define CALL_YIELDS 1000000   /* far more than a flush takes */
-#define NEVER       UINT64_MAX
+#define NAME_BYTES    1023
+#define LOCK_YIELDS   100000000 /* far more than whatever is done with the lock takes */
+#define CALL_YIELDS   1000000   /* far more than a flush takes */
+#define RESIZE_YIELDS 1000      /* most calls of realloc are over in one */
+#define NEVER         UINT64_MAX
 
 /* Lies in memory that forks: see testing_inherit. */
 struct testing {
@@ -244,7 +245,7 @@ void testing_inherit(struct recorder *r) {
     owned_add(t, made_bytes());
     owned_add(t->blocks.slot, t->blocks.capacity * sizeof *t->blocks.slot);
     if (!t->complete || atomic_load(&t->locked) != 0 || t->blocks.incomplete || t->kept == NULL ||
-        *t->kept != t->forked_at || t->blocks.resizing != 0) {
+        *t->kept != t->forked_at) {
         blocks_free(&t->blocks);
         sys_unmap(t, made_bytes());
         return;
@@ -266,6 +267,7 @@ struct test {
     struct lost lost;
     struct seen_thread self;
     const struct region *region; /* of the look */
+    uint64_t seen;               /* a stamp behind the instant that was looked at */
     bool look;                   /* some of its blocks live */
     bool unseen;                 /* there are blocks that no hook sees */
     bool blind;                  /* memory cannot be read */
@@ -351,7 +353,8 @@ static void end(void *arg) {
 /* ---- looking ------------------------------------------------------------------------------ */
 
 static bool want_regions(void *context) {
-    (void)context;
+    struct test *a = context;
+    a->seen = recorder_stamp(atomic_load(&recorder));
     return true;
 }
 
@@ -370,20 +373,42 @@ static bool has_unseen(void) {
            references_any(operators, "/libstdc++.so", (uint64_t)(void *)real.malloc);
 }
 
-static enum lost_trust trust(const struct testing *t, bool unseen) {
-    if (unseen || t->blocks.resizing != 0)
-        return LOST_EVERYTHING;
-    return t->complete ? LOST_NOTHING : LOST_UNKNOWN;
+/* Whether a thread has been in realloc() since before the look: the block may have been anywhere.
+ */
+static bool has_resizing(const struct recorder *r, uint64_t seen) {
+    for (const struct stream *s = atomic_load(&r->streams); s != NULL; s = s->next)
+        if (s->source.resizes && s->source.since <= seen)
+            return true;
+    return false;
+}
+
+/* Takes the lock, with all that has been told; waits a little for threads that resize. */
+static bool lock_settled(struct testing *t, uint64_t seen, bool *resizing) {
+    struct recorder *r = atomic_load(&recorder);
+    for (int i = 0;; i++) {
+        if (!lock(t))
+            return false;
+        take_all(t, r);
+        *resizing = has_resizing(r, seen);
+        if (!*resizing || i >= RESIZE_YIELDS)
+            return true;
+        unlock(t);
+        sys_yield();
+    }
+}
+
+static enum lost_trust trust(const struct testing *t, bool hidden) {
+    return hidden ? LOST_EVERYTHING : t->complete ? LOST_NOTHING : LOST_UNKNOWN;
 }
 
 static bool place(struct test *a, const struct image *m) {
     struct testing *t = a->testing;
-    if (!lock(t))
+    bool resizing;
+    if (!lock_settled(t, a->seen, &resizing))
         return false;
-    take_all(t, atomic_load(&recorder));
     bool done = !t->blocks.incomplete &&
                 lost_place_words(&a->lost, &t->blocks, m->share->region, m->share->regions,
-                                 trust(t, a->unseen), atomic_load(&t->trusted_from));
+                                 trust(t, a->unseen || resizing), atomic_load(&t->trusted_from));
     unlock(t);
     return done && lost_follow(&a->lost, &a->size);
 }
