@@ -137,26 +137,52 @@ static bool is_news(const struct block *b, uint64_t stamp, uint32_t stream, bool
            (stamp == b->stamp && (allocation || b->stream == (stream & 0x3fff)));
 }
 
+static struct block_source *who_resizes(const struct blocks *t, const struct block *b) {
+    struct block_source *from = b->state == BLOCK_RESIZED ? t->resizing : NULL;
+    while (from != NULL && (from->old.key != b->key || from->since != b->stamp))
+        from = from->next;
+    return from;
+}
+
+/* Where news of a block go: to its slot; while it is being resized, and they are older than that,
+ * to what will be true of it if the call fails. NULL: they are no news. */
+static struct block *receiver(struct blocks *t, const struct tape_record *r, uint32_t stream,
+                              enum block_kind kind, bool allocation) {
+    struct block *b = touch(t, tape_record_address(r), kind);
+    if (b == NULL || is_news(b, r->stamp, stream, allocation))
+        return b;
+    struct block_source *from = who_resizes(t, b);
+    return from != NULL && is_news(&from->old, r->stamp, stream, allocation) ? &from->old : NULL;
+}
+
+/* The state of a block that is in the table, or of one that may be again. */
+static void change(struct blocks *t, struct block *b, enum block_state state) {
+    if (b >= t->slot && b < t->slot + t->capacity)
+        set_state(t, b, state);
+    else
+        b->state = state;
+}
+
 static void begin_block(struct blocks *t, const struct tape_record *r, uint32_t stream,
                         enum block_kind kind) {
-    struct block *b = touch(t, tape_record_address(r), kind);
-    if (b == NULL || !is_news(b, r->stamp, stream, true))
+    struct block *b = receiver(t, r, stream, kind, true);
+    if (b == NULL)
         return;
-    set_state(t, b, BLOCK_FREED);
+    change(t, b, BLOCK_FREED);
     if (b->ignored < r->stamp)
         b->ignored = 0;
     b->stamp = r->stamp;
     b->size = r->size < SIZE_MOST ? r->size : SIZE_MOST;
     b->stream = stream & 0x3fff;
-    set_state(t, b, BLOCK_LIVE);
+    change(t, b, BLOCK_LIVE);
 }
 
 static struct block *end_block(struct blocks *t, const struct tape_record *r, uint32_t stream,
                                enum block_kind kind, enum block_state state) {
-    struct block *b = touch(t, tape_record_address(r), kind);
-    if (b == NULL || !is_news(b, r->stamp, stream, false))
+    struct block *b = receiver(t, r, stream, kind, false);
+    if (b == NULL)
         return NULL;
-    set_state(t, b, state);
+    change(t, b, state);
     if (b->ignored <= r->stamp)
         b->ignored = 0;
     b->stamp = r->stamp;
@@ -166,30 +192,38 @@ static struct block *end_block(struct blocks *t, const struct tape_record *r, ui
 
 static void begin_resize(struct blocks *t, struct block_source *from, const struct tape_record *r,
                          uint32_t stream) {
-    const struct block *known = blocks_find(t, tape_record_address(r), BLOCK_OF_HEAP);
-    struct block old = known != NULL ? *known : (struct block){.key = 0};
-    struct block *b = end_block(t, r, stream, BLOCK_OF_HEAP, BLOCK_RESIZED);
-    if (b == NULL)
+    struct block *b = touch(t, tape_record_address(r), BLOCK_OF_HEAP);
+    if (b == NULL || !is_news(b, r->stamp, stream, false))
         return;
-    from->old = old;
-    from->old.key = b->key;
-    from->resizes = true;
+    /* Behind a call whose end is still to come: that has failed, or more of it is to come. */
+    const struct block_source *before = who_resizes(t, b);
+    from->old = before != NULL ? before->old : *b;
+    end_block(t, r, stream, BLOCK_OF_HEAP, BLOCK_RESIZED);
     from->since = r->stamp;
+    from->resizes = true;
+    from->next = t->resizing;
+    t->resizing = from;
 }
 
 /* What has become of the old block; undone: the call has failed. */
 static void end_resize(struct blocks *t, struct block_source *from, bool undone) {
     if (!from->resizes)
         return;
+    struct block_source **link = &t->resizing;
+    while (*link != NULL && *link != from)
+        link = &(*link)->next;
+    if (*link != NULL)
+        *link = from->next;
     from->resizes = false;
     struct block *b = slot_of(t->slot, t->capacity, from->old.key);
-    if (b->key == 0 || b->state != BLOCK_RESIZED)
+    if (b->state != BLOCK_RESIZED || b->stamp != from->since)
         return; /* somebody else has it */
     set_state(t, b, BLOCK_FREED);
     if (!undone)
         return;
     b->stamp = from->old.stamp;
     b->ignored = from->old.ignored;
+    b->size = from->old.size;
     b->stream = from->old.stream;
     set_state(t, b, from->old.state);
 }

@@ -40,18 +40,20 @@ _Static_assert(sizeof(struct block) == 32, "two to a line of the cache");
 
 /* A stream on its way into the table. */
 struct block_source {
-    uint64_t taken;   /* ordinal of the first event that is not in it yet */
-    bool resizes;     /* a REALLOC_FROM was the last of them that matters, */
-    uint64_t since;   /* with this stamp, */
-    struct block old; /* of this block */
+    uint64_t taken;            /* ordinal of the first event that is not in it yet */
+    bool resizes;              /* a REALLOC_FROM was the last of them that matters, */
+    uint64_t since;            /* with this stamp, */
+    struct block_source *next; /* that resizes */
+    struct block old;          /* of this block */
 };
 
 struct blocks {
     struct block *slot;
     size_t capacity, used; /* slots, a power of two; those that are not empty */
     size_t pools;          /* pool blocks alive */
-    uint64_t settled;      /* every event up to this stamp is in the table */
-    bool incomplete;       /* something is missing: there was no memory, or events were lost */
+    struct block_source *resizing;
+    uint64_t settled; /* every event up to this stamp is in the table */
+    bool incomplete;  /* something is missing: there was no memory, or events were lost */
     unsigned tests;
     struct {
         uint64_t begun;

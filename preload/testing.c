@@ -251,6 +251,7 @@ void testing_inherit(struct recorder *r) {
         return;
     }
     t->blocks.tests = t->beyond = 0;
+    t->blocks.resizing = NULL;
     t->lost_before = 0;
     t->forked_at = NEVER;
     made = t;
