@@ -144,7 +144,7 @@ static void begin_at(struct testing *t, struct stream *s) {
     struct tape_region *g = __atomic_load_n(&s->region, __ATOMIC_ACQUIRE);
     s->source.taken = t->complete ? 0
                       : g != NULL ? __atomic_load_n(&g->end, __ATOMIC_ACQUIRE)
-                                  : __atomic_load_n(&s->end, __ATOMIC_RELAXED);
+                                  : __atomic_load_n(s->end_kept, __ATOMIC_ACQUIRE);
     t->lost_before += __atomic_load_n(&s->lost, __ATOMIC_RELAXED);
 }
 

@@ -121,6 +121,15 @@ static int pauses(void) {
     return end() != 0;
 }
 
+static void remove_tape(void) {
+    const struct recorder *r = atomic_load(&recorder);
+    recorder_end("exit", NULL);
+    if (r != NULL) {
+        unlink(r->tape_path);
+        unlink(r->tail_path);
+    }
+}
+
 /* A child that goes on with the table of its parent, and one that does not. */
 static int forks(void) {
     begin("parent");
@@ -131,8 +140,9 @@ static int forks(void) {
         pid_t pid = fork();
         int status;
         if (pid == 0) {
-            recorder_end("exit", NULL);
-            _exit(end() != 0 || one_test(20) != 0 || loses());
+            int failed = end() != 0 || one_test(20) != 0 || loses();
+            remove_tape();
+            _exit(failed);
         }
         if (i == 0)
             recorder_forks(false);
@@ -152,12 +162,7 @@ static void in_child(int (*body)(void)) {
     if (pid == 0) {
         config.buffer_events = 16;
         int failed = body();
-        recorder_end("exit", NULL);
-        const struct recorder *r = atomic_load(&recorder);
-        if (r != NULL) {
-            unlink(r->tape_path);
-            unlink(r->tail_path);
-        }
+        remove_tape();
         _exit(failed);
     }
     waitpid(pid, &status, 0);
