@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -311,6 +312,22 @@ static int paused(void) {
     return 0;
 }
 
+/* No process can be made: the memory is read as it is. */
+static int limited(void) {
+    struct rlimit none = {0, 0};
+    kept = get(400);
+    if (setrlimit(RLIMIT_NPROC, &none) != 0 || setuid(65534) != 0 || fork() != -1)
+        return 1;
+    heaptape_test_begin("clean");
+    kept[2] = get(20);
+    printf("clean %zu\n", heaptape_test_end());
+    heaptape_test_begin("lost");
+    kept[3] = get(20);
+    lose(30);
+    printf("lost %zu\n", heaptape_test_end());
+    return 0;
+}
+
 /* As many mappings and calls as malloc makes, and nothing else. */
 static int filtered(void) {
     static struct sock_filter all[] = {BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
@@ -338,10 +355,10 @@ int main(int argc, char **argv) {
         const char *name;
         int (*run)(void);
     } lives[] = {
-        {"nested", nested},   {"deep", deep},        {"names", names},
-        {"many", many},       {"reused", reused},    {"threads", threads},
-        {"reading", reading}, {"forks", forks},      {"forks_with_threads", forks_with_threads},
-        {"paused", paused},   {"filtered", filtered}};
+        {"nested", nested},   {"deep", deep},       {"names", names},
+        {"many", many},       {"reused", reused},   {"threads", threads},
+        {"reading", reading}, {"forks", forks},     {"forks_with_threads", forks_with_threads},
+        {"paused", paused},   {"limited", limited}, {"filtered", filtered}};
     static char buffer[4096];
     setvbuf(stdout, buffer, _IOFBF, sizeof buffer);
     for (size_t i = 0; i < sizeof lives / sizeof *lives && argc == 2; i++)
