@@ -274,6 +274,11 @@ static void *spin(void *unused) {
     (void)unused;
     register void *held __asm__("rbx") = get(90);
     __asm__ volatile("" : "+r"(held));
+    /* What get() left on the stack. */
+    __asm__ volatile("lea -16384(%%rsp), %%rdi; mov $2048, %%ecx; xor %%eax, %%eax; rep stosq"
+                     : "+r"(held)
+                     :
+                     : "rdi", "rcx", "rax", "memory");
     spinning = 1;
     while (spinning)
         __asm__ volatile("pause" : "+r"(held));

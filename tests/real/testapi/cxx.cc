@@ -6,6 +6,7 @@
 #include <heaptape/heaptape.h>
 
 #include <cstdint>
+#include <cstdlib>
 #include <iostream>
 #include <map>
 #include <memory>
@@ -79,6 +80,11 @@ static second *volatile middle;
     middle = new both;
 }
 
+static std::vector<void *> pointers;
+[[gnu::noinline]] static void kept_malloc() {
+    pointers.push_back(std::calloc(1, 64));
+}
+
 static void run(const char *name, void (*test)(), std::size_t right) {
     heaptape_test_begin(name);
     test();
@@ -97,6 +103,7 @@ int main() {
         run("lost", lost, sizeof(part) + 10 * sizeof(int) + 43);
         run("lost_array", lost_array, 800);
         run("kept_by_base", kept_by_base, 0);
+        run("kept_malloc", kept_malloc, 0);
     }
     std::cout << "done\n";
     return wrong;

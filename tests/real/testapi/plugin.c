@@ -33,16 +33,23 @@ __attribute__((noinline)) static void lose(size_t size) {
     hidden = ~(uintptr_t)get(size);
 }
 
+/* In a block that is not known to be one. */
+__attribute__((noinline)) static void keep(void) {
+    ((void **)older[1])[7] = get(100);
+}
+
 int main(int argc, char **argv) {
     older = get(400);
     older[1] = get(400);
+    for (int i = 0; i < 5000; i++) /* these events are on the tape when the first test begins */
+        free(get(20));
     void *library = dlopen(argc > 1 ? argv[1] : "./plugin.so", RTLD_NOW);
     if (library == NULL)
         return 2;
     void (*begin)(void) = (void (*)(void))dlsym(library, "begin");
     size_t (*end)(void) = (size_t(*)(void))dlsym(library, "end");
     begin();
-    ((void **)older[1])[7] = get(100); /* in a block that is not known to be one */
+    keep();
     lose(200);
     size_t lost = end();
     begin();
