@@ -134,6 +134,49 @@ compile_test() {
     red heaptape check -- ./test
 }
 
+# marked COMMAND...: the tests leaky and nothing else fails, for what it has lost: a parcel and its
+# label; without the recorder none does.
+marked() {
+    passes "${@:3}"
+    run heaptape record -o marked.tape -- "${@:3}"
+    rm -f marked.tape*
+    if [ "$status" -eq 0 ] || [[ $output != *"$1"* ]] || [[ $output != *"$2"* ]]; then
+        printf 'status %d, without "%s" or "%s":\n%s\n' "$status" "$1" "$2" "$output"
+        return 1
+    fi
+}
+
+@test "cmocka: tests that say what they have lost" {
+    compile_test cmocka/test_marked.c "-I$top/include" -lcmocka
+    marked '94 bytes lost' 'ERROR   ] leaky' ./test
+    [[ $output == *'OK ] clean_again'* ]]
+    # Inside a leak check as well; there the failed test is the program's own status.
+    red heaptape check -- ./test
+    green heaptape check -- ./test 'clean*'
+}
+
+@test "Check: tests that say what they have lost, forked and not" {
+    pkg-config --exists check || skip 'Check is not installed'
+    # shellcheck disable=SC2046 # words
+    compile_test libcheck/test_marked.c "-I$top/include" $(pkg-config --libs check)
+    for way in yes no; do
+        export CK_FORK=$way
+        marked 'heaptape_test_end() == 94' 'Checks: 2, Failures: 1' ./test
+        CK_RUN_CASE=clean green heaptape check -- ./test
+        red heaptape check -- ./test
+    done
+}
+
+@test "GoogleTest: tests that say what they have lost" {
+    [ -e /usr/include/gtest/gtest.h ] || skip 'GoogleTest is not installed'
+    compile_test googletest/test_marked.cc "-I$top/include" -lgtest -pthread
+    marked '  heaptape_test_end()' '1 FAILED TEST' ./test
+    [[ $output == *'OK ] Parcel.CleanAgain'* ]]
+    [[ $output == *'Which is: 94'* || $output == *'  94'* ]]
+    green heaptape check -- ./test --gtest_filter='*Clean*'
+    red heaptape check -- ./test
+}
+
 @test "bats" {
     passes make -C make test_clean test_leaky
     outer() { env -i PATH="$PATH" HOME="$PWD" TMPDIR="$PWD" PROGRAMS="$PWD/make" bats "$@"; }
