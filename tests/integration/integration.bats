@@ -35,6 +35,17 @@ passes() {
     [ "$status" -eq 0 ] || { printf '%s: status %d\n%s\n' "$*" "$status" "$output"; return 1; }
 }
 
+# marked TEXT TEXT COMMAND...: run by the recorder it fails with both on the output, alone it does not.
+marked() {
+    passes "${@:3}"
+    run ! heaptape record -o marked.tape -- "${@:3}"
+    rm -f marked.tape*
+    [[ $output == *"$1"*"$2"* || $output == *"$2"*"$1"* ]] || {
+        printf 'without "%s" or "%s":\n%s\n' "$1" "$2" "$output"
+        return 1
+    }
+}
+
 # Compiles the parcel and a test with it to ./test.
 compile_test() {
     passes gcc -g -I. -c parcel.c
@@ -134,18 +145,6 @@ compile_test() {
     red heaptape check -- ./test
 }
 
-# marked COMMAND...: the tests leaky and nothing else fails, for what it has lost: a parcel and its
-# label; without the recorder none does.
-marked() {
-    passes "${@:3}"
-    run heaptape record -o marked.tape -- "${@:3}"
-    rm -f marked.tape*
-    if [ "$status" -eq 0 ] || [[ $output != *"$1"* ]] || [[ $output != *"$2"* ]]; then
-        printf 'status %d, without "%s" or "%s":\n%s\n' "$status" "$1" "$2" "$output"
-        return 1
-    fi
-}
-
 @test "cmocka: tests that say what they have lost" {
     compile_test cmocka/test_marked.c "-I$top/include" -lcmocka
     marked '94 bytes lost' 'ERROR   ] leaky' ./test
@@ -160,10 +159,9 @@ marked() {
     # shellcheck disable=SC2046 # words
     compile_test libcheck/test_marked.c "-I$top/include" $(pkg-config --libs check)
     for way in yes no; do
-        export CK_FORK=$way
-        marked 'heaptape_test_end() == 94' 'Checks: 2, Failures: 1' ./test
-        CK_RUN_CASE=clean green heaptape check -- ./test
-        red heaptape check -- ./test
+        marked 'heaptape_test_end() == 94' 'Checks: 2, Failures: 1' env CK_FORK=$way ./test
+        green env CK_FORK=$way CK_RUN_CASE=clean heaptape check -- ./test
+        red env CK_FORK=$way heaptape check -- ./test
     done
 }
 

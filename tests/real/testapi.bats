@@ -86,7 +86,7 @@ use_jemalloc() {
     for level in 0 2; do
         compile cxx.cc -O$level
         record 0 ./cxx || { cat out; return 1; }
-        expect_out done
+        expect_out 'done'
     done
     # Blocks of an operator new that is not recorded may point to any other: nothing wrong is said.
     use_jemalloc
@@ -153,8 +153,8 @@ use_jemalloc() {
     compile life.c -O1
     record 0 ./life forks
     expect_out 'failed 0 0, parent 5'
-    [ "$(ls x.tape* | grep -c tail)" -eq 0 ]
-    [ "$(ls x.tape* | wc -l)" -eq 22 ]
+    tapes=(x.tape*)
+    [ ${#tapes[@]} -eq 22 ]
     record 0 ./life forks_with_threads
     expect_out 'failed 0 0, parent 5'
     use_jemalloc
