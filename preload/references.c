@@ -7,6 +7,7 @@
 
 struct search {
     const char *const *prefixes;
+    bool weak;
     const char *but;
     uint64_t except;
 };
@@ -30,8 +31,9 @@ static bool refers(const struct search *s, const struct dynamic *d, const ElfW(R
                    size_t count) {
     for (size_t i = 0; i < count; i++) {
         size_t symbol = ELF64_R_SYM(r[i].r_info);
-        if (symbol != 0 && d->symbol[symbol].st_shndx == SHN_UNDEF &&
-            names(s, d->text + d->symbol[symbol].st_name))
+        const ElfW(Sym) *to = &d->symbol[symbol];
+        if (symbol != 0 && to->st_shndx == SHN_UNDEF &&
+            (!s->weak || ELF64_ST_BIND(to->st_info) == STB_WEAK) && names(s, d->text + to->st_name))
             return true;
     }
     return false;
@@ -89,7 +91,7 @@ static int search_module(struct dl_phdr_info *info, size_t size, void *arg) {
     return 0;
 }
 
-bool references_any(const char *const *prefixes, const char *but, uint64_t except) {
-    struct search s = {prefixes, but, except};
+bool references_any(const char *const *prefixes, bool weak, const char *but, uint64_t except) {
+    struct search s = {prefixes, weak, but, except};
     return dl_iterate_phdr(search_module, &s) != 0;
 }

@@ -178,7 +178,7 @@ static void watch(void *arg) {
 
 bool testing_is_likely(void) {
     static const char *const functions[] = {"heaptape_client_test_begin", NULL};
-    return references_any(functions, "/libheaptape.so", 0);
+    return references_any(functions, true, "/libheaptape.so", 0);
 }
 
 void testing_prepare(struct stream *s) {
@@ -371,7 +371,7 @@ static bool has_unseen(void) {
     struct cfi_module own, libc;
     return cfi_find_module((uint64_t)(void *)real.malloc, &own) &&
            cfi_find_module((uint64_t)(void *)&__libc_malloc, &libc) && own.start != libc.start &&
-           references_any(operators, "/libstdc++.so", (uint64_t)(void *)real.malloc);
+           references_any(operators, false, "/libstdc++.so", (uint64_t)(void *)real.malloc);
 }
 
 /* Whether a thread has been in realloc() since before the look: the block may have been anywhere.
