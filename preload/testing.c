@@ -38,7 +38,7 @@ struct testing {
 /* The process's own, or that of its parent; processes that this one descends from, and itself,
  * since the program was executed. */
 static struct testing *made;
-static unsigned generation;
+static unsigned processes;
 
 static size_t made_bytes(void) {
     return tape_align(sizeof *made, 4096);
@@ -116,7 +116,7 @@ void testing_retired(void) {
 static bool sees_all(const struct recorder *r, const struct stream *s) {
     return s->next == NULL && atomic_load(&r->streams) == s && s->region != NULL &&
            s->region->first == 0 && s->waiting == NULL && s->lost == 0 &&
-           atomic_load(&r->lost) == 0 && !atomic_load(&r->paused) && generation == 1;
+           atomic_load(&r->lost) == 0 && !atomic_load(&r->paused) && processes == 1;
 }
 
 static void keep_count(struct testing *t, struct stream *s) {
@@ -238,7 +238,7 @@ void testing_forks(void) {
 
 void testing_inherit(struct recorder *r) {
     struct testing *t = made;
-    generation++;
+    processes++;
     if (t == NULL)
         return;
     made = NULL;
