@@ -11,6 +11,7 @@
 #include "cfi.h"
 #include "config.h"
 #include "real.h"
+#include "testing.h"
 
 #define EXPORT __attribute__((visibility("default")))
 #define CALLER ((uint64_t)__builtin_return_address(0))
@@ -25,10 +26,14 @@ extern void *__libc_malloc(size_t);
 void allocator_resolved(void) {
     struct cfi_module own, libc;
     config_read();
-    if (config.image != IMAGE_NONE && cfi_find_module((uint64_t)(void *)real.malloc, &own) &&
-        cfi_find_module((uint64_t)(void *)&__libc_malloc, &libc) && own.start != libc.start)
+    if (cfi_find_module((uint64_t)(void *)real.malloc, &own) &&
+        cfi_find_module((uint64_t)(void *)&__libc_malloc, &libc) && own.start != libc.start &&
+        (config.image != IMAGE_NONE || testing_is_likely()))
         module = (struct range){own.start, own.end};
 }
+
+/* The thread sanitizer maps memory before instrumented code can run: tests with it go without. */
+#if !defined(__SANITIZE_THREAD__)
 
 static bool is_allocator(uint64_t caller) {
     return caller - module.start < module.end - module.start;
@@ -95,3 +100,5 @@ EXPORT void *mremap(void *p, size_t old_bytes, size_t new_bytes, int flags, ...)
     }
     return q;
 }
+
+#endif

@@ -6,6 +6,7 @@
 
 #include "image.h"
 #include "recorder.h"
+#include "testing.h"
 
 #define MARK_BYTES 1023
 
@@ -35,12 +36,14 @@ EXPORT void heaptape_client_leak_check(const char *name) {
 }
 
 EXPORT void heaptape_client_test_begin(const char *name) {
-    put_mark(TAPE_MARK_TEST_BEGIN, name, __builtin_frame_address(0));
+    struct stream *s = stream_attach();
+    if (s != NULL)
+        testing_begin(s, name, name != NULL ? strnlen(name, MARK_BYTES) : 0);
 }
 
 EXPORT size_t heaptape_client_test_end(void) {
-    put_mark(TAPE_MARK_TEST_END, "", __builtin_frame_address(0));
-    return 0;
+    struct stream *s = stream_attach();
+    return s != NULL ? testing_end(s, __builtin_frame_address(0)) : 0;
 }
 
 EXPORT void heaptape_client_iteration(const char *name) {
@@ -52,8 +55,17 @@ EXPORT void heaptape_client_ignore(const void *p) {
         stream_event_blob(TAPE_OP_IGNORE, (uint64_t)p, "", 0, __builtin_frame_address(0));
 }
 
+/* Whether a pool's block is of the memory's present life or of one before can only be told when its
+ * stamp is neither that of the event before nor that of the one behind it. */
+static void separate(void) {
+    if (stream_self->magic == STREAM_MAGIC)
+        stream_self->coarse = 0;
+}
+
 EXPORT void heaptape_client_pool_alloc(const void *p, size_t size) {
+    separate();
     stream_event_alloc(TAPE_OP_POOL_ALLOC, p, size, 0, __builtin_frame_address(0));
+    separate();
 }
 
 EXPORT void heaptape_client_pool_free(const void *p) {

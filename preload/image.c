@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* An image from the side of the process that it is of; image_look.c is what the copy does. */
+/* A look at the process's memory becomes chunks of the tape. */
 #include "image.h"
 
 #include <string.h>
@@ -7,13 +7,8 @@
 
 #include "config.h"
 #include "image_chunks.h"
+#include "image_read.h"
 #include "owned.h"
-#include "park.h"
-#include "real.h"
-#include "sys_image.h"
-
-#define WAIT_NS  UINT64_C(50000000)   /* between two looks whether the copy is still there */
-#define GRACE_NS UINT64_C(2000000000) /* for what the copy does between looks at the clock */
 
 /* ---- numbers of events -------------------------------------------------------------------- */
 
@@ -45,108 +40,29 @@ void image_begin(void) {
         counts[0] = 0;
 }
 
-/* ---- what the copy finds ------------------------------------------------------------------ */
-
-/* Everything that has come since; false when no more is wanted. */
-static bool take_ready(struct taking *t, unsigned *slot) {
-    struct image_share *share = t->image->share;
-    if (atomic_load(&share->ready) == 0)
-        return true;
-    if (!t->put_image && !image_put(t))
-        return false;
-    while (atomic_load(&share->slot[*slot].full) != 0) {
-        if (!image_put_words(t, &share->slot[*slot].words))
-            return false;
-        atomic_store(&share->slot[*slot].full, 0);
-        sys_wake_word(&share->slot[*slot].full);
-        *slot ^= 1;
-    }
-    return true;
-}
-
-/* True when the copy has come to its end in order. */
-static bool follow_copy(struct taking *t, long pid) {
-    struct image_share *share = t->image->share;
-    unsigned slot = 0;
-    bool ended = false;
-    for (;;) {
-        unsigned said = atomic_load(&share->said);
-        bool finished = atomic_load(&share->finished) != 0;
-        if (!take_ready(t, &slot))
-            break;
-        if (finished || ended)
-            break;
-        sys_wait_word(&share->said, said, WAIT_NS);
-        if (atomic_load(&share->said) != said)
-            continue;
-        ended = sys_copy_ended(pid); /* once more behind it: what it said last */
-        if (sys_clock(CLOCK_MONOTONIC) > t->image->deadline + GRACE_NS)
-            break;
-    }
-    if (!ended)
-        sys_copy_end(pid);
-    return !t->failed && atomic_load(&share->finished) != 0;
-}
-
-/* The memory itself is read: there is no copy to be had. */
-static struct scan_words *take_here(void *context, struct scan_words *words) {
-    struct taking *t = context;
-    if ((!t->put_image && !image_put(t)) || !image_put_words(t, words))
-        return NULL;
-    words->runs = words->words = 0;
-    return words;
-}
-
-static bool look_here(struct taking *t) {
-    struct image *m = t->image;
-    m->frozen = false;
-    image_look(m, take_here, t, false);
-    return take_here(t, &m->share->slot[0].words) != NULL;
-}
-
 /* ---- taking one --------------------------------------------------------------------------- */
 
-/* Where the thread's id is kept, from the thread pointer on: glibc's list of robust mutexes, whose
- * place the kernel knows, comes two words behind it. */
-static uint64_t find_tid(uint32_t tid) {
-    uint64_t list = sys_robust_list(), self = arch_thread_pointer(), at = list - 16 - self;
-    uint32_t found;
-    if (list == 0 || at > 4096)
-        return 0;
-    memcpy(&found, (const void *)(self + at), sizeof found);
-    return found == tid ? at : 0;
+static bool begin_image(void *context) {
+    return image_put(context);
+}
+
+static bool take_words(void *context, const struct scan_words *words) {
+    return image_put_words(context, words);
 }
 
 /* False when the copy has died. */
 static bool take_with(struct taking *t, struct image *m) {
-    uint32_t self = sys_tid();
-    bool park = t->reason == TAPE_IMAGE_EXIT;
+    const struct image_reader reader = {begin_image, take_words, t};
     t->number = atomic_fetch_add(&t->r->images, 1) + 1;
     t->put_image = false;
-    m->thread[0] = t->self;
-    m->thread[0].tid = self;
-    m->thread[0].thread_pointer = arch_thread_pointer();
-    m->tid_at = find_tid(self);
-    m->pid = t->r->pid;
-    m->counts = counts;
-    m->deadline = t->begun + config.image_seconds * UINT64_C(1000000000);
-    m->threads = 1;
-    if (park)
-        m->threads += park_threads(m->pid, self, m->thread + 1, IMAGE_THREADS - 1);
+    image_prepare(m, t->r->pid, &t->self, counts, t->begun, t->reason == TAPE_IMAGE_EXIT);
     t->stamp = recorder_stamp(t->r);
-    m->frozen = true;
-    long pid = sys_copy(image_copy, m, m->stack_top);
-    bool copied = pid > 0, done;
-    if (copied && park)
-        park_release();
-    done = copied ? follow_copy(t, pid) : look_here(t);
-    if (!copied && park)
-        park_release();
-    if (done)
+    enum image_result result = image_read(m, &reader);
+    if (result == IMAGE_DONE)
         image_put_end(t, m->share->why[0] != 0 ? m->share->why : NULL);
     else if (t->put_image && t->failed)
         image_put_end(t, "the tape has no room");
-    return done || t->failed;
+    return result != IMAGE_DIED;
 }
 
 static void take(void *arg) {

@@ -106,6 +106,7 @@ static void find_regions(struct image *m, struct memory *memory, long pagemap) {
         .self = (uint64_t)(void *)&image_look,
         .libc = (uint64_t)(void *)&__libc_malloc,
         .real = (uint64_t)(void *)real.malloc,
+        .ended = m->only != NULL,
         .tid_at = m->tid_at,
         .thread = m->thread,
         .threads = m->threads,
@@ -138,6 +139,7 @@ struct scan_words *image_look(struct image *m,
                               void *context, bool proc) {
     struct image_share *share = m->share;
     struct memory memory = choose_memory(m);
+    share->blind = memory.none;
     if (memory.none)
         say_why(m, "the system does not let memory be read");
     count_events(m);
@@ -152,6 +154,8 @@ struct scan_words *image_look(struct image *m,
         .region = share->region,
         .count = share->regions,
         .target = m->target,
+        .only = m->only,
+        .only_count = m->only_count,
         .in_place = m->frozen && !m->careful,
         .buffer = m->buffer,
         .deadline = m->deadline,

@@ -19,6 +19,7 @@ struct image_share {
     atomic_uint finished; /* all of it was said */
     size_t regions, streams;
     uint64_t words, scanned;
+    bool blind;                     /* memory cannot be read at all */
     char why[IMAGE_WHY];            /* not everything was looked at; "": it was */
     uint64_t events[IMAGE_STREAMS]; /* of stream 1, 2, … */
     struct {
@@ -31,9 +32,12 @@ struct image_share {
 /* Lies in the process's private memory, which the copy has too. */
 struct image {
     struct image_share *share;
-    size_t room;  /* mappings, and regions */
-    bool frozen;  /* it is a copy that looks */
-    bool careful; /* a copy before this one has died of what it read */
+    size_t room;               /* mappings, and regions */
+    bool frozen;               /* it is a copy that looks */
+    bool careful;              /* a copy before this one has died of what it read */
+    bool parked;               /* the other threads wait until the copy is made */
+    const struct target *only; /* NULL: all of the heap is looked for; else pointers into these */
+    size_t only_count;
     uint32_t pid;
     uint64_t tid_at, deadline;
     const uint64_t *counts;     /* image_count_of */

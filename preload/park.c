@@ -30,7 +30,8 @@ struct slot {
 static struct slot *slots;
 static atomic_uint closed; /* 1: who comes must wait */
 static atomic_uint parked; /* how many do */
-static int signal_used;    /* 0: none */
+static atomic_bool claimed;
+static int signal_used; /* 0: none */
 static struct sys_action before;
 
 /* Behind the gate's opening a signal that is still on its way finds nothing to do. */
@@ -135,6 +136,10 @@ static void await(uint32_t pid, size_t count, size_t asked, uint64_t end) {
     }
 }
 
+bool park_claim(void) {
+    return !atomic_exchange(&claimed, true);
+}
+
 size_t park_threads(uint32_t pid, uint32_t self, struct seen_thread *to, size_t room) {
     uint64_t end = sys_clock(CLOCK_MONOTONIC) + ALL_NS;
     signal_used = 0;
@@ -160,7 +165,7 @@ size_t park_threads(uint32_t pid, uint32_t self, struct seen_thread *to, size_t 
     return seen;
 }
 
-void park_release(void) {
+static void release(void) {
     if (signal_used == 0)
         return;
     atomic_store(&closed, 0);
@@ -175,4 +180,9 @@ void park_release(void) {
         return; /* the program has taken it for itself meanwhile */
     sys_set_action(signal_used, &ignore, NULL);
     sys_set_action(signal_used, &before, NULL);
+}
+
+void park_release(void) {
+    release();
+    atomic_store(&claimed, false);
 }

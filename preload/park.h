@@ -1,19 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Halts the other threads of the process for a moment, so that their registers are seen: a pointer
- * may be in no other place. The one use of a signal handler that the recorder makes, and only at
- * the end of a process that is to leave a heap image.
+ * may be in no other place. The one use of a signal handler that the recorder makes: at the end of
+ * a process that is to leave a heap image, and of a test that seems to leak.
  */
 #ifndef PARK_H
 #define PARK_H
 
 #include "regions.h"
 
+/* False when another thread is at it: then neither of the others may be called. */
+bool park_claim(void);
+
 /* Halts every thread but the calling one, for which 200 ms are enough or it is left alone. The
  * threads seen go to `to`; the number. Signals must be blocked. park_release must follow. */
 size_t park_threads(uint32_t pid, uint32_t self, struct seen_thread *to, size_t room);
 
-/* Lets them go on and puts the signal's disposition back. */
+/* Lets them go on and puts the signal's disposition back; ends the claim. */
 void park_release(void);
 
 #endif

@@ -12,6 +12,7 @@
 #include "config.h"
 #include "modules.h"
 #include "sys.h"
+#include "testing.h"
 
 #define ARGV_BYTES 32768 /* of the command line that are kept */
 
@@ -70,10 +71,12 @@ void recorder_forks(bool about_to) {
     struct recorder *r = atomic_load(&recorder);
     if (r == NULL || atomic_load(&r->state) != RECORDER_ON)
         return;
-    if (about_to)
+    if (about_to) {
+        testing_forks();
         note_fork((uintptr_t)pthread_self(), recorder_stamp(r));
-    else
+    } else {
         take_fork((uintptr_t)pthread_self());
+    }
     /* What the parent does behind the fork must not bear a stamp from before it, as the events of
      * the only stream otherwise would for as long as the coarse clock stands still. */
     struct stream *s = atomic_load(&r->streams);

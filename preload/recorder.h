@@ -47,6 +47,8 @@ struct worker {
     uint64_t window_at, window_bytes, window_used;
 };
 
+struct testing;
+
 struct recorder {
     atomic_uint state; /* enum recorder_state */
     atomic_bool ending;
@@ -66,6 +68,7 @@ struct recorder {
     _Atomic uint64_t sample_stamp;       /* of the last SAMPLE */
     _Atomic uint64_t images;             /* taken so far */
     atomic_bool began;                   /* what a parent process owned is forgotten */
+    _Atomic(struct testing *) testing;   /* testing.c; NULL: no test ever began */
     _Atomic uint64_t lost;               /* events that found no stream */
     _Atomic(struct tape_region *) home;  /* the home region while nobody has it */
     _Atomic(uint8_t *) free_segment;     /* the home region's segment, waiting to be filled */

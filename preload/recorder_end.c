@@ -13,6 +13,7 @@
 #include "real.h"
 #include "recorder.h"
 #include "sys.h"
+#include "testing.h"
 
 /* ---- threads ------------------------------------------------------------------------------ */
 
@@ -66,8 +67,10 @@ void recorder_module_closed(void) {
 
 void recorder_set_active(bool active) {
     struct recorder *r = atomic_load(&recorder);
-    if (r != NULL)
-        atomic_store(&r->paused, !active);
+    if (r == NULL)
+        return;
+    atomic_store(&r->paused, !active);
+    testing_active(active);
 }
 
 /* ---- the end ------------------------------------------------------------------------------ */
@@ -263,6 +266,8 @@ __attribute__((constructor)) static void recorder_constructor(void) {
     if (config.unwind_by != UNWINDER_ROWS && !libunwind_open())
         config.unwind_by = UNWINDER_ROWS;
     struct stream *s = stream_attach(); /* a program that never allocates leaves a tape too */
-    if (s != NULL)
-        recorder_thread_started(s); /* attached before the key was made, perhaps */
+    if (s == NULL)
+        return;
+    recorder_thread_started(s); /* attached before the key was made, perhaps */
+    testing_prepare(s);
 }

@@ -196,6 +196,8 @@ static bool add_thread_stack(struct regions *r, const struct map_entry *m) {
     uint64_t end = (block + CONTROL_BLOCK_BYTES + PAGE - 1) & -PAGE;
     if (tid > 0)
         add_stack(r, m, end, (uint64_t)tid);
+    else if (r->ended) /* the vector of thread-local storage, the second word of the block */
+        add(r, block + 8, block + 16, (struct region){.is = {.kind = TAPE_REGION_STACK}});
     add_anonymous(r, end, m->end, (struct region){.is = {.kind = TAPE_REGION_OTHER}});
     return true;
 }

@@ -38,7 +38,8 @@ bool memory_peek(void *context, uint64_t from, void *to, size_t bytes) {
 
 static void collect_targets(struct scan *s) {
     s->targets = 0;
-    for (size_t i = 0; i < s->count; i++) {
+    s->found = s->target;
+    for (size_t i = 0; i < s->count && s->only == NULL; i++) {
         const struct tape_image_region *r = &s->region[i].is;
         if (r->kind != TAPE_REGION_OTHER && r->kind != TAPE_REGION_ALLOCATOR)
             continue;
@@ -48,8 +49,12 @@ static void collect_targets(struct scan *s) {
         else
             s->target[s->targets++] = (struct target){r->start, end};
     }
-    s->low = s->targets > 0 ? s->target[0].start : 0;
-    s->high = s->targets > 0 ? s->target[s->targets - 1].end : 0;
+    if (s->only != NULL) {
+        s->found = s->only;
+        s->targets = s->only_count;
+    }
+    s->low = s->targets > 0 ? s->found[0].start : 0;
+    s->high = s->targets > 0 ? s->found[s->targets - 1].end : 0;
 }
 
 /* Whether value lies in a target, which is remembered. */
@@ -57,14 +62,14 @@ static bool find_target(struct scan *s, uint64_t value) {
     size_t low = 0, high = s->targets;
     while (low < high) {
         size_t middle = (low + high) / 2;
-        if (s->target[middle].end <= value)
+        if (s->found[middle].end <= value)
             low = middle + 1;
         else
             high = middle;
     }
-    if (low == s->targets || s->target[low].start > value)
+    if (low == s->targets || s->found[low].start > value)
         return false;
-    s->hit = s->target[low];
+    s->hit = s->found[low];
     return true;
 }
 

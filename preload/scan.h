@@ -42,9 +42,12 @@ struct scan {
     const struct region *region;
     size_t count;
     struct target *target; /* room for `count` */
-    bool in_place;         /* pages of private mappings that are there stay: no need to copy them */
-    uint64_t *buffer;      /* SCAN_BUFFER bytes */
-    uint64_t deadline;     /* CLOCK_MONOTONIC, ns */
+    /* Instead of the heap, where pointers must point to: in order of the addresses; or NULL. */
+    const struct target *only;
+    size_t only_count;
+    bool in_place;     /* pages of private mappings that are there stay: no need to copy them */
+    uint64_t *buffer;  /* SCAN_BUFFER bytes */
+    uint64_t deadline; /* CLOCK_MONOTONIC, ns */
     /* Takes out->…, gives an empty one back; NULL: stop. */
     struct scan_words *(*full)(void *context, struct scan_words *out);
     void *context;
@@ -53,6 +56,7 @@ struct scan {
     uint64_t scanned, words;
     bool late; /* the deadline has passed */
     /* within */
+    const struct target *found; /* what is looked for */
     size_t targets;
     uint64_t low, high;
     struct target hit; /* the target of the last word */

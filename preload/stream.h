@@ -15,6 +15,7 @@
 
 #include <stdatomic.h>
 
+#include "blocks.h"
 #include "tape/tail.h"
 #include "unwind.h"
 
@@ -53,7 +54,8 @@ struct stream {
     uint64_t lost;
     uint64_t retry; /* value of lost at which to try for a buffer again */
     void *stack_top;
-    uint64_t end_unkept; /* for end_kept when no images are wanted */
+    uint64_t end_unkept;        /* for end_kept when no images are wanted */
+    struct block_source source; /* how far testing.c has read; with its lock */
     char name[16];
 };
 enum { ANNOUNCED_NOT, ANNOUNCED, ANNOUNCED_PAUSED };

@@ -11,6 +11,7 @@
 #include "owned.h"
 #include "recorder.h"
 #include "sys.h"
+#include "testing.h"
 
 #define STACK_BYTES   (64 * 1024)         /* zstd takes 8 KiB, path buffers as much again */
 #define FIRST_RECORDS 256                 /* small: most processes are short */
@@ -76,7 +77,7 @@ static void use_region(struct stream *s, struct tape_region *g) {
     g->lost = s->lost;
     g->generation = s->generation;
     __atomic_store_n(&g->magic, TAPE_REGION_MAGIC, __ATOMIC_RELEASE);
-    s->region = g;
+    __atomic_store_n(&s->region, g, __ATOMIC_RELEASE);
     s->pos = region_records(g);
     s->limit = s->pos + g->records_cap;
     s->frame_pos = region_frames(g);
@@ -106,7 +107,10 @@ static void free_region(struct stream *s, struct tape_region *g) {
 /* The region is full or must end: it joins the queue for the tape. */
 static void retire_region(struct stream *s) {
     struct tape_region *g = s->region;
-    s->region = NULL;
+    bool read = testing_retires(s); /* nobody reads it any more */
+    __atomic_store_n(&s->region, NULL, __ATOMIC_RELEASE);
+    if (read)
+        testing_retired();
     s->pos = s->limit = NULL;
     s->frame_pos = s->frame_limit = NULL;
     if (g == NULL)
@@ -408,6 +412,7 @@ static struct stream *new_stream(struct recorder *r, uint32_t tid) {
     s->end_kept = image_count_of(s->id);
     if (s->end_kept == NULL)
         s->end_kept = &s->end_unkept;
+    testing_new_stream(s);
     s->magic = STREAM_MAGIC;
     s->generation = atomic_load(&r->generation);
     struct stream *head = atomic_load(&r->streams);
@@ -479,6 +484,7 @@ struct stream *stream_attach(void) {
     if (atomic_load(&r->state) == RECORDER_NEW && !atomic_exchange(&r->began, true)) {
         owned_forget();
         owned_add(r, sizeof *r);
+        testing_inherit(r);
         image_begin();
     }
     if (sys_confined() && atomic_load(&r->state) == RECORDER_NEW)

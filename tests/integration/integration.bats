@@ -35,6 +35,17 @@ passes() {
     [ "$status" -eq 0 ] || { printf '%s: status %d\n%s\n' "$*" "$status" "$output"; return 1; }
 }
 
+# marked TEXT TEXT COMMAND...: run by the recorder it fails with both on the output, alone it does not.
+marked() {
+    passes "${@:3}"
+    run ! heaptape record -o marked.tape -- "${@:3}"
+    rm -f marked.tape*
+    [[ $output == *"$1"*"$2"* || $output == *"$2"*"$1"* ]] || {
+        printf 'without "%s" or "%s":\n%s\n' "$1" "$2" "$output"
+        return 1
+    }
+}
+
 # Compiles the parcel and a test with it to ./test.
 compile_test() {
     passes gcc -g -I. -c parcel.c
@@ -131,6 +142,36 @@ compile_test() {
     [ -e /usr/include/gtest/gtest.h ] || skip 'GoogleTest is not installed'
     compile_test googletest/test_parcel.cc -lgtest_main -lgtest -pthread
     green heaptape check -- ./test --gtest_filter='*Clean'
+    red heaptape check -- ./test
+}
+
+@test "cmocka: tests that say what they have lost" {
+    compile_test cmocka/test_marked.c "-I$top/include" -lcmocka
+    marked '94 bytes lost' 'ERROR   ] leaky' ./test
+    [[ $output == *'OK ] clean_again'* ]]
+    # Inside a leak check as well; there the failed test is the program's own status.
+    red heaptape check -- ./test
+    green heaptape check -- ./test 'clean*'
+}
+
+@test "Check: tests that say what they have lost, forked and not" {
+    pkg-config --exists check || skip 'Check is not installed'
+    # shellcheck disable=SC2046 # words
+    compile_test libcheck/test_marked.c "-I$top/include" $(pkg-config --libs check)
+    for way in yes no; do
+        marked 'heaptape_test_end() == 94' 'Checks: 2, Failures: 1' env CK_FORK=$way ./test
+        green env CK_FORK=$way CK_RUN_CASE=clean heaptape check -- ./test
+        red env CK_FORK=$way heaptape check -- ./test
+    done
+}
+
+@test "GoogleTest: tests that say what they have lost" {
+    [ -e /usr/include/gtest/gtest.h ] || skip 'GoogleTest is not installed'
+    compile_test googletest/test_marked.cc "-I$top/include" -lgtest -pthread
+    marked '  heaptape_test_end()' '1 FAILED TEST' ./test
+    [[ $output == *'OK ] Parcel.CleanAgain'* ]]
+    [[ $output == *'Which is: 94'* || $output == *'  94'* ]]
+    green heaptape check -- ./test --gtest_filter='*Clean*'
     red heaptape check -- ./test
 }
 

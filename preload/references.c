@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+#include "references.h"
+
+#include <link.h>
+#include <stddef.h>
+#include <string.h>
+
+struct search {
+    const char *const *prefixes;
+    bool weak;
+    const char *but;
+    uint64_t except;
+};
+
+/* What the dynamic section says. */
+struct dynamic {
+    const ElfW(Sym) * symbol;
+    const char *text;
+    const ElfW(Rela) * relocation, *call;
+    size_t relocations, relative, calls; /* of `relocation`: relative ones come first */
+};
+
+static bool names(const struct search *s, const char *name) {
+    for (const char *const *p = s->prefixes; *p != NULL; p++)
+        if (strncmp(name, *p, strlen(*p)) == 0)
+            return true;
+    return false;
+}
+
+static bool refers(const struct search *s, const struct dynamic *d, const ElfW(Rela) * r,
+                   size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        size_t symbol = ELF64_R_SYM(r[i].r_info);
+        const ElfW(Sym) *to = &d->symbol[symbol];
+        if (symbol != 0 && to->st_shndx == SHN_UNDEF &&
+            (!s->weak || ELF64_ST_BIND(to->st_info) == STB_WEAK) && names(s, d->text + to->st_name))
+            return true;
+    }
+    return false;
+}
+
+/* glibc leaves run-time addresses there, but in modules whose section cannot be written (vDSO). */
+static struct dynamic read_dynamic(const ElfW(Dyn) * entry, uint64_t base) {
+    struct dynamic d = {0};
+    for (; entry->d_tag != DT_NULL; entry++) {
+        const void *p = (const void *)entry->d_un.d_ptr;
+        if (entry->d_tag == DT_SYMTAB)
+            d.symbol = entry->d_un.d_ptr >= base ? p : NULL;
+        else if (entry->d_tag == DT_STRTAB)
+            d.text = p;
+        else if (entry->d_tag == DT_RELA)
+            d.relocation = p;
+        else if (entry->d_tag == DT_JMPREL)
+            d.call = p;
+        else if (entry->d_tag == DT_RELASZ)
+            d.relocations = entry->d_un.d_val / sizeof(ElfW(Rela));
+        else if (entry->d_tag == DT_RELACOUNT)
+            d.relative = entry->d_un.d_val;
+        else if (entry->d_tag == DT_PLTRELSZ)
+            d.calls = entry->d_un.d_val / sizeof(ElfW(Rela));
+    }
+    return d;
+}
+
+static bool holds(const struct dl_phdr_info *info, uint64_t address) {
+    for (unsigned i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *h = &info->dlpi_phdr[i];
+        if (h->p_type == PT_LOAD && address - info->dlpi_addr - h->p_vaddr < h->p_memsz)
+            return true;
+    }
+    return false;
+}
+
+static int search_module(struct dl_phdr_info *info, size_t size, void *arg) {
+    const struct search *s = arg;
+    (void)size;
+    if ((s->but != NULL && strstr(info->dlpi_name, s->but) != NULL) || holds(info, s->except))
+        return 0;
+    for (unsigned i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *h = &info->dlpi_phdr[i];
+        if (h->p_type != PT_DYNAMIC)
+            continue;
+        struct dynamic d =
+            read_dynamic((const void *)(info->dlpi_addr + h->p_vaddr), info->dlpi_addr);
+        if (d.symbol == NULL || d.text == NULL || d.relative > d.relocations)
+            return 0;
+        return (d.relocation != NULL &&
+                refers(s, &d, d.relocation + d.relative, d.relocations - d.relative)) ||
+               (d.call != NULL && refers(s, &d, d.call, d.calls));
+    }
+    return 0;
+}
+
+bool references_any(const char *const *prefixes, bool weak, const char *but, uint64_t except) {
+    struct search s = {prefixes, weak, but, except};
+    return dl_iterate_phdr(search_module, &s) != 0;
+}
