@@ -35,6 +35,7 @@ static struct image *provide(size_t room) {
                    room * (sizeof(struct map_entry) + sizeof(struct target) + sizeof(uint64_t)) +
                    2 * RANGES_MOST * sizeof(struct range) +
                    IMAGE_THREADS * sizeof(struct seen_thread) + SCAN_BUFFER + REGIONS_SCRATCH +
+                   sizeof(struct tables) + SCAN_ASIDE * (sizeof(struct tape_word) + 2 * 8) +
                    STACK_BYTES + 1024;
     struct image_share *share = sys_map_shared(tape_align(share_bytes, 4096));
     if (share == NULL)
@@ -57,6 +58,9 @@ static struct image *provide(size_t room) {
     m->thread = part(&p, IMAGE_THREADS * sizeof *m->thread);
     m->buffer = part(&p, SCAN_BUFFER);
     m->scratch = part(&p, REGIONS_SCRATCH);
+    m->tables = part(&p, sizeof *m->tables);
+    m->aside = part(&p, SCAN_ASIDE * sizeof *m->aside);
+    m->clues = part(&p, 2 * SCAN_ASIDE * sizeof *m->clues);
     m->stack_top = p + STACK_BYTES;
     return m;
 }
@@ -131,6 +135,8 @@ static void find_regions(struct image *m, struct memory *memory, long pagemap) {
     if (r.full)
         say_why(m, "there were too many mappings");
     m->share->regions = r.count;
+    m->maps = r.maps;
+    m->headers = r.mapped_blocks;
 }
 
 struct scan_words *image_look(struct image *m,
@@ -144,6 +150,7 @@ struct scan_words *image_look(struct image *m,
     long pagemap = proc ? sys_open_proc("/proc/self/pagemap") : -1;
     find_regions(m, &memory, pagemap);
     atomic_store(&share->ready, 1);
+    *m->tables = (struct tables){.memory = &memory, .map = m->map, .maps = m->maps};
     struct scan s = {
         .memory = &memory,
         .pagemap = pagemap,
@@ -155,6 +162,10 @@ struct scan_words *image_look(struct image *m,
         .in_place = m->frozen && !m->careful,
         .buffer = m->buffer,
         .deadline = m->deadline,
+        .tables = m->tables,
+        .aside = m->aside,
+        .clues = {.pointer = m->clues, .spare = m->clues + SCAN_ASIDE},
+        .headers = m->headers,
         .full = take,
         .context = context,
         .out = &share->slot[0].words,

@@ -41,9 +41,14 @@ struct image {
     size_t threads;
     uint64_t *starts; /* of the regions; for the process */
     struct map_entry *map;
+    size_t maps;
     struct range *owned, *mapped;
     struct target *target;
     uint64_t *buffer;
+    struct tables *tables;
+    struct tape_word *aside; /* SCAN_ASIDE */
+    uint64_t *clues;         /* twice that */
+    bool headers;            /* blocks are glibc's */
     uint8_t *scratch;
     void *stack_top;           /* of the copy */
     size_t bytes, share_bytes; /* of memory that starts with this; of the share */

@@ -119,15 +119,7 @@ static bool same_file(const struct map_entry *a, const struct map_entry *b) {
 }
 
 static const struct map_entry *find_map(const struct regions *r, uint64_t address) {
-    size_t low = 0, high = r->maps;
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (r->map[middle].end <= address)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < r->maps && r->map[low].start <= address ? &r->map[low] : NULL;
+    return maps_find(r->map, r->maps, address);
 }
 
 /* Where the data of the loaded module ends that a mapping belongs to, zeroes behind the file's part
