@@ -188,6 +188,9 @@ static bool add_thread_stack(struct regions *r, const struct map_entry *m) {
     uint64_t end = (block + CONTROL_BLOCK_BYTES + PAGE - 1) & -PAGE;
     if (tid > 0)
         add_stack(r, m, end, (uint64_t)tid);
+    else /* libc keeps the table of thread-local storage for the next thread that gets the stack */
+        add(r, block + CONTROL_BLOCK_TABLE, block + CONTROL_BLOCK_TABLE + 8,
+            (struct region){.is = {.kind = TAPE_REGION_STACK}});
     add_anonymous(r, end, m->end, (struct region){.is = {.kind = TAPE_REGION_OTHER}});
     return true;
 }
