@@ -259,6 +259,21 @@ static bool find_image(struct reading *r, const struct image_choice *choice, siz
     return found;
 }
 
+/* Flags the regions that an IMAGE_END chunk names; false: one of them does not exist. */
+static bool mark_partly(struct reading *r, const struct tape_image_chunk *c) {
+    struct tape_in in = tape_in_of(r->decoder.raw, c->piece.raw), value;
+    uint32_t tag;
+    while (tape_get_info(&in, &tag, &value)) {
+        if (tag != TAPE_IMAGE_END_PARTLY)
+            continue;
+        uint64_t region = tape_get_varint(&value, UINT64_MAX);
+        if (region >= r->image->region_count)
+            return false;
+        r->image->region[region].is.flags |= TAPE_REGION_PARTLY;
+    }
+    return true;
+}
+
 static void read_chunks(struct reading *r, size_t at) {
     struct heap_image *m = r->image;
     bool ended = false;
@@ -281,6 +296,8 @@ static void read_chunks(struct reading *r, size_t at) {
             error = read_fields(r, c);
             r->image = m;
             ended = error == TAPE_OK && end.number == m->number;
+            if (ended && !mark_partly(r, c))
+                error = TAPE_E_LIMIT;
             if (ended) {
                 m->scanned = end.scanned;
                 m->ns = end.ns;

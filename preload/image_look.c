@@ -14,10 +14,9 @@
 #include "sys_image.h"
 #include "tape/format.h"
 
-#define STACK_BYTES  (64 * 1024)
-#define TEXT_BYTES   REGIONS_SCRATCH
-#define WAIT_NS      UINT64_C(1000000000)
-#define COUNT_STRIDE 8
+#define STACK_BYTES (64 * 1024)
+#define TEXT_BYTES  REGIONS_SCRATCH
+#define WAIT_NS     UINT64_C(1000000000)
 
 extern void *__libc_malloc(size_t);
 
@@ -88,8 +87,11 @@ static void say_why(struct image *m, const char *why) {
 static void count_events(struct image *m) {
     uint64_t streams = m->counts != NULL ? m->counts[0] : 0;
     for (uint64_t i = 0; i < streams && i < IMAGE_STREAMS; i++)
-        m->share->events[i] = __atomic_load_n(&m->counts[(i + 1) * COUNT_STRIDE], __ATOMIC_ACQUIRE);
+        m->share->events[i] =
+            __atomic_load_n(&m->counts[(i + 1) * IMAGE_COUNTS_STRIDE], __ATOMIC_ACQUIRE);
     m->share->streams = streams;
+    if (m->counts != NULL && m->counts[IMAGE_COUNTS_MORE] != 0)
+        say_why(m, "there were more than 4,095 streams of events");
 }
 
 /* How memory can be read without a fault that the program would see. */
@@ -147,6 +149,8 @@ struct scan_words *image_look(struct image *m,
     if (memory.none)
         say_why(m, "the system does not let memory be read");
     count_events(m);
+    if (!m->all_threads)
+        say_why(m, "there were more than 1,024 threads");
     long pagemap = proc ? sys_open_proc("/proc/self/pagemap") : -1;
     find_regions(m, &memory, pagemap);
     atomic_store(&share->ready, 1);

@@ -202,6 +202,10 @@ static bool make_room(struct scan *s, uint32_t region) {
 
 static bool look_at_pages(struct scan *s, uint32_t region, uint64_t at, uint64_t end) {
     while (at < end) {
+        if (sys_clock(CLOCK_MONOTONIC) >= s->deadline) {
+            s->late = true;
+            return true;
+        }
         size_t bytes = end - at < SCAN_BUFFER ? (size_t)(end - at) : SCAN_BUFFER;
         /* One word through the kernel tells whether the mapping can be read (protection keys). */
         bool here = s->in_place && !s->region[region].shared;
@@ -213,11 +217,9 @@ static bool look_at_pages(struct scan *s, uint32_t region, uint64_t at, uint64_t
         if (!look_at(s, region, at, here ? (const uint64_t *)at : s->buffer, got / 8))
             return false;
         at += got;
-        if (got < bytes) /* a page that cannot be read */
+        if (got < bytes) { /* a page that cannot be read */
+            s->region[region].is.flags |= TAPE_REGION_PARTLY;
             at = (at / PAGE + 1) * PAGE;
-        if (sys_clock(CLOCK_MONOTONIC) >= s->deadline) {
-            s->late = true;
-            return true;
         }
     }
     return true;
@@ -244,9 +246,11 @@ static bool scan_region(struct scan *s, uint32_t number) {
             if (!look_at_pages(s, number, from, to))
                 return false;
         }
-        if (n == 0 && sys_clock(CLOCK_MONOTONIC) >= s->deadline)
+        if (n == 0 && at < last && sys_clock(CLOCK_MONOTONIC) >= s->deadline)
             s->late = true;
     }
+    if (s->late)
+        s->region[number].is.flags |= TAPE_REGION_PARTLY;
     end_run(s);
     return put_tables(s, number);
 }
@@ -255,9 +259,13 @@ bool scan_run(struct scan *s) {
     collect_targets(s);
     /* Roots first: should the time not be enough, they are what matters most. */
     for (int pass = 0; pass < 2; pass++)
-        for (size_t i = 0; i < s->count && !s->late; i++) {
+        for (size_t i = 0; i < s->count; i++) {
             bool second = holds_blocks(&s->region[i]);
-            if (second == (pass == 1) && !scan_region(s, (uint32_t)i))
+            if (second != (pass == 1))
+                continue;
+            if (s->late)
+                s->region[i].is.flags |= TAPE_REGION_PARTLY;
+            else if (!scan_region(s, (uint32_t)i))
                 return false;
         }
     if (!put_clues(s))

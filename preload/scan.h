@@ -31,7 +31,7 @@ struct target {
 struct scan {
     const struct memory *memory;
     long pagemap, pagemap_of_shared; /* for sys_pages */
-    const struct region *region;
+    struct region *region;           /* flags are set in it: not all was looked at */
     size_t count;
     struct target *target; /* room for `count` */
     bool in_place;         /* pages of private mappings that are there stay: no need to copy them */

@@ -261,6 +261,32 @@ static void test_words_twice(void **state) {
     heap_image_free(m);
 }
 
+/* Regions that were not looked at as a whole are named at the end. */
+static void test_partly(void **state) {
+    (void)state;
+    for (unsigned named = 0; named < 4; named++) {
+        char *reason;
+        struct writer *w = written(7, TAPE_CODEC_STORED, 1);
+        writer_image(w, 2, 78, "partly");
+        for (unsigned i = 0; i < 3; i++)
+            writer_image_region(w, 0x10000 * (i + 1), 0x1000, TAPE_REGION_OTHER, 0);
+        w->image.partly = named + 1;
+        writer_image_end(w, 3, NULL);
+        writer_close(w, 100, 100, "exit");
+        if (named == 3) { /* there is no such region */
+            expect_reason(w, 2, "damaged");
+            continue;
+        }
+        writer_save(w, tape_path);
+        writer_free(w);
+        struct heap_image *m = open_saved(2, &reason);
+        assert_null(reason);
+        for (unsigned i = 0; i < 3; i++)
+            assert_int_equal(m->region[i].is.flags, i == named ? TAPE_REGION_PARTLY : 0);
+        heap_image_free(m);
+    }
+}
+
 /* Payloads that have good checksums and bad content: no more memory than the input has bytes. */
 static void test_bad_words(void **state) {
     (void)state;
@@ -424,11 +450,12 @@ static void test_region_use_freed(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip),      cmocka_unit_test(test_empty),
-        cmocka_unit_test(test_what_is_refused), cmocka_unit_test(test_damage),
-        cmocka_unit_test(test_bad_words),       cmocka_unit_test(test_block_index),
-        cmocka_unit_test(test_pieces),          cmocka_unit_test(test_words_twice),
-        cmocka_unit_test(test_region_use),      cmocka_unit_test(test_region_use_freed),
+        cmocka_unit_test(test_round_trip),       cmocka_unit_test(test_empty),
+        cmocka_unit_test(test_what_is_refused),  cmocka_unit_test(test_damage),
+        cmocka_unit_test(test_bad_words),        cmocka_unit_test(test_block_index),
+        cmocka_unit_test(test_partly),           cmocka_unit_test(test_pieces),
+        cmocka_unit_test(test_words_twice),      cmocka_unit_test(test_region_use),
+        cmocka_unit_test(test_region_use_freed),
     };
     return cmocka_run_group_tests(tests, scratch_enter, scratch_leave);
 }
