@@ -196,6 +196,26 @@ C
     expect_match out '^      its byte 0 points to 32 bytes by malloc at node \(kinds\.c:9\)$'
     expect_match out '^    nothing points to it$'
     expect_match out '^    only lost blocks point to it$'
+    # The same for programs: every stack, what it hangs on, and each block of the way.
+    capture "$heaptape" leaks --why=chain --json "$tape"
+    expect_status 0
+    [ "$(json out matching)" -eq "$(grep -c '"root"' out)" ]
+    [ "$(json out reliable)" = True ]
+    python3 - <<'P' >found
+import json
+for s in json.load(open("out"))["stacks"]:
+    root = s["root"] and (s["root"]["kind"], s["root"].get("variable"), s["root"].get("offset"))
+    print(s["kind"], s["bytes"], s["blocks"], s["place"]["function"], root,
+          [(w.get("from_byte"), w["to_byte"], w["bytes"], w["place"]["line"]) for w in s["way"]])
+P
+    expect_match found "^reachable [0-9]+ [0-9]+ node \('static', 'list', 0\) \[\(None, 0, 32, 9\)(, \(0, 0, 32, 9\))*\]$"
+    expect_match found '^definite [0-9]+ 1 [a-z]+ None \[\]$'
+    expect_match found '^indirect [0-9]+ [0-9]+ node None \[\]$'
+    capture "$heaptape" leaks --why=main --json -n 1 "$tape"
+    [ "$(json out matching)" -gt 1 ] && [ "$(grep -c '"root"' out)" -eq 1 ]
+    capture "$heaptape" leaks --why=no_such_function --json "$tape"
+    expect_status 1
+    [ "$(json out matching)" -eq 0 ]
     capture "$heaptape" leaks --why=main "$tape"
     expect_match out 'points to byte 10 of 50 bytes by malloc at interior'
     capture "$heaptape" leaks --why=no_such_function "$tape"
