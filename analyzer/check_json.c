@@ -122,6 +122,12 @@ void check_print_json(FILE *out, const struct check *c, const struct check_style
         if (check_is_found(&c->finding[i]))
             json_object_array_add(findings, finding_json(c, &c->finding[i]));
     json_object_object_add(o, "findings", findings);
+    if (c->uncounted_count != 0) {
+        struct json_object *uncounted = json_object_new_array();
+        for (size_t i = 0; i < c->uncounted_count; i++)
+            json_object_array_add(uncounted, finding_json(c, &c->uncounted[i]));
+        json_object_object_add(o, "uncounted", uncounted);
+    }
     for (size_t i = 0; i < c->budgets->count; i++)
         json_object_array_add(budgets, budget_json(&c->budgets->budget[i]));
     for (size_t i = 0; i < c->suppressions->count; i++) {
