@@ -191,13 +191,14 @@ static void print_findings(FILE *out, const struct check *c, const struct check_
 static void print_uncounted(FILE *out, const struct check *c, const struct check_style *style) {
     struct screen screen = screen_of(out, style->wide);
     struct check_style plain = *style;
+    struct generated_entries none = {0};
     plain.gen_suppressions = GEN_NONE;
     size_t shown =
         style->limit != 0 && style->limit < c->uncounted_count ? style->limit : c->uncounted_count;
     if (c->uncounted_count != 0)
         fprintf(out, "Not freed at exit, not counted\n\n");
     for (size_t i = 0; i < shown; i++)
-        print_finding(out, c, &c->uncounted[i], &screen, &plain, NULL);
+        print_finding(out, c, &c->uncounted[i], &screen, &plain, &none);
     print_more(out, c->uncounted_count - shown);
 }
 
