@@ -93,10 +93,10 @@ compile_test() {
 
 # CTest's own count of defects, by its words: "Memory Leak - 2, Potential Memory Leak - 1".
 defects() {
-    run ctest -T memcheck --overwrite "MemoryCheckCommandOptions=$1" -R '^kinds$'
-    printf '%s\n' "$output"
-    leaks=$(sed -n 's/^Memory Leak - //p' <<<"$output")
-    potential=$(sed -n 's/^Potential Memory Leak - //p' <<<"$output")
+    capture ctest -T memcheck --overwrite "MemoryCheckCommandOptions=$1" -R '^kinds$'
+    cat out err
+    leaks=$(sed -n 's/^Memory Leak - //p' out)
+    potential=$(sed -n 's/^Potential Memory Leak - //p' out)
     # shellcheck disable=SC2012 # the newest
     log=$(ls -t Testing/Temporary/MemoryChecker.*.log | head -n 1)
 }
@@ -125,7 +125,7 @@ defects() {
     grep -q ' are still reachable in loss record ' "$log"
     defects '-q --show-leak-kinds=none --errors-for-leak-kinds=none'
     [ "$leaks" = '' ] && [ "$potential" = '' ]
-    [[ $output == *'100% tests passed'* ]]
+    expect_match out '100% tests passed'
 }
 
 @test "Meson: --wrapper, and a setup of the project's own" {
