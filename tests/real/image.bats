@@ -60,6 +60,9 @@ expect_whole() {
         expect_kinds other_stack stack
         expect_kinds other_tls stack
         expect_kinds ended_stack -
+        # Of its stack there is the one word by which libc keeps the thread's table.
+        images show x.tape >shown
+        [ "$(grep -cE '^region [0-9a-f]+ 8 stack 0 0$' shown)" -eq 1 ]
         images words x.tape >words
         expect_match words "^registers [1-9][0-9]* [0-9a-f]+ $(sed -n 's/^register //p' out)$"
     done
