@@ -73,9 +73,20 @@ equal_in_all() {
     [ "$(of sort heaptape definite)" != '0 0' ]
 }
 
-@test "python3: every kind equal to memcheck's" {
-    equal_in_all python3 'python3 -S -c pass'
-    [ "$(of python3 heaptape possible)" != '0 0' ]
+# The loader's table of libraries (_dl_find_object_update) begins at the first multiple of 64 in its
+# block. Where malloc puts that at such a multiple the table's start is the block's: reachable;
+# otherwise possibly lost. That differs from run to run, under either tool.
+@test "python3: equal to memcheck's, but for one block of the loader's" {
+    equal_in_all 'python3 -S -c pass'
+    ran python3
+    for tool in heaptape held; do
+        expect_equal python3 $tool definite
+        expect_equal python3 $tool indirect
+        expect_equal python3 $tool possible reachable
+        blocks=$(of python3 $tool possible | cut -d ' ' -f 2)
+        of_memcheck=$(of python3 memcheck possible | cut -d ' ' -f 2)
+        [ "$blocks" -gt 1 ] && [ $((blocks - of_memcheck)) -ge -1 ] && [ $((blocks - of_memcheck)) -le 1 ]
+    done
 }
 
 @test "perl -e 1: every kind equal to memcheck's" {
