@@ -290,14 +290,19 @@ static int largest_first(const void *a, const void *b) {
     return 0;
 }
 
-/* What does not count is no finding: it is in the totals alone. */
-static void drop_uncounted(struct check *c) {
+/* What does not count is no finding: it is in the totals alone, unless it is to be shown. */
+static void set_uncounted_apart(struct check *c) {
     size_t kept = 0;
-    for (size_t i = 0; i < c->finding_count; i++)
-        if (check_counts(c, c->finding[i].kind))
-            c->finding[kept++] = c->finding[i];
+    c->uncounted = xcalloc(c->finding_count, sizeof *c->uncounted);
+    for (size_t i = 0; i < c->finding_count; i++) {
+        struct check_finding f = c->finding[i];
+        if (check_counts(c, f.kind))
+            c->finding[kept++] = f;
+        else if (check_shows(c, f.kind) && check_is_found(&f))
+            c->uncounted[c->uncounted_count++] = f;
         else
-            free(c->finding[i].path);
+            free(f.path);
+    }
     c->finding_count = kept;
 }
 
@@ -333,9 +338,11 @@ static void list_findings(struct check *c) {
     free(m.real.known);
     call_targets_free(m.targets);
     free(site);
-    drop_uncounted(c);
+    set_uncounted_apart(c);
     if (c->finding_count != 0)
         qsort(c->finding, c->finding_count, sizeof *c->finding, largest_first);
+    if (c->uncounted_count != 0)
+        qsort(c->uncounted, c->uncounted_count, sizeof *c->uncounted, largest_first);
 }
 
 void check_gather(struct check *c, char *const *tapes, size_t count) {
@@ -365,8 +372,11 @@ void check_free(struct check *c) {
     }
     for (size_t i = 0; i < c->finding_count; i++)
         free(c->finding[i].path);
+    for (size_t i = 0; i < c->uncounted_count; i++)
+        free(c->uncounted[i].path);
     for (size_t i = 0; i < c->problem_count; i++)
         free(c->problem[i]);
+    free(c->uncounted);
     free(c->process);
     free(c->finding);
     free(c->problem);

@@ -96,6 +96,8 @@ struct check {
     const char *only;    /* pattern that chose the recorded programs, NULL: all; not owned */
     bool unclassified;   /* every block is LEAK_UNKNOWN: no classes are wanted */
     unsigned kinds;      /* bits 1 << kind: what counts as a finding; LEAK_UNKNOWN always does */
+    unsigned shown;      /* bits 1 << kind: what is listed one by one, whether it counts or not;
+                            LEAK_UNKNOWN always is */
     unsigned heuristics; /* leak_heuristics.h */
     uint32_t resolution; /* frames, the allocation function among them, by which findings are told
                             apart; 0: all */
@@ -110,6 +112,9 @@ struct check {
     struct joined *joined;         /* owns the names */
     struct check_finding *finding; /* of kinds that count; largest first */
     size_t finding_count;
+    struct check_finding *uncounted; /* of kinds that do not count and are shown; neither suppressed
+                                        nor allowed; largest first */
+    size_t uncounted_count;
     uint64_t found, found_bytes, found_blocks;                /* neither suppressed nor allowed */
     uint64_t suppressed, suppressed_bytes, suppressed_blocks; /* of every kind */
     uint64_t allowed, allowed_bytes, allowed_blocks;          /* by budgets */
@@ -148,6 +153,11 @@ bool check_settled(char *const *tapes, size_t count);
 /* Whether findings of this kind count. */
 static inline bool check_counts(const struct check *c, enum leak_kind kind) {
     return kind == LEAK_UNKNOWN || (c->kinds >> kind & 1) != 0;
+}
+
+/* Whether findings of this kind are listed. */
+static inline bool check_shows(const struct check *c, enum leak_kind kind) {
+    return kind == LEAK_UNKNOWN || (c->shown >> kind & 1) != 0;
 }
 
 /* check_read.c: reads the recordings of c->process; what each did not free goes to c->joined, under

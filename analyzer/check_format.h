@@ -23,9 +23,13 @@ struct check_context {
     bool brief;                /* leave out summaries of what is well */
 };
 
-/* "1,024 bytes in 2 blocks are possibly lost in loss record 1 of 3", as memcheck says it. What is
- * not freed and not looked at further is possibly lost: that is what it means. The caller frees. */
+/* "1,024 bytes in 2 blocks are possibly lost in loss record 1 of 3", as memcheck says it: the
+ * blocks are those of the record, the bytes have what is lost through them. What is not freed and
+ * not looked at further is possibly lost: that is what it means. The caller frees. */
 char *check_loss_record(const struct check_finding *, uint64_t record, uint64_t records);
+
+/* How many there are: what is found and shown, and what is shown and does not count. */
+uint64_t check_loss_records(const struct check *);
 
 typedef void check_writer(FILE *, const struct check *, const struct check_context *);
 

@@ -157,6 +157,12 @@ void check_print_json(FILE *out, const struct check *c, const struct check_style
     json_object_object_add(o, "tests", tests);
     if (c->fail_on_growth)
         json_object_object_add(o, "growth", check_growth_json(c));
+    if (c->uncounted_count != 0) {
+        struct json_object *uncounted = json_object_new_array();
+        for (size_t i = 0; i < c->uncounted_count; i++)
+            json_object_array_add(uncounted, finding_json(c, &c->uncounted[i]));
+        json_object_object_add(o, "uncounted", uncounted);
+    }
     for (size_t i = 0; i < c->budgets->count; i++)
         json_object_array_add(budgets, budget_json(&c->budgets->budget[i]));
     for (size_t i = 0; i < c->suppressions->count; i++) {

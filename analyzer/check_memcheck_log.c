@@ -23,10 +23,17 @@ char *check_loss_record(const struct check_finding *f, uint64_t record, uint64_t
                                   units_count(lost, f->indirect_bytes));
     char *text = xasprintf("%s%s bytes in %s blocks are %s in loss record %s of %s",
                            units_count(bytes, f->bytes + f->indirect_bytes), parts,
-                           units_count(blocks, f->blocks + f->indirect_blocks), phrase(f->kind),
-                           units_count(at, record), units_count(of, records));
+                           units_count(blocks, f->blocks), phrase(f->kind), units_count(at, record),
+                           units_count(of, records));
     free(parts);
     return text;
+}
+
+uint64_t check_loss_records(const struct check *c) {
+    uint64_t records = c->uncounted_count;
+    for (size_t i = 0; i < c->finding_count; i++)
+        records += check_is_found(&c->finding[i]) && check_shows(c, c->finding[i].kind);
+    return records;
 }
 
 static void print_stack(FILE *out, uint64_t pid, const struct check_stack *s) {
@@ -47,16 +54,13 @@ static void print_budget(FILE *out, uint64_t pid, const struct budget *b) {
     }
 }
 
+/* Of every kind, whether it is listed or not. */
 static void print_summary(FILE *out, const struct check *c) {
     uint64_t bytes[LEAK_KINDS] = {0}, blocks[LEAK_KINDS] = {0};
     char a[UNITS_ROOM], b[UNITS_ROOM];
-    for (size_t i = 0; i < c->finding_count; i++) {
-        const struct check_finding *f = &c->finding[i];
-        enum leak_kind kind = f->kind == LEAK_UNKNOWN ? LEAK_POSSIBLE : f->kind;
-        if (check_is_found(f)) {
-            bytes[kind] += f->bytes;
-            blocks[kind] += f->blocks;
-        }
+    for (int i = 0; i < LEAK_KINDS; i++) {
+        bytes[i == LEAK_UNKNOWN ? LEAK_POSSIBLE : i] += c->total[i].bytes;
+        blocks[i == LEAK_UNKNOWN ? LEAK_POSSIBLE : i] += c->total[i].blocks;
     }
     fprintf(out, "==%" PRIu64 "== LEAK SUMMARY:\n", c->pid);
     for (int kind = 0; kind < LEAK_UNKNOWN; kind++)
@@ -65,6 +69,24 @@ static void print_summary(FILE *out, const struct check *c) {
                 units_count(b, blocks[kind]));
     fprintf(out, "==%" PRIu64 "==         suppressed: %s bytes in %s blocks\n", c->pid,
             units_count(a, c->suppressed_bytes), units_count(b, c->suppressed_blocks));
+}
+
+static void print_record(FILE *out, const struct check *c, const struct check_finding *f,
+                         const struct check_stack *stack, uint64_t number) {
+    char *text = check_loss_record(f, number, check_loss_records(c));
+    fprintf(out, "==%" PRIu64 "== %s\n", c->pid, text);
+    print_stack(out, c->pid, stack);
+    fprintf(out, "==%" PRIu64 "== \n", c->pid);
+    free(text);
+}
+
+static void print_uncounted(FILE *out, const struct check *c, uint64_t number) {
+    for (size_t i = 0; i < c->uncounted_count; i++) {
+        const struct check_finding *f = &c->uncounted[i];
+        struct check_stack s = check_stack_of(joined_names(c->joined), f->op, f->path, f->length);
+        print_record(out, c, f, &s, ++number);
+        check_stack_free(&s);
+    }
 }
 
 void check_print_memcheck_log(FILE *out, const struct check *c,
@@ -78,21 +100,19 @@ void check_print_memcheck_log(FILE *out, const struct check *c,
                 c->pid, c->pid, c->program, c->pid);
     for (size_t i = 0; i < context->items->count; i++) {
         const struct check_item *item = &context->items->item[i];
-        if (!item->failed)
+        if (!item->failed || (item->finding != NULL && !check_shows(c, item->finding->kind)))
             continue;
         if (item->finding != NULL) {
-            char *text = check_loss_record(item->finding, ++number, c->found);
             unknown |= item->finding->kind == LEAK_UNKNOWN;
-            fprintf(out, "==%" PRIu64 "== %s\n", c->pid, text);
-            print_stack(out, c->pid, &item->stack);
-            free(text);
-        } else {
-            fprintf(out, "==%" PRIu64 "== heaptape: %s\n", c->pid, item->message);
-            if (item->budget != NULL)
-                print_budget(out, c->pid, item->budget);
+            print_record(out, c, item->finding, &item->stack, ++number);
+            continue;
         }
+        fprintf(out, "==%" PRIu64 "== heaptape: %s\n", c->pid, item->message);
+        if (item->budget != NULL)
+            print_budget(out, c->pid, item->budget);
         fprintf(out, "==%" PRIu64 "== \n", c->pid);
     }
+    print_uncounted(out, c, number);
     if (unknown)
         fprintf(out,
                 "==%" PRIu64 "== possibly lost: not freed; whether anything still points to it is "

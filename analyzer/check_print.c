@@ -178,14 +178,26 @@ static void print_problems(FILE *out, const struct check *c) {
         fprintf(out, "  and %zu more\n", c->problem_count - PROBLEMS_MAX);
 }
 
+static void print_more(FILE *out, uint64_t places) {
+    if (places == 0)
+        return;
+    char *more = number_of(places, "more place", "more places");
+    fprintf(out, "%s (-n 0 shows all)\n\n", more);
+    free(more);
+}
+
 static void print_findings(FILE *out, const struct check *c, const struct check_style *style) {
     struct screen screen = screen_of(out, style->wide);
     struct generated_entries seen = {0};
-    uint64_t shown = 0;
+    uint64_t shown = 0, all = 0;
+    for (size_t i = 0; i < c->finding_count; i++)
+        all += check_is_found(&c->finding[i]) && check_shows(c, c->finding[i].kind);
+    if (all == 0)
+        return;
     fprintf(out, "Not freed at exit\n\n");
     for (size_t i = 0; i < c->finding_count; i++) {
         const struct check_finding *f = &c->finding[i];
-        if (!check_is_found(f))
+        if (!check_is_found(f) || !check_shows(c, f->kind))
             continue;
         if (style->limit != 0 && shown == style->limit)
             break;
@@ -193,16 +205,28 @@ static void print_findings(FILE *out, const struct check *c, const struct check_
         print_finding(out, c, f, &screen, style, &seen);
     }
     generated_entries_free(&seen);
-    if (shown < c->found) {
-        char *more = number_of(c->found - shown, "more place", "more places");
-        fprintf(out, "%s (-n 0 shows all)\n\n", more);
-        free(more);
-    }
+    print_more(out, all - shown);
+}
+
+/* What was asked to be listed and makes nothing fail. */
+static void print_uncounted(FILE *out, const struct check *c, const struct check_style *style) {
+    struct screen screen = screen_of(out, style->wide);
+    struct check_style plain = *style;
+    struct generated_entries none = {0};
+    plain.gen_suppressions = GEN_NONE;
+    size_t shown =
+        style->limit != 0 && style->limit < c->uncounted_count ? style->limit : c->uncounted_count;
+    if (c->uncounted_count != 0)
+        fprintf(out, "Not freed at exit, not counted\n\n");
+    for (size_t i = 0; i < shown; i++)
+        print_finding(out, c, &c->uncounted[i], &screen, &plain, &none);
+    print_more(out, c->uncounted_count - shown);
 }
 
 void check_print(FILE *out, const struct check *c, const struct check_style *style) {
     if (c->found != 0)
         print_findings(out, c, style);
+    print_uncounted(out, c, style);
     struct screen screen = screen_of(out, style->wide);
     check_print_growth(out, c, &screen, style->limit);
     check_print_budgets(out, c);

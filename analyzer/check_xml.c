@@ -56,7 +56,7 @@ static void print_leak(FILE *out, const struct check_finding *f, size_t record, 
     fprintf(out,
             "\n    <leakedbytes>%" PRIu64 "</leakedbytes>\n    <leakedblocks>%" PRIu64
             "</leakedblocks>\n  </xwhat>\n",
-            f->bytes + f->indirect_bytes, f->blocks + f->indirect_blocks);
+            f->bytes + f->indirect_bytes, f->blocks);
     free(text);
 }
 
@@ -73,11 +73,15 @@ static void print_budget(FILE *out, const struct budget *b) {
     }
 }
 
+static void begin_error(FILE *out, size_t number) {
+    fprintf(out, "<error>\n  <unique>0x%zx</unique>\n  <tid>1</tid>\n", number);
+}
+
 static void print_error(FILE *out, const struct check *c, const struct check_item *item,
                         size_t number) {
-    fprintf(out, "<error>\n  <unique>0x%zx</unique>\n  <tid>1</tid>\n", number);
+    begin_error(out, number);
     if (item->finding != NULL) {
-        print_leak(out, item->finding, number + 1, c->found);
+        print_leak(out, item->finding, number + 1, check_loss_records(c));
         print_stack(out, &item->stack);
     } else {
         fputs("  <kind>ClientCheck</kind>\n  ", out);
@@ -89,6 +93,19 @@ static void print_error(FILE *out, const struct check *c, const struct check_ite
             print_stack(out, &item->stack);
     }
     fputs("</error>\n\n", out);
+}
+
+/* Shown, though it makes nothing fail. */
+static void print_uncounted(FILE *out, const struct check *c, size_t number, uint64_t record) {
+    for (size_t i = 0; i < c->uncounted_count; i++) {
+        const struct check_finding *f = &c->uncounted[i];
+        struct check_stack s = check_stack_of(joined_names(c->joined), f->op, f->path, f->length);
+        begin_error(out, number++);
+        print_leak(out, f, ++record, check_loss_records(c));
+        print_stack(out, &s);
+        fputs("</error>\n\n", out);
+        check_stack_free(&s);
+    }
 }
 
 static void print_vector(FILE *out, const char *name, char **from, char **end) {
@@ -143,9 +160,13 @@ void check_print_xml(FILE *out, const struct check *c, const struct check_contex
     print_state(out, "RUNNING", 0);
     print_state(out, "FINISHED", context->ran);
     size_t number = 0;
-    for (size_t i = 0; i < context->items->count; i++)
-        if (context->items->item[i].failed && context->items->item[i].rule != RULE_PROGRAM)
-            print_error(out, c, &context->items->item[i], number++);
+    for (size_t i = 0; i < context->items->count; i++) {
+        const struct check_item *item = &context->items->item[i];
+        if (item->failed && item->rule != RULE_PROGRAM &&
+            (item->finding == NULL || check_shows(c, item->finding->kind)))
+            print_error(out, c, item, number++);
+    }
+    print_uncounted(out, c, number, check_loss_records(c) - c->uncounted_count);
     fputs("<errorcounts>\n</errorcounts>\n\n", out);
     print_suppressions(out, c->suppressions);
     fputs("</valgrindoutput>\n", out);

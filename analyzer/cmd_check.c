@@ -44,6 +44,7 @@ enum {
     OPT_MAX_LEAKED_AT,
     OPT_ERROR_EXITCODE,
     OPT_LEAK_KINDS,
+    OPT_SHOW_LEAK_KINDS,
     OPT_HEURISTICS,
     OPT_RESOLUTION,
     OPT_NO_LEAK_KINDS,
@@ -94,6 +95,8 @@ static const struct command_option options[] = {
                             "exit status when something was found (default 1)"},
     [OPT_LEAK_KINDS] = {"leak-kinds", 0, "KINDS",
                         "kinds that count, or all, or none (default definite,indirect)"},
+    [OPT_SHOW_LEAK_KINDS] = {"show-leak-kinds", 0, "KINDS",
+                             "kinds that are listed (default: those that count)"},
     [OPT_HEURISTICS] = {"leak-check-heuristics", 0, "NAMES",
                         "pointers into a block that are as good as to its start (default all)"},
     [OPT_RESOLUTION] = {"leak-resolution", 0, "LEVEL",
@@ -128,7 +131,8 @@ struct settings {
     const char *output, *log_file;
     bool json, quiet, no_defaults, print_defaults, fail_on_stale, fail_on_growth, xml, lsan;
     bool unclassified;
-    unsigned kinds, heuristics;
+    unsigned kinds, shown, heuristics;
+    bool shown_given;
     uint32_t resolution;
     check_writer *log_writer; /* of the log; NULL: our own text */
     struct lsan_options lsan_options;
@@ -262,10 +266,12 @@ static int parse(int argc, char **argv, struct settings *s, struct run *r) {
                 return EXIT_USAGE;
             break;
         case OPT_LEAK_KINDS:
-            if (!leak_kinds_parse(value, &s->kinds))
+        case OPT_SHOW_LEAK_KINDS:
+            s->shown_given |= option == OPT_SHOW_LEAK_KINDS;
+            if (!leak_kinds_parse(value, option == OPT_LEAK_KINDS ? &s->kinds : &s->shown))
                 return command_usage_error(
-                    c, "--leak-kinds: '%s' is no list of definite, indirect, possible, reachable",
-                    value);
+                    c, "--%s: '%s' is no list of definite, indirect, possible, reachable",
+                    options[option].name, value);
             break;
         case OPT_HEURISTICS:
             if (!leak_heuristics_parse(value, &s->heuristics))
@@ -413,6 +419,7 @@ static int conclude(struct run *r, const struct launch_result *result) {
                       .only = getenv("HEAPTAPE_ONLY"),
                       .unclassified = r->settings->unclassified,
                       .kinds = r->settings->kinds,
+                      .shown = r->settings->shown_given ? r->settings->shown : r->settings->kinds,
                       .heuristics = r->settings->heuristics,
                       .resolution = r->settings->resolution,
                       .suppressions = &r->suppressions,

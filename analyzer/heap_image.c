@@ -7,6 +7,7 @@
 
 #include "diag.h"
 #include "tape_chunks.h"
+#include "word_order.h"
 
 /* An image being read. */
 struct reading {
@@ -165,20 +166,6 @@ static enum tape_error add_words(struct reading *r, const struct tape_words_head
     return error;
 }
 
-static int by_address(const void *a, const void *b) {
-    const struct tape_word *v = a, *w = b;
-    return v->address < w->address ? -1 : v->address > w->address;
-}
-
-/* Sorts words that mostly are in order already. */
-static void sort_words(struct tape_word *word, size_t count) {
-    for (size_t i = 1; i < count; i++)
-        if (word[i].address < word[i - 1].address) {
-            qsort(word, count, sizeof *word, by_address);
-            return;
-        }
-}
-
 /* The words region by region. */
 static void group_words(struct reading *r) {
     struct heap_image *m = r->image;
@@ -195,7 +182,7 @@ static void group_words(struct reading *r) {
         m->word[to->first + to->count++] = r->word[i];
     }
     for (uint32_t i = 0; i < m->region_count; i++)
-        sort_words(m->word + m->region[i].first, m->region[i].count);
+        word_order(m->word + m->region[i].first, m->region[i].count);
 }
 
 /* All words of the memory by address. Regions may overlap: a stack lies in memory that is another
@@ -210,7 +197,7 @@ static void order_memory(struct reading *r) {
                        m->region[i].count * sizeof *r->word);
             n += m->region[i].count;
         }
-    sort_words(r->word, n);
+    word_order(r->word, n);
     m->memory = r->word;
     r->word = NULL;
     for (size_t i = 0; i < n; i++)
@@ -272,6 +259,21 @@ static bool find_image(struct reading *r, const struct image_choice *choice, siz
     return found;
 }
 
+/* Flags the regions that an IMAGE_END chunk names; false: one of them does not exist. */
+static bool mark_partly(struct reading *r, const struct tape_image_chunk *c) {
+    struct tape_in in = tape_in_of(r->decoder.raw, c->piece.raw), value;
+    uint32_t tag;
+    while (tape_get_info(&in, &tag, &value)) {
+        if (tag != TAPE_IMAGE_END_PARTLY)
+            continue;
+        uint64_t region = tape_get_varint(&value, UINT64_MAX);
+        if (region >= r->image->region_count)
+            return false;
+        r->image->region[region].is.flags |= TAPE_REGION_PARTLY;
+    }
+    return true;
+}
+
 static void read_chunks(struct reading *r, size_t at) {
     struct heap_image *m = r->image;
     bool ended = false;
@@ -294,6 +296,8 @@ static void read_chunks(struct reading *r, size_t at) {
             error = read_fields(r, c);
             r->image = m;
             ended = error == TAPE_OK && end.number == m->number;
+            if (ended && !mark_partly(r, c))
+                error = TAPE_E_LIMIT;
             if (ended) {
                 m->scanned = end.scanned;
                 m->ns = end.ns;

@@ -65,21 +65,24 @@ static bool is_counted(const struct leak_graph *g, uint32_t block) {
            ((g->heuristics & 1U << LEAK_NEWARRAY) != 0 && rest % count == 0);
 }
 
-/* In a module, but not in what it can write to. */
-static bool in_constant_data(const struct leak_graph *g, uint64_t address) {
+/* In what was mapped of a module's file, and in no memory that blocks may lie in. That a table of
+ * functions lies there is for the writer to know. */
+static bool in_module(const struct leak_graph *g, uint64_t address) {
     bool found = false;
     for (size_t i = 0; i < g->module_count && !found; i++)
         found = address >= g->module[i].start && address < g->module[i].end;
-    for (uint32_t i = 0; i < g->image->region_count && found; i++)
-        found = g->image->region[i].is.kind == TAPE_REGION_REGISTERS ||
-                address - g->image->region[i].is.start >= g->image->region[i].is.length;
+    for (uint32_t i = 0; i < g->image->region_count && found; i++) {
+        const struct tape_image_region *r = &g->image->region[i].is;
+        found = (r->kind != TAPE_REGION_OTHER && r->kind != TAPE_REGION_ALLOCATOR) ||
+                address - r->start >= r->length;
+    }
     return found && address % 8 == 0;
 }
 
 static bool has_two_tables(const struct leak_graph *g, uint32_t block, uint64_t pointer) {
     uint64_t inner, first;
-    return word_at(g, block, g->block[block].address, &first) && in_constant_data(g, first) &&
-           word_at(g, block, pointer, &inner) && in_constant_data(g, inner);
+    return word_at(g, block, g->block[block].address, &first) && in_module(g, first) &&
+           word_at(g, block, pointer, &inner) && in_module(g, inner);
 }
 
 bool leak_heuristics_hold(const struct leak_graph *g, uint32_t block, uint64_t pointer) {

@@ -6,17 +6,23 @@
 #ifndef LEAK_WHY_H
 #define LEAK_WHY_H
 
+#include <json-c/json.h>
 #include <stdio.h>
 
 #include "leak_survey.h"
 #include "names.h"
 
-/*
- * site: a glob that a function of the stack must match, or the number of a stack as `dump` has it
- * ("#12"). limit: stacks to show, those with most bytes first; 0: all. The survey has classes.
- * Returns how many stacks match.
- */
-uint32_t leak_why_print(FILE *, struct leak_survey *, struct names *, const char *site,
-                        uint32_t limit);
+struct why_question {
+    struct leak_survey *survey; /* it has classes */
+    struct names *names;
+    const char *site; /* a glob that a function of the stack must match, or the number of a stack as
+                         `dump` has it ("#12") */
+    uint32_t limit;   /* stacks to show, those with most bytes first; 0: all */
+};
+
+/* Return how many stacks match. */
+uint32_t leak_why_print(FILE *, const struct why_question *);
+/* The same as an array; the caller owns the reference. */
+struct json_object *leak_why_json(const struct why_question *, uint32_t *count);
 
 #endif

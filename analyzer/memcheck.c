@@ -25,7 +25,6 @@ static const char *const ignored[] = {
     "dsymutil",
     "error-limit",
     "error-markers",
-    "errors-for-leak-kinds",
     "exit-on-first-error",
     "expensive-definedness-checks",
     "extra-debuginfo-path",
@@ -61,7 +60,6 @@ static const char *const ignored[] = {
     "show-below-main",
     "show-emwarns",
     "show-error-list",
-    "show-leak-kinds",
     "show-mismatched-frees",
     "show-possibly-lost",
     "show-reachable",
@@ -192,6 +190,10 @@ static int translate(struct translation *t, char **argv, int *status) {
     }
     if (value != NULL && strncmp(name, "num-callers=", 12) == 0) {
         push(t, xasprintf("--depth=%s", value));
+        return 1;
+    }
+    if (value != NULL && strncmp(name, "errors-for-leak-kinds=", 22) == 0) {
+        push(t, xasprintf("--leak-kinds=%s", value));
         return 1;
     }
     if (value != NULL &&

@@ -262,11 +262,35 @@ static void put_kinds(struct json_object *o, const struct leak_survey *survey) {
     json_put_text(o, "no_kinds", survey->reason);
 }
 
+static void print_object(struct json_object *o) {
+    puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
+                                               JSON_C_TO_STRING_NOSLASHESCAPE));
+    json_object_put(o);
+}
+
+static uint32_t print_why_json(struct loaded *l, const struct why_question *q) {
+    struct json_object *o = json_object_new_object();
+    uint32_t found;
+    struct json_object *groups = leak_why_json(q, &found);
+    json_put_text(o, "view", "why");
+    json_put_text(o, "site", q->site);
+    json_put(o, "matching", found);
+    json_object_object_add(o, "stacks", groups);
+    char *doubt = completeness_doubt(tape_file_health(l->tape));
+    json_put_bool(o, "reliable", doubt == NULL);
+    free(doubt);
+    json_object_object_add(o, "completeness",
+                           completeness_json(l->tape, replay_counts(l->survey->replay), q->names));
+    print_object(o);
+    return found;
+}
+
 static int show_why(struct loaded *l, const struct settings *s) {
     struct names *names = names_new(replay_stacks(l->survey->replay));
     names_fold(names, &s->folding);
     names_jit(names, jit_map_of(tape_file_process(l->tape)));
-    uint32_t found = leak_why_print(stdout, l->survey, names, s->why, (uint32_t)s->limit);
+    struct why_question q = {l->survey, names, s->why, (uint32_t)s->limit};
+    uint32_t found = s->json ? print_why_json(l, &q) : leak_why_print(stdout, &q);
     if (found == 0)
         diag("%s: no block that lives at the heap image has a stack with '%s'",
              tape_file_path(l->tape), s->why);
@@ -358,9 +382,7 @@ static void print_json(const struct view *v, const struct loaded *l, const struc
         json_object_object_add(o, "ignored", json_amounts(l->ignored_bytes, l->ignored_blocks));
     }
     json_object_object_add(o, "completeness", completeness_json(l->tape, counts, l->names));
-    puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
-                                               JSON_C_TO_STRING_NOSLASHESCAPE));
-    json_object_put(o);
+    print_object(o);
 }
 
 /* A tree of sites, or a list of their places: as JSON, which is returned, or printed. */

@@ -11,7 +11,7 @@ _heaptape_options() {
     check)
         echo '--suppressions --no-default-suppressions --print-default-suppressions --show-suppressed' \
             '--gen-suppressions --fail-on-stale --fail-on-growth --max-peak --max-peak-at' \
-            '--max-allocs --max-allocs-at --max-leaked --max-leaked-at --error-exitcode --leak-kinds --leak-check-heuristics' \
+            '--max-allocs --max-allocs-at --max-leaked --max-leaked-at --error-exitcode --leak-kinds --show-leak-kinds --leak-check-heuristics' \
             '--leak-resolution --no-leak-kinds -o --output --log-file --format --json' \
             '--junit --sarif --tap --xml --xml-file --github --lsan-options -q --quiet --only' \
             '-n --limit --depth --no-fold --alloc-fn --wide -h --help'
@@ -39,7 +39,7 @@ _heaptape_argument() {
     *:--clock) echo tsc monotonic ;;
     *:--time-unit) echo ms B ;;
     *:--leak-resolution) echo low med high ;;
-    check:--leak-kinds | leaks:--kinds) echo definite indirect possible reachable all none ;;
+    check:--leak-kinds | check:--show-leak-kinds | leaks:--kinds) echo definite indirect possible reachable all none ;;
     check:--leak-check-heuristics) echo stdstring length64 newarray multipleinheritance all none ;;
     peak:--at) echo peak end ;;
     *:-n | *:--limit | *:--depth | *:--threshold | *:--filter | *:--alloc-fn | *:--between | *:--buffer-events | \

@@ -12,24 +12,27 @@
 
 /* ---- numbers of events -------------------------------------------------------------------- */
 
-/* A line of the cache for each stream, and the number of streams in the first. In a forked child
- * the same memory serves anew. */
-#define COUNT_STRIDE 8
+/* A line of the cache for each stream; in the first the number of streams, and whether there were
+ * more. In a forked child the same memory serves anew. */
 static uint64_t *counts;
 
 uint64_t *image_count_of(uint32_t stream) {
-    if (counts == NULL || stream >= IMAGE_STREAMS)
+    if (counts == NULL)
         return NULL;
+    if (stream >= IMAGE_STREAMS) {
+        __atomic_store_n(&counts[IMAGE_COUNTS_MORE], 1, __ATOMIC_RELAXED);
+        return NULL;
+    }
     uint64_t had = __atomic_load_n(counts, __ATOMIC_RELAXED);
     while (had < stream && !__atomic_compare_exchange_n(counts, &had, stream, false,
                                                         __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
     }
-    counts[stream * COUNT_STRIDE] = 0;
-    return &counts[stream * COUNT_STRIDE];
+    counts[stream * IMAGE_COUNTS_STRIDE] = 0;
+    return &counts[stream * IMAGE_COUNTS_STRIDE];
 }
 
 void image_begin(void) {
-    size_t bytes = (size_t)IMAGE_STREAMS * COUNT_STRIDE * sizeof *counts;
+    size_t bytes = (size_t)IMAGE_STREAMS * IMAGE_COUNTS_STRIDE * sizeof *counts;
     if (config.image == IMAGE_NONE)
         return;
     if (counts == NULL)
@@ -37,7 +40,7 @@ void image_begin(void) {
     else
         counts = owned_add(counts, bytes);
     if (counts != NULL)
-        counts[0] = 0;
+        counts[0] = counts[IMAGE_COUNTS_MORE] = 0;
 }
 
 /* ---- taking one --------------------------------------------------------------------------- */

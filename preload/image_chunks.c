@@ -79,7 +79,9 @@ bool image_put_words(struct taking *t, const struct scan_words *words) {
 
 void image_put_end(struct taking *t, const char *why) {
     const struct image_share *share = t->image != NULL ? t->image->share : NULL;
-    size_t room = 512;
+    size_t regions = share != NULL ? share->regions : 0, room = 512;
+    for (size_t i = 0; i < regions; i++)
+        room += (share->region[i].is.flags & TAPE_REGION_PARTLY) != 0 ? 2 + TAPE_VARINT_MAX : 0;
     struct worker *w = claim(t, room + tape_packed_bound(room));
     if (w == NULL)
         return;
@@ -94,6 +96,9 @@ void image_put_end(struct taking *t, const char *why) {
     if (why != NULL)
         p = tape_put_info_bytes(p, (enum tape_info_tag)TAPE_IMAGE_END_WHY, why,
                                 strnlen(why, IMAGE_WHY));
+    for (size_t i = 0; i < regions; i++)
+        if ((share->region[i].is.flags & TAPE_REGION_PARTLY) != 0)
+            p = tape_put_info_number(p, (enum tape_info_tag)TAPE_IMAGE_END_PARTLY, i);
     put_chunk(t, w, TAPE_CHUNK_IMAGE_END, p);
 }
 

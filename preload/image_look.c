@@ -14,10 +14,9 @@
 #include "sys_image.h"
 #include "tape/format.h"
 
-#define STACK_BYTES  (64 * 1024)
-#define TEXT_BYTES   REGIONS_SCRATCH
-#define WAIT_NS      UINT64_C(1000000000)
-#define COUNT_STRIDE 8
+#define STACK_BYTES (64 * 1024)
+#define TEXT_BYTES  REGIONS_SCRATCH
+#define WAIT_NS     UINT64_C(1000000000)
 
 extern void *__libc_malloc(size_t);
 
@@ -35,6 +34,7 @@ static struct image *provide(size_t room) {
                    room * (sizeof(struct map_entry) + sizeof(struct target) + sizeof(uint64_t)) +
                    2 * RANGES_MOST * sizeof(struct range) +
                    IMAGE_THREADS * sizeof(struct seen_thread) + SCAN_BUFFER + REGIONS_SCRATCH +
+                   sizeof(struct tables) + SCAN_ASIDE * (sizeof(struct tape_word) + 2 * 8) +
                    STACK_BYTES + 1024;
     struct image_share *share = sys_map_shared(tape_align(share_bytes, 4096));
     if (share == NULL)
@@ -57,6 +57,9 @@ static struct image *provide(size_t room) {
     m->thread = part(&p, IMAGE_THREADS * sizeof *m->thread);
     m->buffer = part(&p, SCAN_BUFFER);
     m->scratch = part(&p, REGIONS_SCRATCH);
+    m->tables = part(&p, sizeof *m->tables);
+    m->aside = part(&p, SCAN_ASIDE * sizeof *m->aside);
+    m->clues = part(&p, 2 * SCAN_ASIDE * sizeof *m->clues);
     m->stack_top = p + STACK_BYTES;
     return m;
 }
@@ -84,8 +87,11 @@ static void say_why(struct image *m, const char *why) {
 static void count_events(struct image *m) {
     uint64_t streams = m->counts != NULL ? m->counts[0] : 0;
     for (uint64_t i = 0; i < streams && i < IMAGE_STREAMS; i++)
-        m->share->events[i] = __atomic_load_n(&m->counts[(i + 1) * COUNT_STRIDE], __ATOMIC_ACQUIRE);
+        m->share->events[i] =
+            __atomic_load_n(&m->counts[(i + 1) * IMAGE_COUNTS_STRIDE], __ATOMIC_ACQUIRE);
     m->share->streams = streams;
+    if (m->counts != NULL && m->counts[IMAGE_COUNTS_MORE] != 0)
+        say_why(m, "there were more than 4,095 streams of events");
 }
 
 /* How memory can be read without a fault that the program would see. */
@@ -106,7 +112,6 @@ static void find_regions(struct image *m, struct memory *memory, long pagemap) {
         .self = (uint64_t)(void *)&image_look,
         .libc = (uint64_t)(void *)&__libc_malloc,
         .real = (uint64_t)(void *)real.malloc,
-        .ended = m->only != NULL,
         .tid_at = m->tid_at,
         .thread = m->thread,
         .threads = m->threads,
@@ -132,6 +137,8 @@ static void find_regions(struct image *m, struct memory *memory, long pagemap) {
     if (r.full)
         say_why(m, "there were too many mappings");
     m->share->regions = r.count;
+    m->maps = r.maps;
+    m->headers = r.mapped_blocks;
 }
 
 struct scan_words *image_look(struct image *m,
@@ -143,9 +150,13 @@ struct scan_words *image_look(struct image *m,
     if (memory.none)
         say_why(m, "the system does not let memory be read");
     count_events(m);
+    if (!m->all_threads)
+        say_why(m, "there were more than 1,024 threads");
     long pagemap = proc ? sys_open_proc("/proc/self/pagemap") : -1;
     find_regions(m, &memory, pagemap);
     atomic_store(&share->ready, 1);
+    *m->tables =
+        (struct tables){.memory = &memory, .map = m->map, .maps = m->only == NULL ? m->maps : 0};
     struct scan s = {
         .memory = &memory,
         .pagemap = pagemap,
@@ -159,6 +170,10 @@ struct scan_words *image_look(struct image *m,
         .in_place = m->frozen && !m->careful,
         .buffer = m->buffer,
         .deadline = m->deadline,
+        .tables = m->tables,
+        .aside = m->aside,
+        .clues = {.pointer = m->clues, .spare = m->clues + SCAN_ASIDE},
+        .headers = m->headers,
         .full = take,
         .context = context,
         .out = &share->slot[0].words,

@@ -9,8 +9,11 @@
 
 #define IMAGE_THREADS 1024
 #define IMAGE_STREAMS 4096
-#define IMAGE_NAME    1023 /* bytes of a mark's name */
-#define IMAGE_WHY     128
+/* image.counts: a stream's is at its number times the stride; of 0 the greatest number. */
+#define IMAGE_COUNTS_STRIDE 8
+#define IMAGE_COUNTS_MORE   1    /* not 0: there were streams beyond IMAGE_STREAMS */
+#define IMAGE_NAME          1023 /* bytes of a mark's name */
+#define IMAGE_WHY           128
 
 /* Shared between the process and its copy. `said` counts what the copy has said, to wait for. */
 struct image_share {
@@ -43,11 +46,17 @@ struct image {
     const uint64_t *counts;     /* image_count_of */
     struct seen_thread *thread; /* the calling thread's first; IMAGE_THREADS */
     size_t threads;
+    bool all_threads; /* there was room for all */
     uint64_t *starts; /* of the regions; for the process */
     struct map_entry *map;
+    size_t maps;
     struct range *owned, *mapped;
     struct target *target;
     uint64_t *buffer;
+    struct tables *tables;
+    struct tape_word *aside; /* SCAN_ASIDE */
+    uint64_t *clues;         /* twice that */
+    bool headers;            /* blocks are glibc's */
     uint8_t *scratch;
     void *stack_top;           /* of the copy */
     size_t bytes, share_bytes; /* of memory that starts with this; of the share */

@@ -110,9 +110,10 @@ void image_prepare(struct image *m, uint32_t pid, const struct seen_thread *self
     m->counts = counts;
     m->deadline = begun + config.image_seconds * UINT64_C(1000000000);
     m->threads = 1;
+    m->all_threads = true;
     m->parked = park && park_claim();
     if (m->parked)
-        m->threads += park_threads(pid, tid, m->thread + 1, IMAGE_THREADS - 1);
+        m->threads += park_threads(pid, tid, m->thread + 1, IMAGE_THREADS - 1, &m->all_threads);
 }
 
 enum image_result image_read(struct image *m, const struct image_reader *reader) {

@@ -88,3 +88,15 @@ size_t maps_read(struct map_entry *to, size_t room, char *text, size_t text_byte
         sys_close(fd);
     return count;
 }
+
+const struct map_entry *maps_find(const struct map_entry *map, size_t maps, uint64_t address) {
+    size_t low = 0, high = maps;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (map[middle].end <= address)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < maps && map[low].start <= address ? &map[low] : NULL;
+}

@@ -25,4 +25,7 @@ struct map_entry {
  * they could be read. text: memory to read into, at least 8192 bytes. */
 size_t maps_read(struct map_entry *to, size_t room, char *text, size_t text_bytes, bool *all);
 
+/* The mapping that holds an address; NULL: none of them does. map: in order of the addresses. */
+const struct map_entry *maps_find(const struct map_entry *map, size_t maps, uint64_t address);
+
 #endif

@@ -84,10 +84,11 @@ static bool known(const struct slot *slot, size_t count, uint32_t tid) {
 
 /* Signals the threads that were not known yet: how many there are now; *asked: of these signalled.
  */
-static size_t ask(uint32_t pid, uint32_t self, size_t count, size_t *asked) {
+static size_t ask(uint32_t pid, uint32_t self, size_t count, size_t *asked, bool *all) {
     static uint32_t tid[MOST];
     size_t n = sys_threads(pid, tid, MOST);
     bool found = false; /* another /proc than our own would not have us */
+    *all = n <= MOST;
     if (n > MOST)
         n = MOST;
     for (size_t i = 0; i < n; i++)
@@ -140,9 +141,10 @@ bool park_claim(void) {
     return !atomic_exchange(&claimed, true);
 }
 
-size_t park_threads(uint32_t pid, uint32_t self, struct seen_thread *to, size_t room) {
+size_t park_threads(uint32_t pid, uint32_t self, struct seen_thread *to, size_t room, bool *all) {
     uint64_t end = sys_clock(CLOCK_MONOTONIC) + ALL_NS;
     signal_used = 0;
+    *all = true;
     if (slots == NULL)
         slots = sys_map(MOST * sizeof *slots);
     if (slots == NULL || !choose_signal())
@@ -153,7 +155,7 @@ size_t park_threads(uint32_t pid, uint32_t self, struct seen_thread *to, size_t 
     size_t count = 0, asked = 0;
     for (int round = 0; round < ROUNDS; round++) {
         size_t had = count;
-        count = ask(pid, self, count, &asked);
+        count = ask(pid, self, count, &asked, all);
         if (count == had)
             break;
         await(pid, count, asked, end);

@@ -13,8 +13,9 @@
 bool park_claim(void);
 
 /* Halts every thread but the calling one, for which 200 ms are enough or it is left alone. The
- * threads seen go to `to`; the number. Signals must be blocked. park_release must follow. */
-size_t park_threads(uint32_t pid, uint32_t self, struct seen_thread *to, size_t room);
+ * threads seen go to `to`; the number. *all: there was room for all that there are. Signals must be
+ * blocked. park_release must follow. */
+size_t park_threads(uint32_t pid, uint32_t self, struct seen_thread *to, size_t room, bool *all);
 
 /* Lets them go on and puts the signal's disposition back; ends the claim. */
 void park_release(void);

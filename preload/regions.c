@@ -119,15 +119,7 @@ static bool same_file(const struct map_entry *a, const struct map_entry *b) {
 }
 
 static const struct map_entry *find_map(const struct regions *r, uint64_t address) {
-    size_t low = 0, high = r->maps;
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (r->map[middle].end <= address)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < r->maps && r->map[low].start <= address ? &r->map[low] : NULL;
+    return maps_find(r->map, r->maps, address);
 }
 
 /* Where the data of the loaded module ends that a mapping belongs to, zeroes behind the file's part
@@ -196,8 +188,9 @@ static bool add_thread_stack(struct regions *r, const struct map_entry *m) {
     uint64_t end = (block + CONTROL_BLOCK_BYTES + PAGE - 1) & -PAGE;
     if (tid > 0)
         add_stack(r, m, end, (uint64_t)tid);
-    else if (r->ended) /* the vector of thread-local storage, the second word of the block */
-        add(r, block + 8, block + 16, (struct region){.is = {.kind = TAPE_REGION_STACK}});
+    else /* libc keeps the table of thread-local storage for the next thread that gets the stack */
+        add(r, block + CONTROL_BLOCK_TABLE, block + CONTROL_BLOCK_TABLE + 8,
+            (struct region){.is = {.kind = TAPE_REGION_STACK}});
     add_anonymous(r, end, m->end, (struct region){.is = {.kind = TAPE_REGION_OTHER}});
     return true;
 }

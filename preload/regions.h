@@ -33,7 +33,6 @@ struct regions {
     uint64_t self;   /* an address in this library */
     uint64_t libc;   /* one in libc */
     uint64_t real;   /* one in the module that has the real malloc */
-    bool ended;      /* what libc needs of an ended thread's stack, to use it again, is a root */
     uint64_t tid_at; /* where libc keeps a thread's id, from the thread pointer; 0 unknown */
     const struct seen_thread *thread;
     size_t threads;

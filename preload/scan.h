@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The scan of a heap image: every word of the regions that points into a region of kind OTHER or
- * ALLOCATOR. Pages that were never touched are not looked at. Target: 1 GB/s.
+ * ALLOCATOR, and what memcheck's heuristics need besides (tables.h, clues.h). Pages that were never
+ * touched are not looked at. Target: 1 GB/s.
  */
 #ifndef SCAN_H
 #define SCAN_H
 
+#include "clues.h"
 #include "regions.h"
+#include "tables.h"
 
 /* Words on their way to the tape. */
 #define SCAN_WORDS 16384
@@ -17,29 +20,18 @@ struct scan_words {
     struct tape_word word[SCAN_WORDS];
 };
 
-/* How memory is read that might not be there: a fault must not be one of the program's. */
-struct memory {
-    uint32_t pid;
-    bool direct; /* process_vm_readv does not work, and nobody else can take pages away */
-    bool none;   /* it does not work, and somebody could */
-};
-
-/* How many of the bytes were read. */
-size_t memory_read(const struct memory *m, uint64_t from, void *to, size_t bytes);
-/* The same for all or nothing; context: struct memory. */
-bool memory_peek(void *context, uint64_t from, void *to, size_t bytes);
-
 struct target {
     uint64_t start, end;
 };
 
 #define SCAN_BUFFER (256 * 1024)
+#define SCAN_ASIDE  (2 * SCAN_BUFFER / 8) /* things */
 
 /* All memory is the caller's. */
 struct scan {
     const struct memory *memory;
     long pagemap, pagemap_of_shared; /* for sys_pages */
-    const struct region *region;
+    struct region *region;           /* flags are set in it: not all was looked at */
     size_t count;
     struct target *target; /* room for `count` */
     /* Instead of the heap, where pointers must point to: in order of the addresses; or NULL. */
@@ -48,6 +40,10 @@ struct scan {
     bool in_place;     /* pages of private mappings that are there stay: no need to copy them */
     uint64_t *buffer;  /* SCAN_BUFFER bytes */
     uint64_t deadline; /* CLOCK_MONOTONIC, ns */
+    struct tables *tables;
+    struct tape_word *aside; /* room for SCAN_ASIDE, as in clues */
+    struct clues clues;
+    bool headers; /* blocks are glibc's */
     /* Takes out->…, gives an empty one back; NULL: stop. */
     struct scan_words *(*full)(void *context, struct scan_words *out);
     void *context;
@@ -57,9 +53,11 @@ struct scan {
     bool late; /* the deadline has passed */
     /* within */
     const struct target *found; /* what is looked for */
-    size_t targets;
-    uint64_t low, high;
-    struct target hit; /* the target of the last word */
+    size_t targets, asides;
+    uint64_t low, high;           /* of all targets */
+    uint64_t file_low, file_high; /* and of files' mappings */
+    struct target hit;            /* the target of the last word */
+    uint64_t piece;               /* of a region, that clues were read from */
 };
 
 /* False when it was stopped by `full`. What is in s->out afterwards is still to be taken. */

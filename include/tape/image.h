@@ -29,6 +29,8 @@ enum tape_image_tag {
     TAPE_IMAGE_END_SCANNED = 33, /* number: bytes looked at (IMAGE_END) */
     TAPE_IMAGE_END_NS = 34,      /* number: how long it took, ns (IMAGE_END) */
     TAPE_IMAGE_END_WHY = 35,     /* text: why not everything was looked at; absent: it was */
+    TAPE_IMAGE_END_PARTLY = 36,  /* number of a region of which not all was looked at; one field
+                                    each (IMAGE_END) */
 };
 
 enum tape_image_reason { TAPE_IMAGE_EXIT = 0, TAPE_IMAGE_MARK = 1 };

@@ -64,6 +64,77 @@ C
     run ! grep -q 'not reliable' err
 }
 
+@test "--show-leak-kinds says what is listed, whether it counts or not" {
+    compile_kinds
+    check --show-leak-kinds=possible,indirect ./kinds
+    expect_status 1
+    expect_match err '^64 bytes in 2 blocks indirectly lost, by malloc$'
+    sed -n '/^Not freed at exit, not counted$/,$p' err >uncounted
+    expect_match uncounted '^50 bytes in 1 block possibly lost, by malloc$'
+    run ! grep -E '(definitely lost|reachable), by' err
+    run ! grep 'indirectly lost, by' uncounted
+    expect_match err ': 332 bytes in 4 blocks definitely lost, 64 bytes in 2 blocks indirectly lost, from [0-9]+ places; not counted: 50 bytes'
+    check --leak-kinds=none --show-leak-kinds=reachable -n 1 ./kinds
+    expect_status 0
+    [ "$(grep -c 'reachable, by' err)" -eq 1 ]
+    expect_match err '^[0-9]+ more places? \(-n 0 shows all\)$'
+    expect_match err '^heaptape: check: \./kinds: no leaks; not counted: 332 bytes'
+    check --leak-kinds=definite --show-leak-kinds=all --json --log-file x.json ./kinds
+    python3 - <<'P' >found
+import json
+result = json.load(open("x.json"))
+for of in "findings", "uncounted":
+    sums = {}
+    for f in result[of]:
+        sums[f["kind"]] = sums.get(f["kind"], 0) + f["bytes"]
+    print(of, sums)
+P
+    expect_match found "^findings \{'definite': 332\}$"
+    expect_match found "^uncounted \{('(reachable|indirect|possible)': (103|64|50)(, )?){3}\}$"
+    check --show-leak-kinds=odd ./kinds
+    expect_status 2
+    expect_line err '^heaptape: check: --show-leak-kinds: .odd. is no list'
+}
+
+# Bytes and blocks of the loss records of each kind, and the summary. How many records these are is
+# left to each tool: valgrind's are told apart by addresses, ours by names.
+records() {
+    tr -d , | sed -E 's/^==[0-9]+== +//' | awk '
+        / in loss record / {
+            kind = $0
+            sub(/.* blocks are /, "", kind)
+            sub(/ in loss record .*/, "", kind)
+            bytes[kind] += $1
+            sub(/.* bytes in /, "")
+            blocks[kind] += $1
+        }
+        /^(definitely|indirectly|possibly) lost: |^still reachable: / { print }
+        END { for (kind in bytes) print bytes[kind], blocks[kind], "are", kind }' | sort
+}
+
+@test "heaptape-memcheck: the records of --show-leak-kinds are valgrind's" {
+    needs valgrind
+    compile_kinds
+    for kinds in all none definite definite,possible reachable,indirect; do
+        valgrind --leak-check=full --num-callers=50 "--show-leak-kinds=$kinds" ./kinds 2>&1 | records >expected
+        capture "$build/heaptape-memcheck" --leak-check=full --num-callers=50 "--show-leak-kinds=$kinds" ./kinds
+        expect_status 1
+        records <err >found
+        expect_same expected found
+        [ "$(grep -c ' are ' found)" -gt 0 ] || [ $kinds = none ]
+    done
+    # What makes it fail is another matter; so is the number of records that there are.
+    capture "$build/heaptape-memcheck" --errors-for-leak-kinds=possible --show-leak-kinds=reachable ./kinds
+    expect_status 1
+    expect_match err 'are still reachable in loss record 1 of [2-9]$'
+    run ! grep 'are possibly lost' err
+    capture "$build/heaptape-memcheck" -q --errors-for-leak-kinds=none --show-leak-kinds=reachable --xml=yes --xml-file=x.xml ./kinds
+    expect_status 0
+    expect_match err 'are still reachable in loss record 1 of [2-9]$'
+    [ "$(grep -c '<kind>Leak_StillReachable</kind>' x.xml)" -eq "$(grep -c 'are still reachable' err)" ]
+    [ "$(grep -c '<error>' x.xml)" -eq "$(grep -c 'are still reachable' err)" ]
+}
+
 @test "--leak-kinds says what counts" {
     compile_kinds
     check --leak-kinds=none ./kinds
@@ -196,6 +267,26 @@ C
     expect_match out '^      its byte 0 points to 32 bytes by malloc at node \(kinds\.c:9\)$'
     expect_match out '^    nothing points to it$'
     expect_match out '^    only lost blocks point to it$'
+    # The same for programs: every stack, what it hangs on, and each block of the way.
+    capture "$heaptape" leaks --why=chain --json "$tape"
+    expect_status 0
+    [ "$(json out matching)" -eq "$(grep -c '"root"' out)" ]
+    [ "$(json out reliable)" = True ]
+    python3 - <<'P' >found
+import json
+for s in json.load(open("out"))["stacks"]:
+    root = s["root"] and (s["root"]["kind"], s["root"].get("variable"), s["root"].get("offset"))
+    print(s["kind"], s["bytes"], s["blocks"], s["place"]["function"], root,
+          [(w.get("from_byte"), w["to_byte"], w["bytes"], w["place"]["line"]) for w in s["way"]])
+P
+    expect_match found "^reachable [0-9]+ [0-9]+ node \('static', 'list', 0\) \[\(None, 0, 32, 9\)(, \(0, 0, 32, 9\))*\]$"
+    expect_match found '^definite [0-9]+ 1 [a-z]+ None \[\]$'
+    expect_match found '^indirect [0-9]+ [0-9]+ node None \[\]$'
+    capture "$heaptape" leaks --why=main --json -n 1 "$tape"
+    [ "$(json out matching)" -gt 1 ] && [ "$(grep -c '"root"' out)" -eq 1 ]
+    capture "$heaptape" leaks --why=no_such_function --json "$tape"
+    expect_status 1
+    [ "$(json out matching)" -eq 0 ]
     capture "$heaptape" leaks --why=main "$tape"
     expect_match out 'points to byte 10 of 50 bytes by malloc at interior'
     capture "$heaptape" leaks --why=no_such_function "$tape"

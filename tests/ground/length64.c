@@ -4,9 +4,11 @@
 
 static void *volatile good;
 static void *volatile bad;
+static void *volatile large;
 
 ALLOCATES(length_right)
 ALLOCATES(length_wrong)
+ALLOCATES(length_mapped)
 
 static APART void make(void) {
     uint64_t *p = (uint64_t *)length_right(108);
@@ -15,13 +17,15 @@ static APART void make(void) {
     p = (uint64_t *)length_wrong(108);
     p[0] = 99;
     bad = p + 1;
+    p = (uint64_t *)length_mapped(1 << 20);
+    p[0] = (1 << 20) - 8;
+    large = p + 1;
 }
 
 int main(void) {
     expect("reachable", 108, 1, "length_right");
     expect("possible", 108, 1, "length_wrong");
-    /* The words that tell it are not in the image. */
-    known_of_heaptape("possible", 108, 1, "length_right");
+    expect("reachable", 1 << 20, 1, "length_mapped");
     make();
     wipe();
     return 0;

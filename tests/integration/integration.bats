@@ -102,6 +102,43 @@ compile_test() {
     grep -q parcel_new Testing/Temporary/MemoryChecker.*.log
 }
 
+# CTest's own count of defects, by its words: "Memory Leak - 2, Potential Memory Leak - 1".
+defects() {
+    capture ctest -T memcheck --overwrite "MemoryCheckCommandOptions=$1" -R '^kinds$'
+    cat out err
+    leaks=$(sed -n 's/^Memory Leak - //p' out)
+    potential=$(sed -n 's/^Potential Memory Leak - //p' out)
+    # shellcheck disable=SC2012 # the newest
+    log=$(ls -t Testing/Temporary/MemoryChecker.*.log | head -n 1)
+}
+
+@test "CTest: -T memcheck, and blocks of every kind" {
+    needs cmake heaptape-memcheck
+    passes cmake -S ctest -B out -DMEMORYCHECK_TYPE=Valgrind \
+        "-DMEMORYCHECK_COMMAND=$(command -v heaptape-memcheck)"
+    passes cmake --build out
+    cd out
+    # A lost parcel, and its label through it: of the others the log has no records.
+    defects -q
+    [ "$leaks" = 1 ] && [ "$potential" = '' ]
+    grep -q ' are definitely lost in loss record ' "$log"
+    grep -q ' are indirectly lost in loss record ' "$log"
+    run ! grep -e 'possibly lost in' -e 'reachable in' "$log"
+    defects '-q --show-leak-kinds=definite'
+    [ "$leaks" = 1 ] && [ "$potential" = '' ]
+    run ! grep 'indirectly' "$log"
+    # A parcel that is pointed into, and its label, that it points to.
+    defects '-q --show-leak-kinds=definite,possible'
+    [ "$leaks" = 1 ] && [ "$potential" = 2 ]
+    # And the one that is held.
+    defects '-q --show-leak-kinds=all'
+    [ "$leaks" = 1 ] && [ "$potential" = 4 ]
+    grep -q ' are still reachable in loss record ' "$log"
+    defects '-q --show-leak-kinds=none --errors-for-leak-kinds=none'
+    [ "$leaks" = '' ] && [ "$potential" = '' ]
+    expect_match out '100% tests passed'
+}
+
 @test "Meson: --wrapper, and a setup of the project's own" {
     needs meson
     cp ./*.[ch] meson

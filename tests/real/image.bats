@@ -60,6 +60,9 @@ expect_whole() {
         expect_kinds other_stack stack
         expect_kinds other_tls stack
         expect_kinds ended_stack -
+        # Of its stack there is the one word by which libc keeps the thread's table.
+        images show x.tape >shown
+        [ "$(grep -cE '^region [0-9a-f]+ 8 stack 0 0$' shown)" -eq 1 ]
         images words x.tape >words
         expect_match words "^registers [1-9][0-9]* [0-9a-f]+ $(sed -n 's/^register //p' out)$"
     done
@@ -138,6 +141,32 @@ expect_whole() {
     [ "$(grep -c '^region .* stack [1-9][0-9]* 1$' shown)" -eq 50 ]
 }
 
+@test "more threads than are halted: the image says so" {
+    compile unseen
+    record 5 ./unseen many 1100
+    images show x.tape | grep '^image' >shown
+    expect_match shown 'why there were more than 1,024 threads$'
+    record 5 ./unseen many 900
+    expect_whole
+    if [ "$(ulimit -u)" = unlimited ] || [ "$(ulimit -u)" -gt 10000 ]; then
+        record 5 ./unseen many 4200
+        images show x.tape | grep '^image' >shown
+        expect_match shown 'why there were more than 4,095 streams of events$'
+    fi
+}
+
+@test "pages that cannot be read: their region says so, what lies around them is seen" {
+    compile unseen
+    capture ./unseen unreadable
+    [ "$status" -eq 5 ] || skip "the kernel has no guard pages"
+    record 5 ./unseen unreadable
+    expect_whole
+    expect_kinds first other
+    expect_kinds last other
+    images show x.tape | grep '^region.* [23]$' >shown
+    expect_line shown "^region $(sed -n 's/^place //p' out) "
+}
+
 @test "blocks and other memory that the kernel makes one mapping of are told apart" {
     compile merged
     record 0 ./merged
@@ -174,6 +203,10 @@ expect_whole() {
     HEAPTAPE_IMAGE_SECONDS=0 record 7 ./planted
     images show x.tape | grep '^image' >shown
     expect_match shown 'why it took longer than HEAPTAPE_IMAGE_SECONDS'
+    # Of no region all was looked at, and each says so.
+    images show x.tape | grep '^region' >shown
+    [ "$(wc -l <shown)" -gt 5 ]
+    [ "$(grep -c ' [23]$' shown)" -eq "$(wc -l <shown)" ]
 }
 
 @test "python, with threads of its own" {

@@ -328,7 +328,7 @@ void writer_image(struct writer *w, uint64_t number, uint64_t stamp, const char 
     m->stamp = stamp;
     m->name = name;
     m->reason = name != NULL ? TAPE_IMAGE_MARK : TAPE_IMAGE_EXIT;
-    m->region_count = m->word_count = 0;
+    m->region_count = m->word_count = m->partly = 0;
     for (uint32_t i = 0; i < WRITER_STREAMS; i++)
         m->events[i] = w->stream[i].end;
 }
@@ -428,6 +428,8 @@ void writer_image_end(struct writer *w, size_t words_per_chunk, const char *why)
     p = tape_put_info_number(p, (enum tape_info_tag)TAPE_IMAGE_END_WORDS, m->word_count);
     p = tape_put_info_number(p, (enum tape_info_tag)TAPE_IMAGE_END_SCANNED, 8 * m->word_count);
     p = tape_put_info_number(p, (enum tape_info_tag)TAPE_IMAGE_END_NS, 1234);
+    if (m->partly != 0)
+        p = tape_put_info_number(p, (enum tape_info_tag)TAPE_IMAGE_END_PARTLY, m->partly - 1);
     if (why != NULL)
         p = tape_put_info_bytes(p, (enum tape_info_tag)TAPE_IMAGE_END_WHY, why, strlen(why));
     put_image_chunk(w, TAPE_CHUNK_IMAGE_END, bytes, (size_t)(p - bytes));

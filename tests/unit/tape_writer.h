@@ -53,6 +53,7 @@ struct writer_image {
         struct tape_word word;
     } * word;
     size_t word_count, word_room;
+    uint64_t partly; /* the end names this region - 1 as not looked at as a whole; 0: none */
 };
 
 struct writer {

@@ -17,6 +17,7 @@
 #include "region_use.h"
 #include "scratch_directory.h"
 #include "tape_writer.h"
+#include "word_order.h"
 
 static const char tape_path[] = "image.tape";
 static uint64_t seed = UINT64_C(0x2468ace13579bd);
@@ -212,6 +213,80 @@ static void test_damage(void **state) {
     }
 }
 
+/* Words that come in any number of pieces, some of them twice. */
+static void test_pieces(void **state) {
+    (void)state;
+    enum { MOST = 300 };
+    for (unsigned pieces = 0; pieces < 40; pieces++) {
+        struct tape_word word[MOST];
+        size_t n = 0;
+        for (unsigned piece = 0; piece < pieces; piece++)
+            for (uint64_t at = below(100); at < 1000 && n < MOST; at += 1 + below(500))
+                word[n++] = (struct tape_word){8 * at, piece};
+        word_order(word, n);
+        for (size_t i = 1; i < n; i++)
+            assert_true(
+                word[i - 1].address < word[i].address ||
+                (word[i - 1].address == word[i].address && word[i - 1].value <= word[i].value));
+        uint64_t sum = 0;
+        for (size_t i = 0; i < n; i++)
+            sum += word[i].value < pieces;
+        assert_int_equal(sum, n);
+    }
+}
+
+static void test_words_twice(void **state) {
+    (void)state;
+    char *reason;
+    struct writer *w = written(7, TAPE_CODEC_STORED, 1);
+    writer_image(w, 2, 78, "twice");
+    uint32_t a = writer_image_region(w, 0x10000, 0x1000, TAPE_REGION_OTHER, 0),
+             b = writer_image_region(w, 0x20000, 0x1000, TAPE_REGION_OTHER, 0);
+    static const uint64_t offsets[] = {8, 80, 88, 16, 80, 160, 8};
+    for (size_t i = 0; i < sizeof offsets / sizeof *offsets; i++) {
+        writer_image_word(w, a, 0x10000 + offsets[i], 1000 + offsets[i]);
+        writer_image_word(w, b, 0x20000 + offsets[i], 2000 + offsets[i]);
+    }
+    writer_image_end(w, 3, NULL);
+    writer_close(w, 100, 100, "exit");
+    writer_save(w, tape_path);
+    writer_free(w);
+    struct heap_image *m = open_saved(2, &reason);
+    assert_null(reason);
+    assert_int_equal(m->memory_count, 10);
+    for (size_t i = 0; i < sizeof offsets / sizeof *offsets; i++) {
+        assert_int_equal(heap_image_word(m, 0x10000 + offsets[i])->value, 1000 + offsets[i]);
+        assert_int_equal(heap_image_word(m, 0x20000 + offsets[i])->value, 2000 + offsets[i]);
+    }
+    heap_image_free(m);
+}
+
+/* Regions that were not looked at as a whole are named at the end. */
+static void test_partly(void **state) {
+    (void)state;
+    for (unsigned named = 0; named < 4; named++) {
+        char *reason;
+        struct writer *w = written(7, TAPE_CODEC_STORED, 1);
+        writer_image(w, 2, 78, "partly");
+        for (unsigned i = 0; i < 3; i++)
+            writer_image_region(w, 0x10000 * (i + 1), 0x1000, TAPE_REGION_OTHER, 0);
+        w->image.partly = named + 1;
+        writer_image_end(w, 3, NULL);
+        writer_close(w, 100, 100, "exit");
+        if (named == 3) { /* there is no such region */
+            expect_reason(w, 2, "damaged");
+            continue;
+        }
+        writer_save(w, tape_path);
+        writer_free(w);
+        struct heap_image *m = open_saved(2, &reason);
+        assert_null(reason);
+        for (unsigned i = 0; i < 3; i++)
+            assert_int_equal(m->region[i].is.flags, i == named ? TAPE_REGION_PARTLY : 0);
+        heap_image_free(m);
+    }
+}
+
 /* Payloads that have good checksums and bad content: no more memory than the input has bytes. */
 static void test_bad_words(void **state) {
     (void)state;
@@ -375,10 +450,12 @@ static void test_region_use_freed(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip),      cmocka_unit_test(test_empty),
-        cmocka_unit_test(test_what_is_refused), cmocka_unit_test(test_damage),
-        cmocka_unit_test(test_bad_words),       cmocka_unit_test(test_block_index),
-        cmocka_unit_test(test_region_use),      cmocka_unit_test(test_region_use_freed),
+        cmocka_unit_test(test_round_trip),       cmocka_unit_test(test_empty),
+        cmocka_unit_test(test_what_is_refused),  cmocka_unit_test(test_damage),
+        cmocka_unit_test(test_bad_words),        cmocka_unit_test(test_block_index),
+        cmocka_unit_test(test_partly),           cmocka_unit_test(test_pieces),
+        cmocka_unit_test(test_words_twice),      cmocka_unit_test(test_region_use),
+        cmocka_unit_test(test_region_use_freed),
     };
     return cmocka_run_group_tests(tests, scratch_enter, scratch_leave);
 }

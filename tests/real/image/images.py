@@ -124,6 +124,9 @@ def images(path):
             image = found[varint(end[1], 0)[0]]
             image.end = {tag: value if tag == 35 else varint(value, 0)[0]
                          for tag, value in end.items()}
+            for tag, value in fields(payload):
+                if tag == 36:
+                    image.regions[varint(value, 0)[0]][4] |= 2
             assert 32 not in image.end or image.end[32] == len(image.words), \
                 (image.end[32], len(image.words))
     return found

@@ -9,6 +9,8 @@
  *   shared      a terabyte of shared memory, one page used
  *   threads     100 threads, half of them with every signal blocked, one in sigwait
  *   cancelled   the same where the signal for pthread_cancel is in use
+ *   many N      N threads that have allocated, and wait
+ *   unreadable  pages in the middle of a mapping that cannot be read, as the kernel lists it
  *   fork        a child with memory of its own
  * Prints "NAME ADDRESS" as planted.c does.
  */
@@ -173,6 +175,49 @@ static void threads(void) {
     }
 }
 
+static void *allocate_here(void *unused) {
+    (void)unused;
+    void *volatile block = malloc(16);
+    sem_post(&ready);
+    for (;;)
+        pause();
+    free(block);
+    return NULL;
+}
+
+static void many(int count) {
+    pthread_attr_t small;
+    pthread_attr_init(&small);
+    pthread_attr_setstacksize(&small, 65536);
+    sem_init(&ready, 0, 0);
+    for (int i = 0; i < count; i++) {
+        pthread_t t;
+        if (pthread_create(&t, &small, allocate_here, NULL) != 0)
+            fail("pthread_create");
+    }
+    for (int i = 0; i < count; i++)
+        sem_wait(&ready);
+}
+
+#define GUARD_INSTALL 102 /* MADV_GUARD_INSTALL, Linux 6.13 */
+
+static void unreadable(void) {
+    size_t page = 4096, pages = 300;
+    uint64_t *p =
+        mmap(NULL, pages * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (p == MAP_FAILED)
+        fail("mmap");
+    memset(p, 0, pages * page);
+    void *first = malloc(100), *last = malloc(100);
+    p[0] = (uintptr_t)first;
+    p[pages * page / 8 - 1] = (uintptr_t)last;
+    if (madvise((char *)p + 10 * page, 2 * page, GUARD_INSTALL) != 0)
+        fail("no guards");
+    printf("place %lx\nfirst %lx\nlast %lx\n", (unsigned long)p, (unsigned long)first,
+           (unsigned long)last);
+    first = last = NULL;
+}
+
 static void forks(void) {
     global = malloc(100);
     pid_t pid = fork();
@@ -210,7 +255,11 @@ int main(int argc, char **argv) {
     else if (strcmp(what, "cancelled") == 0) {
         cancel();
         threads();
-    } else if (strcmp(what, "fork") == 0)
+    } else if (strcmp(what, "many") == 0)
+        many(atoi(argv[2]));
+    else if (strcmp(what, "unreadable") == 0)
+        unreadable();
+    else if (strcmp(what, "fork") == 0)
         forks();
     else
         return 98;
