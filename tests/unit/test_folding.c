@@ -32,13 +32,13 @@ static const char *const plumbing_names[] = {
     "_ZNSsC1EPKc",
     "_ZN5alloc5alloc5alloc17h0123456789abcdefE",
     "_ZN5alloc7raw_vec19RawVec$LT$T$C$A$GT$8grow_one17h0123456789abcdefE",
-    "_ZN63_$LT$alloc..alloc..Global$u20$as$u20$core..alloc..Allocator$GT$"
-    "8allocate17h0123456789abcdefE",
+    ("_ZN63_$LT$alloc..alloc..Global$u20$as$u20$core..alloc..Allocator$GT$"
+     "8allocate17h0123456789abcdefE"),
     "_ZN46_$LT$str$u20$as$u20$alloc..borrow..ToOwned$GT$8to_owned17h0123456789abcdefE",
     "_ZN9hashbrown3raw13RawTableInner17new_uninitialized17h0123456789abcdefE",
     "_ZN5alloc7raw_vec20RawVecInner$LT$A$GT$11finish_grow17h0123456789abcdefE.llvm.1234",
-    "_ZN70_$LT$$RF$mut$u20$alloc..string..String$u20$as$u20$core..fmt..Write$GT$9write_"
-    "str17h0123456789abcdefE",
+    ("_ZN70_$LT$$RF$mut$u20$alloc..string..String$u20$as$u20$core..fmt..Write$GT$9write_"
+     "str17h0123456789abcdefE"),
     "_RNvNtCs1234_5alloc5alloc5alloc",
     "__rust_alloc",
     "__rust_alloc_zeroed",
@@ -60,8 +60,8 @@ static const char *const other_names[] = {
     "_ZN4shop5ShelfISt6vectorIiSaIiEEE3putES3_",
     "_ZN5words4main17h0123456789abcdefE",
     "_ZN50_$LT$words..Tree$u20$as$u20$core..clone..Clone$GT$5clone17h0123456789abcdefE",
-    "_ZN60_$LT$$RF$mut$u20$words..Tree$u20$as$u20$core..fmt..Write$GT$9write_"
-    "str17h0123456789abcdefE",
+    ("_ZN60_$LT$$RF$mut$u20$words..Tree$u20$as$u20$core..fmt..Write$GT$9write_"
+     "str17h0123456789abcdefE"),
     "_RNvCs1234_5words4main",
 };
 
