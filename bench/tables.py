@@ -96,6 +96,17 @@ def print_ratios(results, startup):
                       f"{mean:.3f} (1/{1 / mean:.1f}), greatest {max(known):.3f}")
 
 
+def print_reading(results):
+    """How many times as fast as heaptrack_print: the whole report, and the replay alone."""
+    for what, key in (("info", "replay_seconds"), ("report", "report_seconds")):
+        times = [r["peer_seconds"][len(r["peer_seconds"]) // 2] / r[key][len(r[key]) // 2]
+                 for r in results if not r["micro"] and "peer_seconds" in r]
+        if times:
+            mean = math.exp(sum(map(math.log, times)) / len(times))
+            print(f"heaptape {what:<6} beside heaptrack_print, {len(times):>2} real programs     "
+                  f"{mean:.1f} times as fast, at least {min(times):.1f}")
+
+
 def print_startup(result):
     """A program that does nothing: what is added is start-up and exit."""
     print(f"\nstart-up and exit of {result['program']} (bare "
@@ -116,5 +127,6 @@ def print_all(results):
         print_costs(others)
         print_tapes(others)
         print_ratios(others, startup)
+        print_reading(others)
     if startup:
         print_startup(startup)
