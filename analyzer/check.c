@@ -189,7 +189,7 @@ static struct supp_frame frame_of(const struct name *n, uint32_t number, struct 
         real->path[number] = realpath(n->module, NULL);
     real->known[number] = true;
     return (struct supp_frame){.function = n->function,
-                               .linkage = n->linkage,
+                               .linkage = n->plain != NULL ? n->plain : n->linkage,
                                .file = n->file,
                                .module = n->module,
                                .module_real = real->path[number],

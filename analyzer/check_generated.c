@@ -9,7 +9,9 @@
 #define GENERATED_FRAMES 24 /* as many as Valgrind takes */
 
 static void print_pattern(FILE *out, const struct name *n) {
-    const char *function = n->linkage != NULL ? n->linkage : n->function;
+    const char *function = n->plain != NULL     ? n->plain
+                           : n->linkage != NULL ? n->linkage
+                                                : n->function;
     if (n->allocator && strncmp(function, "_Zn", 3) == 0) /* new[] may look like new */
         fprintf(out, "   fun:_Zn?%s\n", function + 4);
     else if (function != NULL)
@@ -69,19 +71,19 @@ void check_print_generated(FILE *out, const struct check *c, const struct check_
     FILE *text = how != GEN_NONE ? open_memstream(&entry, &size) : NULL;
     if (text == NULL)
         return;
+    if (f->kind != LEAK_UNKNOWN)
+        fprintf(text, "   match-leak-kinds: %s\n", leak_kind_info[f->kind].name);
     print_patterns(text, names, f, how);
     fclose(text);
     if (how == GEN_YES && !is_new(seen, entry)) {
         free(entry);
         return;
     }
-    uint32_t first;
-    check_stack_shown(names, f->path, f->length, &first);
+    uint32_t first, end = check_stack_shown(names, f->path, f->length, &first);
+    first = check_stack_folded(names, f->path, first, end);
     const struct name *at = f->length != 0 ? names_get(names, f->path[first]) : NULL;
     fprintf(out, "{\n   %s: %s\n   Memcheck:Leak\n", leak_kind_info[f->kind].phrase,
             at != NULL ? at->label : "?");
-    if (f->kind != LEAK_UNKNOWN)
-        fprintf(out, "   match-leak-kinds: %s\n", leak_kind_info[f->kind].name);
     fprintf(out, "%s}\n", entry);
     if (how != GEN_YES)
         free(entry);

@@ -36,23 +36,12 @@ static char *number_of(uint64_t n, const char *one, const char *many) {
 
 /* ---- a finding ---------------------------------------------------------------------------- */
 
-/* Past the plumbing, as in trees (tree_innermost). */
-static uint32_t folded(const struct names *names, const uint32_t *path, uint32_t first,
-                       uint32_t end) {
-    uint32_t i = first;
-    while (i < end && names_get(names, path[i])->plumbing)
-        i++;
-    if (i == end || names_get(names, path[i])->start_up || names_get(names, path[i])->loader)
-        return first;
-    return i;
-}
-
 static void print_frames(FILE *out, const struct check *c, const struct check_finding *f,
                          const struct screen *screen, uint32_t depth) {
     const struct names *names = joined_names(c->joined);
     const char *arrow = screen->utf8 ? "\u2190 " : "<- ";
     uint32_t first, end = check_stack_shown(names, f->path, f->length, &first);
-    first = folded(names, f->path, first, end);
+    first = check_stack_folded(names, f->path, first, end);
     for (uint32_t i = first; i < end; i++) {
         if (depth != 0 && i - first == depth) {
             fprintf(out, "    %s%s\n", arrow, screen->utf8 ? "\u2026" : "...");

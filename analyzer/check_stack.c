@@ -26,6 +26,16 @@ uint32_t check_stack_shown(const struct names *names, const uint32_t *path, uint
     return length;
 }
 
+uint32_t check_stack_folded(const struct names *names, const uint32_t *path, uint32_t first,
+                            uint32_t end) {
+    uint32_t i = first;
+    while (i < end && names_get(names, path[i])->plumbing)
+        i++;
+    if (i == end || names_get(names, path[i])->start_up || names_get(names, path[i])->loader)
+        return first;
+    return i;
+}
+
 static struct check_frame frame_of(const struct name *n) {
     return (struct check_frame){.function = copy(n->function),
                                 .file = copy(n->file),

@@ -44,4 +44,8 @@ uint32_t check_stack_shown(const struct names *, const uint32_t *path, uint32_t 
  * it. The caller frees. */
 char *check_frame_label(const struct check_frame *);
 
+/* Of these the first behind the plumbing (folding.h), as in trees: tree_innermost(). */
+uint32_t check_stack_folded(const struct names *, const uint32_t *path, uint32_t first,
+                            uint32_t end);
+
 #endif

@@ -148,6 +148,7 @@ static uint32_t intern(struct names *t, struct name *n) {
         if (same_name(&t->name[found], n)) {
             free((char *)n->function);
             free((char *)n->linkage);
+            free((char *)n->plain);
             free((char *)n->file);
             free((char *)n->module);
             return found;
@@ -214,6 +215,7 @@ void names_free(struct names *t) {
         free((char *)t->name[i].label);
         free((char *)t->name[i].function);
         free((char *)t->name[i].linkage);
+        free((char *)t->name[i].plain);
         free((char *)t->name[i].file);
         free((char *)t->name[i].module);
     }
@@ -239,6 +241,7 @@ static uint32_t name_of(struct names *t, const struct module *m, uint64_t offset
     n.function = printable_or_null(symbol->function);
     if (symbol->linkage != NULL)
         n.linkage = names_printable(symbol->linkage, demangle_unversioned(symbol->linkage));
+    n.plain = printable_or_null(symbol->plain);
     n.file = printable_or_null(symbol->file);
     n.line = n.file != NULL ? symbol->line : 0;
     n.module = m != NULL ? printable_or_null(m->path) : NULL;

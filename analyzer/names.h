@@ -29,16 +29,17 @@ struct name {
     const char *label;    /* "function (file.c:12)", "function (in libx.so)", "libx.so+0x1234" */
     const char *function; /* NULL: unknown */
     const char *linkage;  /* as the symbol table has it, without version; NULL: unknown */
-    const char *file;     /* full path as the debug information has it; NULL: unknown */
-    const char *module;   /* full path as recorded; NULL: the address lies in no known module */
-    unsigned line;        /* 0: unknown */
-    uint64_t offset;      /* of the call in its module's file (the run-time address without one) */
-    bool inlined;         /* put inline into the next place outwards */
-    bool entry;           /* main: what lies further out says nothing about the program */
-    bool start_up;        /* code of the C library, the linker or Rust's runtime that calls main */
-    bool allocator;       /* operator new, heaptape_pool_alloc: shown as the request itself */
-    bool plumbing;        /* see folding.h: at the inner end it is not the place that asks */
-    bool loader;          /* code of the dynamic linker */
+    const char *plain;  /* of an inlined function: without scope, as Valgrind calls it; else NULL */
+    const char *file;   /* full path as the debug information has it; NULL: unknown */
+    const char *module; /* full path as recorded; NULL: the address lies in no known module */
+    unsigned line;      /* 0: unknown */
+    uint64_t offset;    /* of the call in its module's file (the run-time address without one) */
+    bool inlined;       /* put inline into the next place outwards */
+    bool entry;         /* main: what lies further out says nothing about the program */
+    bool start_up;      /* code of the C library, the linker or Rust's runtime that calls main */
+    bool allocator;     /* operator new, heaptape_pool_alloc: shown as the request itself */
+    bool plumbing;      /* see folding.h: at the inner end it is not the place that asks */
+    bool loader;        /* code of the dynamic linker */
 };
 
 /* The symbolizer turns an address of a module's file into symbols as symbols_frames() does; tests

@@ -8,7 +8,7 @@
 
 #include "diag.h"
 
-#define FRAMES_MAX 24 /* of a Valgrind entry, as there */
+#define FRAMES_MAX 256 /* of a Valgrind entry: 24 there, and what is inlined in each */
 
 /* A file's lines, without the space around them; empty ones and comments are passed over. */
 struct lines {
@@ -110,7 +110,7 @@ static int check_frames(const struct lines *l, const struct suppression *e) {
     if (places != 0 && e->count <= FRAMES_MAX)
         return EXIT_FINE;
     diag(places == 0 ? "%s:%u: the entry '%.60s' names no place; it needs a fun:, obj: or src: line"
-                     : "%s:%u: the entry '%.60s' has more than 24 frames",
+                     : "%s:%u: the entry '%.60s' has more than 256 frames",
          l->path, e->line, e->name);
     return EXIT_USAGE;
 }

@@ -296,7 +296,8 @@ static void name_inlined(struct symbols *s, Dwarf_Die *die, struct symbol *out) 
     if (linkage == NULL)
         linkage = dwarf_formstring(dwarf_attr_integrate(die, DW_AT_MIPS_linkage_name, &attribute));
     out->linkage = linkage;
-    out->function = linkage != NULL ? keep_name(s, linkage) : dwarf_diename(die);
+    out->plain = dwarf_diename(die);
+    out->function = linkage != NULL ? keep_name(s, linkage) : out->plain;
     if (out->linkage == NULL)
         out->linkage = out->function;
 }

@@ -24,8 +24,9 @@ struct symbols;
 struct symbol {
     const char *function; /* for people: demangled if asked for, without version; NULL unknown */
     const char *linkage;  /* as the symbol table has it, maybe with @VERSION; NULL unknown */
-    const char *file; /* source, made absolute where the debug information allows; NULL unknown */
-    unsigned line;    /* from 1; 0 unknown, or code that no source line stands for */
+    const char *plain; /* of an inlined function: without scope, as Valgrind calls it; else NULL */
+    const char *file;  /* source, made absolute where the debug information allows; NULL unknown */
+    unsigned line;     /* from 1; 0 unknown, or code that no source line stands for */
 };
 
 enum symbols_module_status {

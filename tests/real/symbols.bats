@@ -120,6 +120,37 @@ CC
     expect_match err '^    at Shelf::put\(unsigned int\) \(leak\.cc:5\) \[inlined\]$'
 }
 
+@test "suppressions with inlined functions: valgrind's work here, ours work there" {
+    cat >lose.cc <<'CC'
+#include <string>
+#include <vector>
+struct Node { Node *next; std::string name; };
+static __attribute__((always_inline)) inline Node *node(Node *next, const char *name) { return new Node{next, name}; }
+static __attribute__((noinline)) Node *chain(int n) {
+    return n == 0 ? nullptr : node(chain(n - 1), "a name that is long enough for the heap");
+}
+int main() {
+    std::vector<Node *> *v = new std::vector<Node *>;
+    v->push_back(chain(3));
+    v->push_back(chain(1));
+}
+CC
+    g++ -O2 -g -o lose lose.cc
+    capture "$heaptape" check --gen-suppressions=yes -- ./lose
+    expect_status 1
+    sed -n '/^{/,/^}/p' err >ours.supp
+    expect_match ours.supp '^   fun:node$'
+    capture "$heaptape" check --suppressions=ours.supp -- ./lose
+    expect_status 0
+    valgrind -q --leak-check=full --error-exitcode=9 --suppressions=ours.supp ./lose
+    valgrind -q --leak-check=full --show-leak-kinds=definite,indirect --gen-suppressions=all \
+        --log-file=valgrind.log ./lose
+    grep -v '^==' valgrind.log >theirs.supp
+    expect_match theirs.supp '^   fun:node$'
+    capture "$heaptape" check --suppressions=theirs.supp -- ./lose
+    expect_status 0
+}
+
 @test "Rust: sites are lines of the program" {
     command -v rustc >/dev/null || skip 'rustc is not installed'
     rustc -O -g -o words "$top/bench/words.rs"

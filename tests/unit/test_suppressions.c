@@ -249,8 +249,8 @@ static void errors(void **state) {
         status[i] = suppressions_parse(&s, "file", bad[i], false);
         suppressions_free(&s);
     }
-    char frames[1024] = "{\nname\nMemcheck:Leak\n";
-    for (int i = 0; i < 25; i++)
+    char frames[8192] = "{\nname\nMemcheck:Leak\n";
+    for (int i = 0; i < 257; i++)
         strcat(frames, "fun:f\n");
     strcat(frames, "}\n");
     struct suppressions s = {0};
