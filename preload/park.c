@@ -7,9 +7,9 @@
 
 #include "sys_image.h"
 
-#define MOST    1024                  /* threads */
-#define NEXT_NS UINT64_C(200000000)   /* how long to wait for one more */
-#define ALL_NS  UINT64_C(10000000000) /* and for all of them, while they are about to come */
+#define MOST    1024                 /* threads */
+#define NEXT_NS UINT64_C(200000000)  /* how long to wait for one more */
+#define ALL_NS  UINT64_C(3000000000) /* and for all of them, while they are about to come */
 #define ROUNDS  4  /* of asking for threads: those that are halted make no new ones */
 #define TOP     64 /* SIGRTMAX as the kernel counts */
 #define LOWEST  35 /* SIGRTMIN of glibc and musl */
@@ -107,7 +107,7 @@ static size_t ask(uint32_t pid, uint32_t self, size_t count, size_t *asked, bool
     return count;
 }
 
-/* Whether one that was asked only waits for a processor: it comes when it gets one. */
+/* Whether one that was asked is about to come. (One that waits for a vfork child looks like it.) */
 static bool some_run(uint32_t pid, size_t count) {
     for (size_t i = 0; i < count; i++) {
         unsigned state = atomic_load(&slots[i].state);

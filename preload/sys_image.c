@@ -253,7 +253,7 @@ bool sys_thread_runs(uint32_t pid, uint32_t tid) {
     const char *p = read_of_thread(pid, tid, "/status", text, sizeof text) > 0
                         ? strstr(text, "State:\t")
                         : NULL;
-    return p != NULL && p[7] == 'R';
+    return p != NULL && (p[7] == 'R' || p[7] == 'D');
 }
 
 bool sys_set_action(int signal, const struct sys_action *action, struct sys_action *old) {

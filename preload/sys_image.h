@@ -48,7 +48,7 @@ size_t sys_pages(long pagemap, uint64_t from, uint64_t to, struct sys_pages *ran
 size_t sys_threads(uint32_t pid, uint32_t *tid, size_t room);
 /* Whether the thread blocks the signal, or may be waiting for it: true when unknown. */
 bool sys_thread_blocks(uint32_t pid, uint32_t tid, int signal);
-/* Whether the thread runs or waits for a processor only. */
+/* Whether the thread runs, or waits for nothing but a processor, the kernel's locks or a disk. */
 bool sys_thread_runs(uint32_t pid, uint32_t tid);
 
 /* The disposition of a signal, as the kernel keeps it. */
