@@ -59,8 +59,11 @@ static void park_here(int signal, void *info, void *context) {
 static bool take_signal(int number) {
     struct sys_action mine = {park_here, ONSTACK | RESTART | INFO | RESTORE, arch_signal_return,
                               ~UINT64_C(0)};
-    return sys_set_action(number, NULL, &before) && before.handler == NULL &&
-           sys_set_action(number, &mine, NULL);
+    if (!sys_set_action(number, NULL, &before))
+        return false;
+    /* Programs that posix_spawn() has started begin with glibc's own signals ignored. */
+    bool ignored = number == CANCEL && (uintptr_t)before.handler == 1;
+    return (before.handler == NULL || ignored) && sys_set_action(number, &mine, NULL);
 }
 
 /* The one that glibc keeps for itself comes first, if it is not in use: the program can neither
