@@ -45,11 +45,6 @@ static void keep_site(struct budget *b, const struct names *names, const char *o
 
 /* ---- peak and allocations ----------------------------------------------------------------- */
 
-static size_t lookup(void *context, const struct module *m, uint64_t vaddr, struct symbol *out,
-                     size_t room) {
-    return symbols_frames(context, m->path, m->build_id, m->build_id_len, vaddr, out, room);
-}
-
 /* The metric's sum over the sites that the budget covers. */
 static uint64_t sum_of(const struct budget *b, struct joined *j, const struct joined_site *site,
                        size_t count) {
@@ -100,7 +95,7 @@ static void measure_process(struct budgets *b, const struct check_process *p,
     const struct replay_counts *counts = replay_counts(profile->replay);
     struct stacks *stacks = replay_stacks(profile->replay);
     if (any(b, BUDGET_PEAK, false)) {
-        struct joined *own = joined_new_lookup(lookup, symbols);
+        struct joined *own = joined_new_lookup(names_lookup_in_files, symbols);
         joined_add(own, 0, stacks, profile->sites, profile->site_count);
         for (size_t i = 0; i < b->count; i++)
             if (b->budget[i].kind == BUDGET_PEAK)
@@ -141,7 +136,7 @@ static void measure(struct check *c) {
     if (!any(b, BUDGET_PEAK, false) && !any(b, BUDGET_ALLOCS, false))
         return;
     struct symbols *symbols = symbols_new(true);
-    struct joined *all = joined_new_lookup(lookup, symbols);
+    struct joined *all = joined_new_lookup(names_lookup_in_files, symbols);
     for (size_t i = 0; i < c->process_count; i++)
         if (c->process[i].end != CHECK_UNREADABLE && c->process[i].end != CHECK_OWN)
             measure_process(b, &c->process[i], symbols, all);

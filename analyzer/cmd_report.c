@@ -85,9 +85,8 @@ static void report_one(void *context, struct family_member *m, struct tape_file 
                        .depth = (uint32_t)s->depth,
                        .limit = (uint32_t)s->limit};
     (void)m;
-    r.names = names_new(replay_stacks(profile->replay));
-    names_fold(r.names, &s->folding);
-    names_jit(r.names, jit_map_of(tape_file_process(tape)));
+    r.names =
+        names_of_recording(replay_stacks(profile->replay), &s->folding, tape_file_process(tape));
     for (unsigned i = 0; i < RANKING_COUNT; i++)
         r.ranking[i] =
             ranking_new(r.names, profile, &ranking_info[i], (uint32_t)s->depth, (uint32_t)s->limit);

@@ -116,18 +116,9 @@ static uint32_t join_frame(struct translation *t, uint32_t frame) {
 }
 
 static uint32_t join_stack(struct translation *t, uint32_t stack) {
-    /* Outwards to what is known, then back: stacks can be deep. */
-    uint32_t chain = stack, steps = 0;
-    while (t->stack[chain] == 0) {
-        chain = stacks_caller(t->from, chain);
-        steps++;
-    }
-    uint32_t *open = xmalloc((steps + 1) * sizeof *open);
-    uint32_t at = stack;
-    for (uint32_t i = steps; i-- != 0; at = stacks_caller(t->from, at))
-        open[i] = at;
-    uint32_t joined = t->stack[chain] - 1;
-    for (uint32_t i = 0; i < steps; i++) {
+    uint32_t known, count, *open = stacks_open(t->from, stack, t->stack, &known, &count);
+    uint32_t joined = t->stack[known] - 1;
+    for (uint32_t i = 0; i < count; i++) {
         joined = stacks_push(t->joined->stacks, joined,
                              join_frame(t, stacks_innermost(t->from, open[i])));
         t->stack[open[i]] = joined + 1;

@@ -208,9 +208,8 @@ struct massif *massif_new(struct tape_file *tape, const struct massif_options *o
     massif_selection_free(&c.selection);
 
     /* Modules may be announced behind their frames' first use: names come from the first pass. */
-    m->names = names_new(replay_stacks(m->replay));
-    names_fold(m->names, &options->folding);
-    names_jit(m->names, jit_map_of(tape_file_process(tape)));
+    m->names =
+        names_of_recording(replay_stacks(m->replay), &options->folding, tape_file_process(tape));
     struct filling f = {.heap = {.options = options}, .massif = m};
     fill_due(&f);
     struct observer filling = {.context = &f, .on_alloc = fill_on_alloc, .on_free = fill_on_free};

@@ -175,8 +175,8 @@ static uint32_t intern(struct names *t, struct name *n) {
 
 /* ---- looking up --------------------------------------------------------------------------- */
 
-static size_t lookup_in_files(void *context, const struct module *m, uint64_t vaddr,
-                              struct symbol *out, size_t room) {
+size_t names_lookup_in_files(void *context, const struct module *m, uint64_t vaddr,
+                             struct symbol *out, size_t room) {
     return symbols_frames(context, m->path, m->build_id, m->build_id_len, vaddr, out, room);
 }
 
@@ -195,7 +195,7 @@ struct names *names_new(struct stacks *stacks) {
         diag("out of memory");
         exit(EXIT_FINDING);
     }
-    struct names *t = names_new_lookup(stacks, lookup_in_files, symbols);
+    struct names *t = names_new_lookup(stacks, names_lookup_in_files, symbols);
     t->symbols = symbols;
     return t;
 }
@@ -204,8 +204,12 @@ void names_fold(struct names *t, const struct folding *folding) {
     t->folding = folding;
 }
 
-void names_jit(struct names *t, struct jit_map *jit) {
-    t->jit = jit;
+struct names *names_of_recording(struct stacks *stacks, const struct folding *folding,
+                                 const struct tape_process *process) {
+    struct names *t = names_new(stacks);
+    t->folding = folding;
+    t->jit = jit_map_of(process);
+    return t;
 }
 
 void names_free(struct names *t) {
@@ -311,17 +315,11 @@ uint32_t names_place(struct names *t, uint32_t stack) {
         t->stack_room = room;
         t->of_stack[0] = 1;
     }
-    /* Outwards to what is known, then back: stacks can be deep. */
-    uint32_t steps = 0, known = stack;
-    for (; t->of_stack[known] == 0; known = stacks_caller(t->stacks, known))
-        steps++;
-    if (steps == 0)
+    if (t->of_stack[stack] != 0)
         return t->of_stack[stack] - 1;
-    uint32_t *open = xmalloc(steps * sizeof *open), at = stack;
-    for (uint32_t i = steps; i-- != 0; at = stacks_caller(t->stacks, at))
-        open[i] = at;
+    uint32_t known, count, *open = stacks_open(t->stacks, stack, t->of_stack, &known, &count);
     uint32_t place = t->of_stack[known] - 1;
-    for (uint32_t i = 0; i < steps; i++) {
+    for (uint32_t i = 0; i < count; i++) {
         place = push_frame(t, place, stacks_innermost(t->stacks, open[i]));
         t->of_stack[open[i]] = place + 1;
     }

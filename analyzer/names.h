@@ -47,14 +47,20 @@ struct name {
 typedef size_t names_lookup(void *context, const struct module *m, uint64_t vaddr,
                             struct symbol *out, size_t room);
 
+/* What names_new() takes: the modules' own files; context: a struct symbols. */
+size_t names_lookup_in_files(void *context, const struct module *m, uint64_t vaddr,
+                             struct symbol *out, size_t room);
+
 /* `stacks` must outlive the object. Names come from the modules' own files, demangled. */
 struct names *names_new(struct stacks *stacks);
 struct names *names_new_lookup(struct stacks *stacks, names_lookup *lookup, void *context);
 /* What is plumbing; must outlive the object. Before anything is asked for; else the built-in list.
  */
 void names_fold(struct names *, const struct folding *);
-/* Names for code in no module; NULL: none. Takes it over. Before anything is asked for. */
-void names_jit(struct names *, struct jit_map *);
+/* The names of one recording: names_new() with these options, and for code in no module those of
+ * the map that its process wrote, if that is there (jit_map.h). */
+struct names *names_of_recording(struct stacks *, const struct folding *,
+                                 const struct tape_process *);
 void names_free(struct names *);
 
 /* The innermost place of a stack, 0 for stack 0. Resolves all frames of the stack. */

@@ -224,3 +224,14 @@ uint32_t stacks_depth(const struct stacks *s, uint32_t stack) {
 uint32_t stacks_count(const struct stacks *s) {
     return s->count;
 }
+
+uint32_t *stacks_open(const struct stacks *s, uint32_t stack, const uint32_t *done, uint32_t *known,
+                      uint32_t *count) {
+    *count = 0;
+    for (*known = stack; done[*known] == 0; *known = stacks_caller(s, *known))
+        ++*count;
+    uint32_t *open = xmalloc((*count + 1UL) * sizeof *open), at = stack;
+    for (uint32_t i = *count; i-- != 0; at = stacks_caller(s, at))
+        open[i] = at;
+    return open;
+}

@@ -52,4 +52,9 @@ uint32_t stacks_innermost(const struct stacks *, uint32_t stack); /* frame; not 
 uint32_t stacks_depth(const struct stacks *, uint32_t stack);     /* frames */
 uint32_t stacks_count(const struct stacks *); /* ids are below this; 0 is the empty stack */
 
+/* The stacks between `stack` and the first one outwards with an entry in done[] that is not 0
+ * (*known), outermost first; *count of them. done[0] must not be 0. The caller frees. */
+uint32_t *stacks_open(const struct stacks *, uint32_t stack, const uint32_t *done, uint32_t *known,
+                      uint32_t *count);
+
 #endif

@@ -286,9 +286,8 @@ static uint32_t print_why_json(struct loaded *l, const struct why_question *q) {
 }
 
 static int show_why(struct loaded *l, const struct settings *s) {
-    struct names *names = names_new(replay_stacks(l->survey->replay));
-    names_fold(names, &s->folding);
-    names_jit(names, jit_map_of(tape_file_process(l->tape)));
+    struct names *names = names_of_recording(replay_stacks(l->survey->replay), &s->folding,
+                                             tape_file_process(l->tape));
     struct why_question q = {l->survey, names, s->why, (uint32_t)s->limit};
     uint32_t found = s->json ? print_why_json(l, &q) : leak_why_print(stdout, &q);
     if (found == 0)
@@ -483,9 +482,8 @@ int view_run(const struct command *c, const struct view *view, int argc, char **
         range.leaks = view->kinds;
         l.profile = profile_run(l.tape, &range);
         bool kinds = shows_kinds(&l, &s);
-        l.names = names_new(replay_stacks(kinds ? l.survey->replay : l.profile->replay));
-        names_fold(l.names, &s.folding);
-        names_jit(l.names, jit_map_of(tape_file_process(l.tape)));
+        l.names = names_of_recording(replay_stacks(kinds ? l.survey->replay : l.profile->replay),
+                                     &s.folding, tape_file_process(l.tape));
         if (kinds)
             load_kinds(&l, &s);
         else

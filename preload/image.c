@@ -90,22 +90,6 @@ static void refuse(void *arg) {
     image_put_nothing(arg, "the program has installed a seccomp filter");
 }
 
-extern void *__libc_malloc(size_t);
-
-/* Where the stack of the program's own functions begins: behind the frames of libc's exit(), which
- * has slots that it does not write. What earlier calls left there is no pointer of anyone's. */
-static uint64_t behind_exit(struct unwind *u, uint64_t sp) {
-    struct cfi_module libc, module;
-    uint32_t i = 0;
-    if (!cfi_find_module((uint64_t)(void *)&__libc_malloc, &libc) || !unwind_full(u, sp))
-        return sp;
-    for (; i + 1 < u->fresh_count; i++)
-        if (!cfi_find_module(u->rows[u->fresh[i].row].address - 1, &module) ||
-            module.start != libc.start)
-            break;
-    return u->fresh_count != 0 ? u->fresh[i].sp : sp;
-}
-
 void image_take(struct stream *s, enum tape_image_reason reason, const char *name,
                 const void *frame) {
     struct recorder *r = atomic_load(&recorder);
@@ -120,10 +104,6 @@ void image_take(struct stream *s, enum tape_image_reason reason, const char *nam
         stream_call_idle(s, refuse, &t);
         return;
     }
-    s->busy = (uintptr_t)frame; /* the unwinder is in use */
-    t.self.sp = behind_exit(&s->unwind, arch_frame_sp(frame));
-    unwind_registers(&s->unwind, t.self.sp, t.self.regs);
-    t.self.sp += ARCH_RED_ZONE; /* it has called: nothing lies below */
-    s->busy = 0;
+    image_see_caller(s, frame, &t.self);
     stream_call_idle(s, take, &t);
 }

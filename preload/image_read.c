@@ -99,6 +99,30 @@ static uint64_t find_tid(uint32_t tid) {
     return found == tid ? at : 0;
 }
 
+extern void *__libc_malloc(size_t);
+
+/* Where the stack of the program's own functions begins: behind the frames of libc's exit(), which
+ * has slots that it does not write. What earlier calls left there is no pointer of anyone's. */
+static uint64_t behind_exit(struct unwind *u, uint64_t sp) {
+    struct cfi_module libc, module;
+    uint32_t i = 0;
+    if (!cfi_find_module((uint64_t)(void *)&__libc_malloc, &libc) || !unwind_full(u, sp))
+        return sp;
+    for (; i + 1 < u->fresh_count; i++)
+        if (!cfi_find_module(u->rows[u->fresh[i].row].address - 1, &module) ||
+            module.start != libc.start)
+            break;
+    return u->fresh_count != 0 ? u->fresh[i].sp : sp;
+}
+
+void image_see_caller(struct stream *s, const void *frame, struct seen_thread *self) {
+    s->busy = (uintptr_t)frame; /* the unwinder is in use */
+    self->sp = behind_exit(&s->unwind, arch_frame_sp(frame));
+    unwind_registers(&s->unwind, self->sp, self->regs);
+    self->sp += ARCH_RED_ZONE; /* it has called: nothing lies below */
+    s->busy = 0;
+}
+
 void image_prepare(struct image *m, uint32_t pid, const struct seen_thread *self,
                    const uint64_t *counts, uint64_t begun, bool park) {
     uint32_t tid = sys_tid();

@@ -8,6 +8,7 @@
 #define IMAGE_READ_H
 
 #include "image_look.h"
+#include "stream.h"
 
 /* Who takes what is found; false when no more is wanted. */
 struct image_reader {
@@ -15,6 +16,10 @@ struct image_reader {
     bool (*words)(void *context, const struct scan_words *words);
     void *context;
 };
+
+/* Stack and registers of the calling thread as they are in the caller of the function whose frame
+ * address is `frame`. s: its stream, not busy; its unwinder is used. */
+void image_see_caller(struct stream *s, const void *frame, struct seen_thread *self);
 
 /* Fills in what a look has to know of the calling thread, whose stack and registers are `self`,
  * and when it has to end. `park`: halts the other threads until the copy is made. counts: as in

@@ -187,6 +187,10 @@ static void release(void) {
     sys_set_action(signal_used, &before, NULL);
 }
 
+void park_forget(void) {
+    atomic_store(&claimed, false);
+}
+
 void park_release(void) {
     release();
     atomic_store(&claimed, false);

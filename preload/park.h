@@ -20,4 +20,7 @@ size_t park_threads(uint32_t pid, uint32_t self, struct seen_thread *to, size_t 
 /* Lets them go on and puts the signal's disposition back; ends the claim. */
 void park_release(void);
 
+/* In a forked child: the claim of a thread of its parent's is not in force. */
+void park_forget(void);
+
 #endif

@@ -9,6 +9,7 @@
 #include "image.h"
 #include "modules.h"
 #include "owned.h"
+#include "park.h"
 #include "recorder.h"
 #include "sys.h"
 #include "testing.h"
@@ -484,6 +485,7 @@ struct stream *stream_attach(void) {
     if (atomic_load(&r->state) == RECORDER_NEW && !atomic_exchange(&r->began, true)) {
         owned_forget();
         owned_add(r, sizeof *r);
+        park_forget();
         testing_inherit(r);
         image_begin();
     }

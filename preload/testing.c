@@ -463,11 +463,7 @@ size_t testing_end(struct stream *s, const void *frame) {
         return 0;
     }
     a.unseen = has_unseen();
-    s->busy = (uintptr_t)frame; /* the unwinder is in use */
-    a.self.sp = arch_frame_sp(frame);
-    unwind_registers(&s->unwind, a.self.sp, a.self.regs);
-    a.self.sp += ARCH_RED_ZONE; /* it has called: nothing lies below */
-    s->busy = 0;
+    image_see_caller(s, frame, &a.self);
     stream_call_idle(s, look, &a);
     return a.size;
 }

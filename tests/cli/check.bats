@@ -3,16 +3,7 @@
 # heaptape check: what a program and its children did not free, suppressions, exit statuses.
 
 load ../helpers
-
-setup() {
-    cd "$BATS_TEST_TMPDIR" || return 1
-    mkdir tmp
-    export TMPDIR=$PWD/tmp
-}
-
-check() {
-    capture "$heaptape" check "$@"
-}
+load checked
 
 # Whatever was not freed, whether something points to it or not.
 check_all() {

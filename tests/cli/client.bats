@@ -3,16 +3,7 @@
 # What a program tells of itself: tests, loops, pools, what is ignored (tests/workloads/client.c).
 
 load ../helpers
-
-setup() {
-    cd "$BATS_TEST_TMPDIR" || return 1
-    mkdir tmp
-    export TMPDIR=$PWD/tmp
-}
-
-check() {
-    capture "$heaptape" check "$@"
-}
+load checked
 
 record() {
     "$heaptape" record -q -f -o x.tape "$@"

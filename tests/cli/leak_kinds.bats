@@ -3,16 +3,7 @@
 # Kinds of leaks: check and leaks with heap images, beside Valgrind.
 
 load ../helpers
-
-setup() {
-    cd "$BATS_TEST_TMPDIR" || return 1
-    mkdir tmp
-    export TMPDIR=$PWD/tmp
-}
-
-check() {
-    capture "$heaptape" check "$@"
-}
+load checked
 
 # Compiles stdin as C to ./NAME.
 compile() {

@@ -12,12 +12,12 @@
 
 #include <cmocka.h>
 
+#include "built_programs.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-static char directory[] = "/tmp/test_inlined.XXXXXX";
 
 /* here(): "address expectation", of its caller. An expectation is "function|file|line;" for each.
  */
@@ -104,28 +104,6 @@ static const char rust_help[] =
     "    printf(\"%zx %.*s\\n\", ((uintptr_t *)frame[0])[1] - 1 - bias, (int)n, p);\n"
     "    fflush(stdout);\n"
     "}\n";
-
-static __attribute__((format(printf, 1, 2))) bool run(const char *format, ...) {
-    char *command, *line;
-    va_list ap;
-    va_start(ap, format);
-    assert_true(vasprintf(&command, format, ap) >= 0);
-    va_end(ap);
-    assert_true(asprintf(&line, "cd %s && ( %s )", directory, command) >= 0);
-    bool ok = system(line) == 0;
-    free(line);
-    free(command);
-    return ok;
-}
-
-static void write_file(const char *name, const char *text) {
-    char path[256];
-    snprintf(path, sizeof path, "%s/%s", directory, name);
-    FILE *f = fopen(path, "w");
-    assert_non_null(f);
-    fputs(text, f);
-    assert_int_equal(fclose(f), 0);
-}
 
 static void describe(const struct symbol *found, size_t count, char *text, size_t room) {
     *text = '\0';
@@ -258,20 +236,12 @@ static void test_rust(void **state) {
 }
 
 static int set_up(void **state) {
-    (void)state;
-    if (mkdtemp(directory) == NULL)
+    if (programs_enter(state) != 0)
         return -1;
     write_file("inlined.cc", cxx_source);
     write_file("rusty.rs", rust_source);
     write_file("help.c", rust_help);
     return 0;
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    char command[64];
-    snprintf(command, sizeof command, "rm -rf %s", directory);
-    return system(command);
 }
 
 int main(void) {
@@ -282,5 +252,5 @@ int main(void) {
         cmocka_unit_test(test_separate_debug_file),
         cmocka_unit_test(test_rust),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, set_up, programs_leave);
 }

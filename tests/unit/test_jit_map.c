@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "jit_map.h"
+#include "scratch_directory.h"
 
 static void write_file(const char *path, const char *text) {
     FILE *f = fopen(path, "w");
@@ -34,10 +35,9 @@ static void expect(const struct jit_map *m, uint64_t address, const char *functi
 }
 
 static void lines(void **state) {
-    char path[] = "/tmp/test_jit_map.XXXXXX";
+    static const char path[] = "perf.map";
     struct symbol found;
     (void)state;
-    close(mkstemp(path));
     write_file(path, "7f0000001000 100 JS:*makeThings /src/a b.js:12:5\n"
                      "7f0000001100 100 JS:~ /src/a.js:1:1\n"
                      "7f0000001200 80 LazyCompile:^load node:internal/loader:155:31\n"
@@ -92,5 +92,5 @@ static void whose(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(lines), cmocka_unit_test(whose)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, scratch_enter, scratch_leave);
 }

@@ -13,6 +13,8 @@
 
 #include <cmocka.h>
 
+#include "built_programs.h"
+
 #include <arpa/inet.h>
 #include <poll.h>
 #include <stdio.h>
@@ -22,7 +24,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static char directory[] = "/tmp/test_symbols.XXXXXX";
 static const uint8_t build_id[] = {1, 2, 3, 4, 5, 6, 7, 8};
 #define BUILD_ID_FLAG "-Wl,--build-id=0x0102030405060708"
 
@@ -75,28 +76,6 @@ static const char odd_source[] =
     ".globl long\n.type long,@function\n.size long,1<<40\nlong: .skip 64,0x90\n"
     ".section .text3,\"ax\"\n .skip 64,0x90\n"
     ".data\n.globl table\ntable: .skip 64\n";
-
-static __attribute__((format(printf, 1, 2))) bool run(const char *format, ...) {
-    char *command, *line;
-    va_list ap;
-    va_start(ap, format);
-    assert_true(vasprintf(&command, format, ap) >= 0);
-    va_end(ap);
-    assert_true(asprintf(&line, "cd %s && ( %s )", directory, command) >= 0);
-    bool ok = system(line) == 0;
-    free(line);
-    free(command);
-    return ok;
-}
-
-static void write_file(const char *name, const char *text) {
-    char path[256];
-    snprintf(path, sizeof path, "%s/%s", directory, name);
-    FILE *f = fopen(path, "w");
-    assert_non_null(f);
-    fputs(text, f);
-    assert_int_equal(fclose(f), 0);
-}
 
 static const char *path_of(const char *name) {
     static char path[256];
@@ -459,18 +438,10 @@ static void test_demangle_limits(void **state) {
 /* ---- set-up -------------------------------------------------------------------------------- */
 
 static int set_up(void **state) {
-    (void)state;
-    if (mkdtemp(directory) == NULL || !run("mkdir sub"))
+    if (programs_enter(state) != 0 || !run("mkdir sub"))
         return -1;
     write_file("sub/places.cc", places_source);
     return 0;
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    char command[64];
-    snprintf(command, sizeof command, "rm -rf %s", directory);
-    return system(command);
 }
 
 int main(void) {
@@ -489,5 +460,5 @@ int main(void) {
         cmocka_unit_test(test_demangle),
         cmocka_unit_test(test_demangle_limits),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, set_up, programs_leave);
 }
