@@ -231,6 +231,14 @@ static void clear(struct heap_image *m) {
     *m = (struct heap_image){0};
 }
 
+/* That of the end is newer than any mark's. */
+static bool is_newer(const struct heap_image *m, const struct heap_image *than) {
+    bool at_end = m->reason == TAPE_IMAGE_EXIT;
+    if (at_end != (than->reason == TAPE_IMAGE_EXIT))
+        return at_end;
+    return m->number > than->number;
+}
+
 /* Reads IMAGE chunks until the newest that fits is in r->image; its index in *at. False: none. A
  * chunk that cannot be read may be the one. */
 static bool find_image(struct reading *r, const struct image_choice *choice, size_t *at) {
@@ -241,9 +249,8 @@ static bool find_image(struct reading *r, const struct image_choice *choice, siz
         if (c->type != TAPE_CHUNK_IMAGE)
             continue;
         enum tape_error error = read_fields(r, c);
-        bool better = error == TAPE_OK && fits(r->image, choice) &&
-                      (!found || choice->by != IMAGE_NEWEST ||
-                       r->image->reason == TAPE_IMAGE_EXIT || best.reason != TAPE_IMAGE_EXIT);
+        bool better =
+            error == TAPE_OK && fits(r->image, choice) && (!found || is_newer(r->image, &best));
         if (error != TAPE_OK)
             refuse_chunk(r, c, error);
         if (better) {
@@ -274,37 +281,50 @@ static bool mark_partly(struct reading *r, const struct tape_image_chunk *c) {
     return true;
 }
 
+/* The rest of the image, from an IMAGE_END chunk; *ended: it was this image's. */
+static enum tape_error read_end(struct reading *r, const struct tape_image_chunk *c, bool *ended) {
+    struct heap_image *m = r->image, end = {0};
+    uint64_t promised = r->promised;
+    r->image = &end;
+    enum tape_error error = read_fields(r, c);
+    r->image = m;
+    if (error != TAPE_OK || end.number != m->number) {
+        r->promised = promised;
+        clear(&end);
+        return error;
+    }
+    *ended = true;
+    m->scanned = end.scanned;
+    m->ns = end.ns;
+    m->incomplete = end.incomplete;
+    end.incomplete = NULL;
+    clear(&end);
+    return mark_partly(r, c) ? TAPE_OK : TAPE_E_LIMIT;
+}
+
+/* The chunks may lie anywhere in the file: its writer goes on in whichever segment is free. Their
+ * stamp tells them from those of other images. */
 static void read_chunks(struct reading *r, size_t at) {
     struct heap_image *m = r->image;
+    uint64_t stamp = r->tape->image_chunk[at].piece.first_stamp;
     bool ended = false;
+    r->promised = 0;
     r->start = xcalloc(m->region_count + 1UL, sizeof *r->start);
     for (uint32_t i = 0; i < m->region_count; i++)
         r->start[i] = m->region[i].is.start;
-    for (size_t i = at + 1; i < r->tape->image_chunk_count && !ended && r->reason == NULL; i++) {
+    for (size_t i = 0; i < r->tape->image_chunk_count && r->reason == NULL; i++) {
         const struct tape_image_chunk *c = &r->tape->image_chunk[i];
         struct tape_words_head head;
         struct tape_in in;
         enum tape_error error = TAPE_OK;
+        if (c->piece.first_stamp != stamp)
+            continue;
         if (c->type == TAPE_CHUNK_WORDS) {
             error = read_head(r, c, &head, &in);
             if (error == TAPE_OK && head.image == m->number)
                 error = add_words(r, &head, &in);
         } else if (c->type == TAPE_CHUNK_IMAGE_END) {
-            struct heap_image end = {0};
-            r->image = &end;
-            r->promised = 0;
-            error = read_fields(r, c);
-            r->image = m;
-            ended = error == TAPE_OK && end.number == m->number;
-            if (ended && !mark_partly(r, c))
-                error = TAPE_E_LIMIT;
-            if (ended) {
-                m->scanned = end.scanned;
-                m->ns = end.ns;
-                m->incomplete = end.incomplete;
-                end.incomplete = NULL;
-            }
-            clear(&end);
+            error = read_end(r, c, &ended);
         }
         if (error != TAPE_OK)
             refuse_chunk(r, c, error);

@@ -353,6 +353,8 @@ static void put_image_chunk(struct writer *w, unsigned type, const uint8_t *payl
     struct tape_chunk_header h = {.type = (uint8_t)type,
                                   .stored_bytes = (uint32_t)bytes,
                                   .raw_bytes = (uint32_t)bytes,
+                                  .first_stamp = w->image.stamp,
+                                  .last_stamp = w->image.stamp,
                                   .payload_crc = tape_crc32c(payload, bytes)};
     uint8_t *packed = NULL;
     if (w->codec == TAPE_CODEC_ZSTD && type == TAPE_CHUNK_WORDS) {

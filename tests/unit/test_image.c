@@ -177,6 +177,60 @@ static void test_what_is_refused(void **state) {
     }
 }
 
+/* The chunks of two images lie in the file the wrong way round. */
+static void test_any_order(void **state) {
+    (void)state;
+    enum { MOST = 64 };
+    struct writer *w = written(5, TAPE_CODEC_STORED, 1);
+    writer_image(w, 2, 78, "another");
+    writer_image_region(w, 0x10000, 0x1000, TAPE_REGION_OTHER, 0);
+    for (unsigned i = 0; i < 30; i++)
+        writer_image_word(w, 0, 0x10000 + 8 * i, i);
+    writer_image_end(w, 4, NULL);
+    size_t start[MOST], span[MOST], chunks = 0, first = 0, bytes = 0;
+    for (size_t i = TAPE_FILE_HEADER_BYTES + TAPE_SEGMENT_HEADER_BYTES; i < w->tape.count;) {
+        struct tape_chunk_header h;
+        struct tape_in in = tape_in_of(w->tape.p + i, w->tape.count - i);
+        assert_int_equal(tape_get_chunk_header(&in, &h), TAPE_OK);
+        if (h.type >= TAPE_CHUNK_IMAGE && h.type <= TAPE_CHUNK_IMAGE_END) {
+            first = chunks == 0 ? i : first;
+            assert_true(chunks < MOST);
+            start[chunks] = i;
+            span[chunks++] = tape_chunk_span(h.stored_bytes);
+        } else {
+            assert_int_equal(chunks, 0);
+        }
+        i += tape_chunk_span(h.stored_bytes);
+    }
+    assert_true(chunks > 15);
+    uint8_t *turned = xmalloc(w->tape.count - first);
+    for (size_t i = chunks; i-- > 0; bytes += span[i])
+        memcpy(turned + bytes, w->tape.p + start[i], span[i]);
+    assert_int_equal(bytes, w->tape.count - first);
+    memcpy(w->tape.p + first, turned, bytes);
+    free(turned);
+    writer_save(w, tape_path);
+    writer_free(w);
+    char *reason;
+    struct heap_image *m = open_saved(1, &reason);
+    assert_null(reason);
+    expect_whole(m, 1);
+    heap_image_free(m);
+    m = open_saved(2, &reason);
+    assert_null(reason);
+    assert_int_equal(m->word_count, 30);
+    heap_image_free(m);
+    /* The newest is the one with the greatest number, not the last in the file. */
+    struct tape_file *tape = tape_file_open(tape_path);
+    m = heap_image_open(tape, &(struct image_choice){.by = IMAGE_MARK, .name = "another"}, &reason);
+    assert_int_equal(m->number, 2);
+    heap_image_free(m);
+    m = heap_image_open(tape, &(struct image_choice){.by = IMAGE_NEWEST}, &reason);
+    assert_int_equal(m->number, 1); /* that of the end */
+    heap_image_free(m);
+    tape_file_close(tape);
+}
+
 /* Every truncation, and every bit of the image's chunks turned over: the image as it was, or none;
  * and the sanitizers see what is read. */
 static void test_damage(void **state) {
@@ -450,12 +504,12 @@ static void test_region_use_freed(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip),       cmocka_unit_test(test_empty),
-        cmocka_unit_test(test_what_is_refused),  cmocka_unit_test(test_damage),
-        cmocka_unit_test(test_bad_words),        cmocka_unit_test(test_block_index),
-        cmocka_unit_test(test_partly),           cmocka_unit_test(test_pieces),
-        cmocka_unit_test(test_words_twice),      cmocka_unit_test(test_region_use),
-        cmocka_unit_test(test_region_use_freed),
+        cmocka_unit_test(test_round_trip),  cmocka_unit_test(test_empty),
+        cmocka_unit_test(test_any_order),   cmocka_unit_test(test_what_is_refused),
+        cmocka_unit_test(test_damage),      cmocka_unit_test(test_bad_words),
+        cmocka_unit_test(test_block_index), cmocka_unit_test(test_partly),
+        cmocka_unit_test(test_pieces),      cmocka_unit_test(test_words_twice),
+        cmocka_unit_test(test_region_use),  cmocka_unit_test(test_region_use_freed),
     };
     return cmocka_run_group_tests(tests, scratch_enter, scratch_leave);
 }
