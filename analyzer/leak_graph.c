@@ -63,11 +63,20 @@ void leak_graph_make(struct leak_graph *g, struct leak_block *block, uint32_t co
     measure(g);
 }
 
-void leak_graph_free(struct leak_graph *g) {
+static void forget_blocks(struct leak_graph *g) {
     pages_free(g->index.extent, (g->count + 1UL) * sizeof *g->index.extent);
     block_index_free(&g->index);
     free(g->words);
     free(g->block);
+}
+
+void leak_graph_again(struct leak_graph *g, struct leak_block *block, uint32_t count) {
+    forget_blocks(g);
+    leak_graph_make(g, block, count);
+}
+
+void leak_graph_free(struct leak_graph *g) {
+    forget_blocks(g);
     *g = (struct leak_graph){0};
 }
 

@@ -20,8 +20,8 @@ struct leak_block {
     uint32_t tag;                             /* the caller's */
     enum leak_kind kind;                      /* by leak_classify */
     bool ignored;                             /* kept on purpose, with what it leads to */
-    bool rooted; /* of a pool in static data or on a stack: pointers there are in no image, so it
-                    counts as reachable */
+    bool rooted; /* counts as reachable: of a pool in static data or on a stack, where pointers are
+                    in no image; or being resized */
 };
 
 /* The words of a block, in heap_image.memory. */
@@ -53,6 +53,8 @@ struct leak_graph {
  * begins.
  */
 void leak_graph_make(struct leak_graph *g, struct leak_block *block, uint32_t count);
+/* The same with other blocks. */
+void leak_graph_again(struct leak_graph *g, struct leak_block *block, uint32_t count);
 void leak_graph_free(struct leak_graph *);
 
 /* Whether a value that points to the block of this number (g->index says so) is exact. */

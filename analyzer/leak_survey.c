@@ -2,9 +2,11 @@
 #include "leak_survey.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "diag.h"
 #include "leak_classes.h"
+#include "leak_moving.h"
 
 /* ---- the replay --------------------------------------------------------------------------- */
 
@@ -77,6 +79,10 @@ static bool is_seen(const struct heap_image *image, uint64_t address) {
     return seen;
 }
 
+static bool is_rooted(const struct heap_image *image, const struct block *b) {
+    return b->resizing || (b->op == TAPE_OP_POOL_ALLOC && !is_seen(image, b->address));
+}
+
 /* Own blocks, then inherited ones. */
 static struct leak_block *list_blocks(const struct leak_survey *s, uint32_t *count) {
     struct inherited *all = replay_snapshot(s->replay); /* own ones, too: they come twice */
@@ -87,8 +93,7 @@ static struct leak_block *list_blocks(const struct leak_survey *s, uint32_t *cou
                                          .size = s->block[i].block.size,
                                          .tag = i,
                                          .ignored = s->block[i].block.ignored,
-                                         .rooted = s->block[i].block.op == TAPE_OP_POOL_ALLOC &&
-                                                   !is_seen(s->image, s->block[i].block.address)};
+                                         .rooted = is_rooted(s->image, &s->block[i].block)};
     for (size_t i = 0; i < all->count; i++)
         if (replay_counts(s->replay)->inherited_known && !all->block[i].filled)
             block[n++] = (struct leak_block){.address = all->block[i].address,
@@ -119,7 +124,7 @@ static void list_modules(struct leak_survey *s) {
 static void take_classes(struct leak_survey *s) {
     uint32_t *place = xcalloc(s->count + 1UL, sizeof *place), kept = 0; /* in the graph + 1 */
     for (uint32_t i = 0; i < s->graph.count; i++)
-        if (s->graph.block[i].tag != SURVEY_INHERITED)
+        if (survey_has(s->graph.block[i].tag))
             place[s->graph.block[i].tag] = i + 1;
     for (uint32_t i = 0; i < s->count; i++) {
         if (place[i] == 0)
@@ -135,10 +140,25 @@ static void take_classes(struct leak_survey *s) {
     free(place);
 }
 
+/* Blocks that were being resized may lie elsewhere already: then the graph is made once more, with
+ * the memory where they may be. */
+static void add_moving(struct leak_survey *s) {
+    uint32_t count, moving;
+    struct leak_block *more = leak_moving(&s->graph, s->replay, SURVEY_MOVING, &moving);
+    if (moving == 0)
+        return;
+    struct leak_block *block = list_blocks(s, &count);
+    block = xrealloc(block, (count + (size_t)moving) * sizeof *block);
+    memcpy(block + count, more, moving * sizeof *block);
+    free(more);
+    leak_graph_again(&s->graph, block, count + moving);
+}
+
 static void classify(struct leak_survey *s) {
     uint32_t count;
     struct leak_block *block = list_blocks(s, &count);
     leak_graph_make(&s->graph, block, count);
+    add_moving(s);
     leak_classify(&s->graph);
     take_classes(s);
 }
@@ -156,7 +176,7 @@ static void part_ignored(struct leak_survey *s) {
                 s->ignored_bytes += ignored ? s->block[i].block.size : 0;
             }
     for (uint32_t i = 0; i < s->graph.count; i++)
-        if (s->graph.block[i].tag != SURVEY_INHERITED)
+        if (survey_has(s->graph.block[i].tag))
             s->graph.block[i].tag = place[s->graph.block[i].tag];
     s->count -= s->ignored_count;
     free(s->block);

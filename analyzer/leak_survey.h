@@ -21,8 +21,14 @@ struct survey_block {
     uint64_t indirect_bytes, indirect_blocks; /* LEAK_DEFINITE, as in struct leak_block */
 };
 
-/* Tags in the graph: indices into `block`, or this for a block inherited from the parent. */
+/* Tags in the graph: indices into `block`, or for a block inherited from the parent, or for memory
+ * that may be a block on its way (leak_moving.h), one of these. */
 #define SURVEY_INHERITED UINT32_MAX
+#define SURVEY_MOVING    (UINT32_MAX - 1)
+
+static inline bool survey_has(uint32_t tag) {
+    return tag < SURVEY_MOVING;
+}
 
 struct leak_survey {
     struct replay *replay; /* has run */

@@ -47,7 +47,7 @@ static struct why_group *find_groups(struct why *w, const char *site, uint32_t *
     struct why_group *group = xcalloc(g->count + 1UL, sizeof *group);
     uint32_t n = 0, kept = 0;
     for (uint32_t i = 0; i < g->count; i++)
-        if (g->block[i].tag != SURVEY_INHERITED)
+        if (survey_has(g->block[i].tag))
             group[n++] = (struct why_group){w->survey->block[g->block[i].tag].block.stack, i,
                                             g->block[i].kind, g->block[i].size, 1};
     if (n != 0)

@@ -16,7 +16,8 @@ static struct json_object *block_json(struct why *w, uint32_t block) {
     struct json_object *o = json_object_new_object();
     json_put(o, "bytes", b->size);
     json_put_bool(o, "inherited", b->tag == SURVEY_INHERITED);
-    if (b->tag == SURVEY_INHERITED)
+    json_put_bool(o, "moving", b->tag == SURVEY_MOVING);
+    if (!survey_has(b->tag))
         return o;
     const struct block *made = &w->survey->block[b->tag].block;
     json_put_text(o, "allocated_by", tape_op_name(made->op));

@@ -17,8 +17,10 @@ static void print_block(FILE *out, struct why *w, uint32_t block) {
     const struct leak_block *b = &w->survey->graph.block[block];
     char size[UNITS_ROOM];
     fprintf(out, "%s byte%s", units_count(size, b->size), b->size == 1 ? "" : "s");
-    if (b->tag == SURVEY_INHERITED) {
-        fputs(" of the parent process's", out);
+    if (!survey_has(b->tag)) {
+        fputs(b->tag == SURVEY_INHERITED ? " of the parent process's"
+                                         : " that a realloc() was about to make a block",
+              out);
         return;
     }
     const struct block *made = &w->survey->block[b->tag].block;
@@ -106,6 +108,9 @@ void why_print_group(FILE *out, struct why *w, const struct why_group *g) {
         free(step);
     } else if (g->kind == LEAK_INDIRECT) {
         fputs("    only lost blocks point to it\n", out);
+    } else if (w->survey->graph.block[g->block].rooted &&
+               w->survey->block[w->survey->graph.block[g->block].tag].block.resizing) {
+        fputs("    a thread was in realloc() with it, so it counts as reachable\n", out);
     } else if (w->survey->graph.block[g->block].rooted) {
         fputs("    of a pool in static data or on a stack: what points there is not recorded\n",
               out);

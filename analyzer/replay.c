@@ -105,6 +105,17 @@ struct stacks *replay_stacks(struct replay *r) {
     return r->stacks;
 }
 
+uint64_t replay_resizing(const struct replay *r, uint64_t tid) {
+    uint64_t most = 0;
+    for (uint32_t i = 0; i < r->stream_count; i++) {
+        const struct stream_state *s = &r->stream[i];
+        if ((s->in_flight || s->inherited) && r->thread[s->thread].known.tid == tid &&
+            s->block.size > most)
+            most = s->block.size;
+    }
+    return most;
+}
+
 uint32_t replay_thread_count(const struct replay *r) {
     return r->thread_count;
 }
@@ -647,8 +658,9 @@ static bool take_run(struct replay *r, const struct merge *m, const struct merge
     return true;
 }
 
-static void tell_live_block(struct replay *r, const struct block *b) {
+static void tell_live_block(struct replay *r, const struct block *b, bool resizing) {
     struct block copy = *b;
+    copy.resizing = resizing;
     copy.filled = has_pools(r) && pools_fill(&r->pools, b);
     if (b->op == TAPE_OP_POOL_ALLOC)
         TELL(r, on_pool_live, &copy);
@@ -660,15 +672,15 @@ static void tell_live(struct replay *r) {
     for (size_t i = 0; i <= r->live.mask; i++) {
         const struct block *b = live_at(&r->live, i);
         if (b != NULL)
-            tell_live_block(r, b);
+            tell_live_block(r, b, false);
     }
     for (uint32_t i = 0; i < r->stream_count; i++)
         if (r->stream[i].in_flight)
-            tell_live_block(r, &r->stream[i].block);
+            tell_live_block(r, &r->stream[i].block, true);
     for (size_t i = 0; has_pools(r) && i <= r->pools.live.mask; i++) {
         const struct block *b = live_at(&r->pools.live, i);
         if (b != NULL && !b->inherited)
-            tell_live_block(r, b);
+            tell_live_block(r, b, false);
     }
 }
 

@@ -48,6 +48,7 @@ struct block {
     bool ignored : 1;   /* heaptape_ignore() */
     bool filled : 1;    /* on_live, on_pool_live: pool blocks live in it; see pools_fill */
     bool inherited : 1; /* replay's own: a pool block of the parent's */
+    bool resizing : 1;  /* on_live: a realloc() of it was not over, and may have moved it */
     uint32_t chain;     /* live.c's own */
 };
 
@@ -190,6 +191,11 @@ void replay_cut_at(struct replay *, const struct replay_cut *cut, size_t count);
 
 const struct replay_counts *replay_counts(const struct replay *);
 struct stacks *replay_stacks(struct replay *);
+
+/* Bytes of the longest block that the thread with this id had given to a realloc() whose result had
+ * not come when the replay ended; 0: none. */
+uint64_t replay_resizing(const struct replay *, uint64_t tid);
+
 uint32_t replay_thread_count(const struct replay *);
 const struct replay_thread *replay_thread(const struct replay *, uint32_t index);
 

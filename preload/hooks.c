@@ -128,19 +128,19 @@ EXPORT pid_t fork(void) {
 }
 
 EXPORT void _exit(int status) {
-    recorder_end("_exit", FRAME);
+    recorder_end("_exit", FRAME, true);
     real.exit_now(status);
     __builtin_unreachable();
 }
 
 EXPORT void _Exit(int status) {
-    recorder_end("_exit", FRAME);
+    recorder_end("_exit", FRAME, true);
     real.exit_now(status);
     __builtin_unreachable();
 }
 
 EXPORT void abort(void) {
-    recorder_end("abort", NULL); /* no heap image: the program is not in order */
+    recorder_end("abort", FRAME, false); /* no image: the program is not in order */
     real.abort();
     __builtin_unreachable();
 }

@@ -4,14 +4,8 @@
 #include <string.h>
 #include <time.h>
 
-#define WORKER_YIELDS 100000 /* far more than compressing a full queue takes */
-
 static struct worker *claim(const struct taking *t, size_t scratch) {
-    struct worker *w = worker_claim(t->r);
-    for (int i = 0; w == NULL && i < WORKER_YIELDS; i++) {
-        sys_yield();
-        w = worker_claim(t->r);
-    }
+    struct worker *w = worker_await(t->r);
     if (w != NULL && !worker_scratch(w, scratch)) {
         worker_release(w);
         w = NULL;

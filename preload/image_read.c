@@ -6,10 +6,12 @@
 
 #include "config.h"
 #include "park.h"
+#include "recorder.h"
 #include "sys_image.h"
 
 #define WAIT_NS  UINT64_C(50000000)   /* between two looks whether the copy is still there */
 #define GRACE_NS UINT64_C(2000000000) /* for what the copy does between looks at the clock */
+#define HALTS    16 /* tries for an instant at which no other thread is in realloc() */
 
 /* A look and its reader. */
 struct reading {
@@ -123,6 +125,31 @@ void image_see_caller(struct stream *s, const void *frame, struct seen_thread *s
     s->busy = 0;
 }
 
+/* Whether another thread is between the two events of a resize: its block may have moved already,
+ * and then nobody but realloc() knows where it is, and what it points to. */
+static bool others_resize(uint32_t self) {
+    for (const struct stream *s = atomic_load(&recorder->streams); s != NULL; s = s->next) {
+        uint32_t owner = __atomic_load_n(&s->owner, __ATOMIC_RELAXED);
+        if (owner != 0 && owner != self && s->announced != ANNOUNCED_NOT)
+            return true;
+    }
+    return false;
+}
+
+static void halt_others(struct image *m, uint32_t tid) {
+    for (int i = 0; i < HALTS && park_claim(); i++) {
+        m->parked = true;
+        m->threads =
+            1 + park_threads(m->pid, tid, m->thread + 1, IMAGE_THREADS - 1, &m->all_threads);
+        if (i == HALTS - 1 || !others_resize(tid))
+            return;
+        park_release();
+        m->parked = false;
+        m->threads = 1;
+        sys_yield();
+    }
+}
+
 void image_prepare(struct image *m, uint32_t pid, const struct seen_thread *self,
                    const uint64_t *counts, uint64_t begun, bool park) {
     uint32_t tid = sys_tid();
@@ -135,9 +162,9 @@ void image_prepare(struct image *m, uint32_t pid, const struct seen_thread *self
     m->deadline = begun + config.image_seconds * UINT64_C(1000000000);
     m->threads = 1;
     m->all_threads = true;
-    m->parked = park && park_claim();
-    if (m->parked)
-        m->threads += park_threads(pid, tid, m->thread + 1, IMAGE_THREADS - 1, &m->all_threads);
+    m->parked = false;
+    if (park)
+        halt_others(m, tid);
 }
 
 enum image_result image_read(struct image *m, const struct image_reader *reader) {

@@ -28,7 +28,8 @@ struct slot {
 
 /* One page range, made once and kept: a handler that comes late still finds it. */
 static struct slot *slots;
-static atomic_uint closed; /* 1: who comes must wait */
+static atomic_uint closed; /* not 0: who comes must wait while it is the same */
+static unsigned closures;  /* so far: who is slow to leave one does not stay for the next */
 static atomic_uint parked; /* how many do */
 static atomic_bool claimed;
 static int signal_used; /* 0: none */
@@ -49,11 +50,13 @@ static void park_here(int signal, void *info, void *context) {
         memcpy(&slot->seen.regs[i], (const char *)context + arch_signal_offset[i], 8);
     slot->seen.sp = slot->seen.regs[ARCH_REG_SP];
     slot->seen.thread_pointer = arch_thread_pointer();
-    atomic_store(&slot->state, SLOT_PARKED);
+    unsigned closure = atomic_load(&closed), taken = SLOT_TAKEN;
+    if (closure == 0 || !atomic_compare_exchange_strong(&slot->state, &taken, SLOT_PARKED))
+        return;
     atomic_fetch_add(&parked, 1);
     sys_wake_word(&parked);
-    while (atomic_load(&closed) != 0)
-        sys_wait_word(&closed, 1, ALL_NS);
+    while (atomic_load(&closed) == closure)
+        sys_wait_word(&closed, closure, ALL_NS);
 }
 
 static bool take_signal(int number) {
@@ -154,7 +157,8 @@ size_t park_threads(uint32_t pid, uint32_t self, struct seen_thread *to, size_t 
         return 0;
     memset((void *)slots, 0, MOST * sizeof *slots);
     atomic_store(&parked, 0);
-    atomic_store(&closed, 1);
+    closures += closures == UINT32_MAX ? 2 : 1;
+    atomic_store(&closed, closures);
     size_t count = 0, asked = 0;
     for (int round = 0; round < ROUNDS; round++) {
         size_t had = count;

@@ -107,10 +107,11 @@ uint32_t recorder_unfollowed(void);
 void recorder_thread_started(struct stream *s);
 
 /* Ends the recording in order: everything of this thread and of idle streams goes to the tape.
- * reason is kept on the tape; frame: of the function that
- * the program called, for a heap image, or NULL: none is wanted. Harmless when called twice or
- * without a recording. */
-void recorder_end(const char *reason, const void *frame);
+ * reason is kept on the tape; frame: of the function that the program called; image: whether a
+ * heap image is wanted, too. May be called by a signal handler while the thread is in a hook:
+ * what that hook is at work on then stays in the tail. Harmless when called twice or without a
+ * recording. */
+void recorder_end(const char *reason, const void *frame, bool image);
 
 /* The calling thread is about to fork, or has done so in the parent: lets the child know when. */
 void recorder_forks(bool about_to);
@@ -157,6 +158,9 @@ uint8_t *tape_extend(struct recorder *r, uint64_t bytes, uint64_t *at);
 
 /* Claims a worker, or NULL when all are busy. */
 struct worker *worker_claim(struct recorder *r);
+/* The same, but yields until one is free; NULL when none is for very long. They are held by threads
+ * that compress, with signals blocked and no lock held. */
+struct worker *worker_await(struct recorder *r);
 void worker_release(struct worker *w);
 
 /* Memory of at least `bytes` in w->scratch; false when there is none. */

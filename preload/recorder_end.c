@@ -77,13 +77,14 @@ void recorder_set_active(bool active) {
 
 struct ending {
     struct recorder *r;
-    struct stream *self;
+    struct stream *self; /* on whose stack all this runs */
     const char *reason;
 };
 
-static bool is_own(const struct stream *self, const struct stream *s) {
-    for (; self != NULL; self = self->nested)
-        if (self == s)
+/* Whether s is the calling thread's. */
+static bool is_own(const struct stream *s) {
+    for (const struct stream *own = stream_self; own != NULL; own = own->nested)
+        if (own == s)
             return true;
     return false;
 }
@@ -185,15 +186,16 @@ static void end_here(void *arg) {
     struct unwind_stats stats = {0};
     if (!sys_confined())
         stream_sample(e->self);
-    struct worker *w = worker_claim(r);
+    struct worker *w = worker_await(r); /* other threads may be writing */
     if (w == NULL) {
-        /* Other threads are writing: tape and tail stay as they are, and complete. */
+        /* Tape and tail stay as they are, and complete. */
         atomic_store(&r->state, RECORDER_ON);
         return;
     }
     for (struct stream *s = r->streams; s != NULL; s = s->next) {
-        bool own = is_own(e->self, s);
-        if (own || stream_claim(s, tid)) {
+        /* One of its own that is at work was interrupted by the handler that ends the process. */
+        bool mine = is_own(s) ? s == e->self || s->busy == 0 : stream_claim(s, tid);
+        if (mine) {
             others |= !stream_flush(s, w); /* what the tape cannot take stays in the tail */
             add_stats(&stats, &s->unwind.stats);
         } else {
@@ -219,23 +221,23 @@ static void end_here(void *arg) {
     unsigned ending = RECORDER_ENDING;
     atomic_compare_exchange_strong(&r->state, &ending, RECORDER_ON);
     for (struct stream *s = r->streams; s != NULL; s = s->next)
-        if (s->owner == tid && !is_own(e->self, s))
+        if (s->owner == tid && !is_own(s))
             __atomic_store_n(&s->owner, 0, __ATOMIC_RELEASE);
     if (config.unwind_by == UNWINDER_VERIFY)
         verify_report(&stats);
 }
 
-void recorder_end(const char *reason, const void *frame) {
+void recorder_end(const char *reason, const void *frame, bool image) {
     struct recorder *r = atomic_load(&recorder);
     if (r == NULL || atomic_load(&r->state) != RECORDER_ON ||
         (!sys_confined() && r->pid != sys_pid()))
         return; /* nothing to end, or a vfork child that shares its parent's memory */
     if (atomic_exchange(&r->ending, true))
         return;
-    struct stream *s = stream_attach();
-    if (s == NULL || s->busy != 0)
-        return; /* ended by a signal handler inside a hook: the tail has everything */
-    if (frame != NULL)
+    struct stream *s = stream_idle(frame);
+    if (s == NULL)
+        return; /* ended within the recorder itself: the tail has everything */
+    if (image)
         image_take(s, TAPE_IMAGE_EXIT, NULL, frame);
     struct ending e = {r, s, reason};
     stream_call_idle(s, end_here, &e);
@@ -249,12 +251,12 @@ extern int __cxa_at_quick_exit(void (*fn)(void *), void *dso_handle);
 
 static void at_exit(void *unused) {
     (void)unused;
-    recorder_end("exit", __builtin_frame_address(0));
+    recorder_end("exit", __builtin_frame_address(0), true);
 }
 
 static void at_quick_exit_(void *unused) {
     (void)unused;
-    recorder_end("quick_exit", __builtin_frame_address(0));
+    recorder_end("quick_exit", __builtin_frame_address(0), true);
 }
 
 __attribute__((constructor)) static void recorder_constructor(void) {

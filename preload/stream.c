@@ -17,7 +17,7 @@ static inline struct stream *enter(const void *frame) {
     struct stream *s = stream_self;
     for (;;) {
         if (unlikely(s->busy != 0 || s->pos == s->limit)) {
-            s = stream_enter_slow(s, frame);
+            s = stream_enter_slow(frame);
             if (s == NULL)
                 return NULL;
         }
@@ -96,8 +96,9 @@ void stream_event_alloc(unsigned op, const void *p, size_t size, unsigned align_
     record->push = depth - same;
     s->frame_pos = frames;
     s->said_depth = depth;
-    s->announced = ANNOUNCED_NOT;
     commit(s);
+    atomic_signal_fence(memory_order_seq_cst); /* a heap image must not see it the other way */
+    s->announced = ANNOUNCED_NOT;
     leave(s);
 }
 

@@ -42,7 +42,7 @@ struct stream {
     atomic_bool orphan; /* attached behind the thread's last destructor: nobody will hand it back */
     bool on_stack;      /* running on its own stack */
     bool calling;       /* the same, and blocking and restoring signals around it */
-    uint8_t announced;  /* a REALLOC_FROM whose result is to come */
+    uint8_t announced;  /* a REALLOC_FROM whose result is to come, or is just there */
     bool inside;    /* in foreign code (libunwind): allocations are its own, not the program's */
     uint8_t rounds; /* of thread-specific data destruction */
     struct stream *next;         /* all streams of the process */
@@ -90,6 +90,10 @@ void stream_renamed(void);
 
 /* The calling thread's stream, attached if it was not; NULL when nothing can be recorded. */
 struct stream *stream_attach(void);
+
+/* The same for a function that the program called, whose frame address is `frame`: when its stream
+ * is at work, because a signal handler runs, another one. NULL also within the recorder itself. */
+struct stream *stream_idle(const void *frame);
 
 /* Runs fn(arg) on the stream's own stack with signals blocked. */
 void stream_call(struct stream *s, void (*fn)(void *), void *arg);

@@ -19,7 +19,6 @@
 #define SAMPLE_TICKS  (UINT64_C(1) << 25) /* between samples: about 10 ms */
 #define START_YIELDS  1000000             /* far more than creating a file takes */
 #define MOST_WAITING  64                  /* regions (30 MiB) kept while the tape has no room */
-#define WORKER_YIELDS 100000              /* far more than compressing a full queue takes */
 #define RETRY_EVENTS  1024                /* lost events between two tries for a buffer */
 
 /* ---- stacks and signals ------------------------------------------------------------------- */
@@ -213,12 +212,9 @@ static bool rotate(struct stream *s, uint32_t frames) {
     retire_region(s);
     notice_unloads(r, s);
     struct worker *w = s->waiting != NULL ? worker_claim(r) : NULL;
-    /* One of the recorder's three waits: the queue is full because other threads are compressing,
-     * with signals blocked and no lock held. */
-    for (int i = 0; w == NULL && s->waiting_count >= MOST_WAITING && i < WORKER_YIELDS; i++) {
-        sys_yield();
-        w = worker_claim(r);
-    }
+    /* One of the recorder's waits: the queue is full because other threads are compressing. */
+    if (w == NULL && s->waiting_count >= MOST_WAITING)
+        w = worker_await(r);
     if (w != NULL) {
         stream_flush(s, w);
         worker_release(w);
@@ -436,8 +432,8 @@ static void start_stream(void *arg) {
     unsigned expected = RECORDER_NEW;
     if (atomic_compare_exchange_strong(&r->state, &expected, RECORDER_STARTING))
         recorder_start(r);
-    /* One of the recorder's three waits (the others: map_tail, rotate), once in a process: another
-     * thread is creating the file, with signals blocked and no lock held. */
+    /* One of the recorder's waits (map_tail and worker_await are the others), once in a process:
+     * another thread is creating the file, with signals blocked and no lock held. */
     unsigned state = atomic_load(&r->state);
     for (int i = 0; (state == RECORDER_STARTING || state == RECORDER_ENDING) && i < START_YIELDS;
          i++) {
@@ -540,13 +536,9 @@ static bool abandoned(struct stream *s, const void *frame) {
     return false;
 }
 
-struct stream *stream_enter_slow(struct stream *s, const void *frame) {
-    if (s->magic != STREAM_MAGIC) {
-        s = stream_attach();
-        if (s == NULL)
-            return NULL;
-    }
-    while (s->busy != 0) {
+struct stream *stream_idle(const void *frame) {
+    struct stream *s = stream_attach();
+    while (s != NULL && s->busy != 0) {
         if (s->inside)
             return NULL;
         if (abandoned(s, frame)) {
@@ -567,6 +559,13 @@ struct stream *stream_enter_slow(struct stream *s, const void *frame) {
         }
         s = s->nested;
     }
+    return s;
+}
+
+struct stream *stream_enter_slow(const void *frame) {
+    struct stream *s = stream_idle(frame);
+    if (s == NULL)
+        return NULL;
     if (s->pos == s->limit) {
         s->busy = (uintptr_t)frame;
         bool room = s->lost >= s->retry && call_rotate(s, 0);

@@ -7,7 +7,7 @@
 
 /* The stream to record into when the thread's own is not attached, full, busy or of the parent
  * process: not busy, with room for an event. NULL: the event is not recorded (and counted). */
-struct stream *stream_enter_slow(struct stream *s, const void *frame);
+struct stream *stream_enter_slow(const void *frame);
 
 /* Flushes the buffer and forgets rows: modules have been unloaded. */
 void stream_new_generation(struct stream *s);

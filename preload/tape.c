@@ -12,6 +12,7 @@
 /* Segments behind the first two grow with the tape, in parts of it, up to this. */
 #define SEGMENT_BYTES (1024 * 1024)
 #define TAPE_PARTS    8
+#define WORKER_YIELDS 100000 /* far more than compressing a full queue takes */
 
 struct worker *worker_claim(struct recorder *r) {
     for (uint32_t i = 0; i < r->worker_count; i++) {
@@ -22,6 +23,15 @@ struct worker *worker_claim(struct recorder *r) {
             return w;
     }
     return NULL;
+}
+
+struct worker *worker_await(struct recorder *r) {
+    struct worker *w = worker_claim(r);
+    for (int i = 0; w == NULL && i < WORKER_YIELDS; i++) {
+        sys_yield();
+        w = worker_claim(r);
+    }
+    return w;
 }
 
 void worker_release(struct worker *w) {

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -174,7 +175,7 @@ static int in_child(void (*body)(void), char path[static 256]) {
         struct recorder *r;
         body();
         r = atomic_load(&recorder);
-        recorder_end("exit", NULL);
+        recorder_end("exit", __builtin_frame_address(0), false);
         if (r != NULL && write(pipe_ends[1], r->tape_path, strlen(r->tape_path)) < 0)
             _exit(9);
         pair_at(0, 48, 0); /* behind the end */
@@ -194,6 +195,42 @@ static void remove_tape(const char *path) {
     snprintf(tail, sizeof tail, "%s.tail", path);
     unlink(path);
     unlink(tail);
+}
+
+static atomic_bool claimed_all;
+
+static void *hold_workers(void *unused) {
+    struct recorder *r = atomic_load(&recorder);
+    struct worker *held[WORKERS_MAX];
+    unsigned n = 0;
+    while ((held[n] = worker_claim(r)) != NULL)
+        n++;
+    atomic_store(&claimed_all, true);
+    usleep(20000);
+    while (n > 0)
+        worker_release(held[--n]);
+    return unused;
+}
+
+static void end_while_others_compress(void) {
+    pthread_t thread;
+    pair_at(0, 48, 0);
+    pthread_create(&thread, NULL, hold_workers, NULL);
+    pthread_detach(thread);
+    while (!atomic_load(&claimed_all))
+        usleep(100);
+}
+
+/* All workers are busy when the process ends: it waits for one. */
+static void test_end_while_others_compress(void **state) {
+    (void)state;
+    char path[256];
+    struct found f;
+    assert_int_equal(in_child(end_while_others_compress, path), 0);
+    read_tape(path, &f);
+    assert_int_equal(f.error, TAPE_OK);
+    assert_true(f.closed);
+    remove_tape(path);
 }
 
 static void test_every_event_once(void **state) {
@@ -276,6 +313,7 @@ int main(int argc, char **argv) {
         return 1;
     }
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_end_while_others_compress),
         cmocka_unit_test(test_every_event_once),
         cmocka_unit_test(test_failing_calls),
         cmocka_unit_test(test_marks),

@@ -123,7 +123,7 @@ static int pauses(void) {
 
 static void remove_tape(void) {
     const struct recorder *r = atomic_load(&recorder);
-    recorder_end("exit", NULL);
+    recorder_end("exit", __builtin_frame_address(0), false);
     if (r != NULL) {
         unlink(r->tape_path);
         unlink(r->tail_path);

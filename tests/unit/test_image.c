@@ -187,7 +187,7 @@ static void test_any_order(void **state) {
     for (unsigned i = 0; i < 30; i++)
         writer_image_word(w, 0, 0x10000 + 8 * i, i);
     writer_image_end(w, 4, NULL);
-    size_t start[MOST], span[MOST], chunks = 0, first = 0, bytes = 0;
+    size_t start[MOST] = {0}, span[MOST] = {0}, chunks = 0, first = 0, bytes = 0;
     for (size_t i = TAPE_FILE_HEADER_BYTES + TAPE_SEGMENT_HEADER_BYTES; i < w->tape.count;) {
         struct tape_chunk_header h;
         struct tape_in in = tape_in_of(w->tape.p + i, w->tape.count - i);

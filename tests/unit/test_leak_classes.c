@@ -208,7 +208,7 @@ static void test_the_cut(void **state) {
     alloc_in(&s, 3, at(5), 16);
     writer_chunk(s.w, 3, false);
     judge_with(&s, &at_exit, 0, NULL);
-    expect_kinds(&s, "drid--");
+    expect_kinds(&s, "drrd--"); /* what is being resized is not lost */
     assert_int_equal(s.survey->count, 4);
     assert_int_equal(find(&s, at(3))->block.size, 48);
     assert_int_equal(s.survey->block[1].block.address != 0, 1);
@@ -598,8 +598,31 @@ static void test_random_graphs(void **state) {
     }
 }
 
+/* A realloc() that is not over may have moved its block to where only its thread points. */
+static void test_moving(void **state) {
+    (void)state;
+    for (int moving = 0; moving < 2; moving++) {
+        struct scene s = scene();
+        for (unsigned k = 0; k < 4; k++)
+            block(&s, k, 64);
+        if (moving)
+            writer_release(s.w, 1, s.now++, TAPE_OP_REALLOC_FROM, at(0));
+        image(&s, 1, NULL);
+        uint32_t other = writer_image_region(s.w, 0x7fe000, 4096, TAPE_REGION_STACK, 12);
+        writer_image_word(s.w, IN_REGISTERS, 8, at(10));
+        word(&s, 10, 8, at(1));  /* what the block pointed to */
+        word(&s, 10, 64, at(3)); /* behind what it had */
+        writer_image_word(s.w, other, 0x7fe000, at(11));
+        word(&s, 11, 0, at(2)); /* of another thread */
+        judge(&s);
+        expect_kinds(&s, moving ? "rrdd" : "dddd");
+        finish(&s);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_moving),
         cmocka_unit_test(test_roots),
         cmocka_unit_test(test_region_where_blocks_lay),
         cmocka_unit_test(test_places_in_a_block),
