@@ -44,6 +44,11 @@ struct leak_survey {
     struct address_range *module;
 };
 
+/* To be said where image->frozen is false. */
+#define LEAK_IN_PLACE                                                                              \
+    "no copy of the process could be made (limits, or a filter): its memory was read in place, "   \
+    "while other threads could change it"
+
 struct survey_plan {
     const struct image_choice *image;  /* NULL: no classes are wanted; then there is no reason */
     unsigned heuristics;               /* as in struct leak_graph */

@@ -249,6 +249,8 @@ static void print_kinds(const struct leak_survey *survey) {
                    total[kind].blocks == 1 ? "" : "s");
     if (survey->reason != NULL)
         printf("kinds of leaks are not known: %s\n", survey->reason);
+    else if (!survey->image->frozen)
+        puts(LEAK_IN_PLACE);
 }
 
 static void put_kinds(struct json_object *o, const struct leak_survey *survey) {
@@ -260,6 +262,7 @@ static void put_kinds(struct json_object *o, const struct leak_survey *survey) {
                                json_amounts(total[kind].bytes, total[kind].blocks));
     json_object_object_add(o, "kinds", kinds);
     json_put_text(o, "no_kinds", survey->reason);
+    json_put_bool(o, "image_in_place", survey->reason == NULL && !survey->image->frozen);
 }
 
 static void print_object(struct json_object *o) {

@@ -104,6 +104,13 @@ expect_whole() {
     record 5 ./unseen filter
     expect_whole 0
     expect_kinds global module
+    "$heaptape" leaks x.tape >leaks
+    expect_match leaks '^no copy of the process could be made .* its memory was read in place'
+    "$heaptape" leaks --json x.tape >leaks.json
+    [ "$(json leaks.json image_in_place)" = True ]
+    record 5 ./unseen marks
+    "$heaptape" leaks x.tape >leaks
+    run ! grep 'in place' leaks
 }
 
 @test "behind a filter there is no image, and the tape says so" {
