@@ -6,6 +6,7 @@
 #include "diag.h"
 #include "tape/blobs.h"
 #include "tape_ahead.h"
+#include "tape_walk.h"
 
 #define BATCH 128 /* events whose stacks are found in one go */
 
@@ -23,7 +24,10 @@ struct cursor {
     uint64_t key; /* of the next event, or of the next piece's first */
     uint32_t index;
     const struct tape_stream *stream;
-    size_t pieces_done;
+    struct tape_walk walk;
+    struct tape_piece piece;    /* being read, or the next one */
+    bool over;                  /* there is none */
+    uint64_t pieces, events;    /* up to that piece, it included */
     struct tape_buffer *buffer; /* the piece being read; NULL: none is open */
     bool open;                  /* its events go on behind the batch */
     uint32_t record, frame_at;  /* in the buffer: the next event for the batch, and its frames */
@@ -151,11 +155,19 @@ static enum tape_error read_module(struct merge *m, const struct tape_record *r,
 
 /* ---- one stream --------------------------------------------------------------------------- */
 
+static void next_piece(struct merge *m, struct cursor *c) {
+    c->over = !tape_walk_next(&c->walk, &c->piece);
+    if (c->over) {
+        tape_note_change(m->tape, &m->tape->stream[c->index], c->pieces, c->events);
+        return;
+    }
+    c->pieces++;
+    c->events += c->piece.end - c->piece.first - c->piece.skip;
+}
+
 static void open_piece(struct merge *m, struct cursor *c) {
-    size_t index = c->stream->first + c->pieces_done;
-    struct tape_piece *p = &m->tape->piece[index];
     struct tape_buffer *b = c->buffer =
-        p->buffer != NULL ? p->buffer : tape_ahead_take(m->ahead, index);
+        c->piece.buffer != NULL ? c->piece.buffer : tape_ahead_take(m->ahead, c->index, &c->piece);
     if (b->addresses > c->frame_room) {
         c->frame_room = b->addresses + b->addresses / 2;
         free(c->frame);
@@ -176,11 +188,10 @@ static void open_piece(struct merge *m, struct cursor *c) {
 
 /* The batch is done, and with it the piece: its memory goes to another. */
 static void leave_piece(struct merge *m, struct cursor *c) {
-    const struct tape_piece *p = &m->tape->piece[c->stream->first + c->pieces_done];
-    if (p->buffer == NULL)
+    if (c->piece.buffer == NULL)
         tape_ahead_give_back(m->ahead, c->buffer);
     c->buffer = NULL;
-    c->pieces_done++;
+    next_piece(m, c);
 }
 
 /* What an event means for the stream itself; the rest is the replay's business. */
@@ -204,7 +215,6 @@ static inline enum tape_error take_event(struct merge *m, struct cursor *c,
 
 /* The next events of the open piece; its end, or where it breaks off. */
 static void fill(struct merge *m, struct cursor *c) {
-    struct tape_piece *p = &m->tape->piece[c->stream->first + c->pieces_done];
     struct tape_buffer *b = c->buffer;
     enum tape_error error = TAPE_OK;
     c->at = c->end = c->first = c->record;
@@ -217,13 +227,13 @@ static void fill(struct merge *m, struct cursor *c) {
             r->stamp = c->stamp;
         c->stamp = r->stamp;
         c->end = ++c->record;
-        if (c->record <= p->skip)
+        if (c->record <= c->piece.skip)
             c->at = c->first = c->end;
     }
     if (error == TAPE_OK && c->record == b->records)
         error = b->error;
     if (error != TAPE_OK)
-        tape_note_damage(m->tape, p, c->record, error);
+        tape_note_damage(m->tape, &c->piece, c->record, error);
     if (error != TAPE_OK || c->record == b->records)
         c->open = false;
 }
@@ -237,9 +247,9 @@ static bool advance(struct merge *m, struct cursor *c) {
         }
         if (c->buffer != NULL)
             leave_piece(m, c);
-        if (c->pieces_done == c->stream->count)
+        if (c->over)
             return false;
-        const struct tape_piece *p = &m->tape->piece[c->stream->first + c->pieces_done];
+        const struct tape_piece *p = &c->piece;
         uint64_t key = merge_key(m, p->first_stamp > c->stamp ? p->first_stamp : c->stamp);
         if (key > c->key) { /* not yet: others may come first */
             c->key = key;
@@ -283,12 +293,14 @@ struct merge *merge_new(struct tape_file *tape, struct stacks *stacks) {
     m->cursor = xcalloc(m->cursor_count, sizeof *m->cursor);
     m->heap = xcalloc(m->cursor_count, sizeof *m->heap);
     for (uint32_t i = 0; i < m->cursor_count; i++) {
-        if (tape->stream[i].count == 0)
+        if (tape->stream[i].pieces == 0)
             continue;
         struct cursor *c = m->cursor[i] = m->heap[m->heap_count++] = xcalloc(1, sizeof *c);
         c->index = i;
         c->stream = &tape->stream[i];
-        c->key = merge_key(m, tape->piece[c->stream->first].first_stamp);
+        tape_walk_begin(&c->walk, tape, c->stream);
+        next_piece(m, c);
+        c->key = c->over ? 0 : merge_key(m, c->piece.first_stamp);
         grow_stack(c, 0);
     }
     for (uint32_t i = m->heap_count / 2; i-- > 0;)
@@ -301,6 +313,7 @@ static void free_cursor(struct merge *m, struct cursor *c) {
         return;
     if (c->buffer != NULL)
         leave_piece(m, c);
+    tape_walk_end(&c->walk);
     free(c->frame);
     free(c->reached);
     free(c->stack);
@@ -358,7 +371,6 @@ bool merge_next(struct merge *m, struct merge_run *run) {
         uint32_t n = run_length(m, c, runner_up(m));
         if (n == 0) /* its next piece is yet to be opened */
             continue;
-        const struct tape_piece *piece = &m->tape->piece[c->stream->first + c->pieces_done];
         *run = (struct merge_run){.record = &c->buffer->record[c->at],
                                   .stack = &c->batch[c->at - c->first],
                                   .frame = c->buffer->frame,
@@ -366,7 +378,7 @@ bool merge_next(struct merge *m, struct merge_run *run) {
                                   .ahead = c->at == c->first ? c->end - c->at : 0,
                                   .index = c->index,
                                   .stream = c->stream->id,
-                                  .first = piece->first + c->at};
+                                  .first = c->piece.first + c->at};
         c->at += n;
         return true;
     }

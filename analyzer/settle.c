@@ -11,6 +11,7 @@
 
 #include "diag.h"
 #include "settle_segment.h"
+#include "tape_walk.h"
 
 #define CLOSED_END 256 /* bytes at the end of a tape; a chunk has one that is not zero there */
 
@@ -93,30 +94,31 @@ static bool is_settled(const struct settling *s) {
 /* The files that were opened here, without anything that cannot be read. */
 static bool is_sound(const struct settling *s, const struct tape_file *f) {
     struct stat st;
-    if (fstat(f->fd, &st) != 0 || st.st_dev != s->tape_was.st_dev ||
-        st.st_ino != s->tape_was.st_ino || f->health.damaged_chunks != 0)
-        return false;
-    for (size_t i = 0; i < f->piece_count; i++)
-        if (f->piece[i].in_tail && f->piece[i].buffer->error != TAPE_OK)
-            return false;
-    return true;
+    return fstat(f->fd, &st) == 0 && st.st_dev == s->tape_was.st_dev &&
+           st.st_ino == s->tape_was.st_ino && f->health.damaged_chunks == 0;
 }
 
 /* ---- what the tape lacks ------------------------------------------------------------------ */
 
-/* False when a buffer does not go into a chunk. */
+/* False when a buffer cannot be read, or does not go into a chunk. */
 static bool gather(struct settle_segment *segment, const struct tape_file *f, bool has_tail) {
-    for (size_t i = 0; i < f->piece_count; i++)
-        if (f->piece[i].in_tail && !settle_segment_add_events(segment, &f->piece[i]))
-            return false;
-    for (size_t i = 0; has_tail && i < f->stream_count; i++) {
+    bool fits = true;
+    for (size_t i = 0; i < f->stream_count; i++) {
         const struct tape_stream *t = &f->stream[i];
         uint64_t end = 0, lost = 0;
-        for (size_t k = t->first; k < t->first + t->count; k++) {
-            end = f->piece[k].end;
-            lost = f->piece[k].lost > lost ? f->piece[k].lost : lost;
+        struct tape_walk walk;
+        struct tape_piece p;
+        tape_walk_begin(&walk, f, t);
+        while (fits && tape_walk_next(&walk, &p)) {
+            fits = !p.in_tail ||
+                   (p.buffer->error == TAPE_OK && settle_segment_add_events(segment, &p));
+            end = p.end;
+            lost = p.lost > lost ? p.lost : lost;
         }
-        if (t->end > end || t->lost > lost) /* told by an empty buffer */
+        tape_walk_end(&walk);
+        if (!fits)
+            return false;
+        if (has_tail && (t->end > end || t->lost > lost)) /* told by an empty buffer */
             settle_segment_add_end(segment, f->header.id, t->id, t->end, t->lost);
     }
     /* A tape without CLOSE, LATE and tail is one whose tail somebody has lost. */

@@ -6,30 +6,44 @@
 #include <unistd.h>
 
 #include "diag.h"
+#include "tape_walk.h"
 
 #define READY_MAX 4  /* decoded chunks that nobody has asked for yet */
 #define WORTH_IT  16 /* chunks below which a thread costs more than it saves */
 #define SPARE_MAX 8  /* buffers kept for the next chunks */
 
-enum state { TO_DO, UNDER_WAY, READY, TAKEN };
+/* What the second thread is to decode next of a stream. */
+struct front {
+    struct tape_walk walk;
+    struct tape_piece piece;
+    uint32_t stream;
+};
+
+/* A chunk by its stream and first ordinal. */
+struct which {
+    uint32_t stream;
+    uint64_t first;
+};
 
 struct ready {
-    size_t piece;
+    struct which is;
     struct tape_buffer *buffer;
 };
 
 struct tape_ahead {
     const struct tape_file *tape;
     struct tape_decoder own, worker; /* of the asking thread, and of the other */
-    uint8_t *state;                  /* by piece: there can be millions */
-    uint32_t *order;                 /* pieces that are chunks, by first stamp */
-    size_t count, next;              /* of these; the next one for the worker to look at */
+    struct front *heap;              /* the worker's: smallest stamp, then stream, first */
+    size_t heap_count;
+    uint64_t *asked; /* by stream: ordinals below have been asked for */
+    bool decoding;   /* the worker is at `at_work` */
+    struct which at_work;
     struct ready ready[READY_MAX];
     struct tape_buffer *spare[SPARE_MAX];
     unsigned spare_count, ready_count;
     bool threaded, quit;
     pthread_t thread;
-    pthread_mutex_t lock; /* for state, next, spare, ready, quit */
+    pthread_mutex_t lock; /* for asked, decoding, at_work, ready, spare, quit */
     pthread_cond_t changed;
 };
 
@@ -37,57 +51,98 @@ static struct tape_buffer *get_buffer(struct tape_ahead *a) {
     return a->spare_count > 0 ? a->spare[--a->spare_count] : xcalloc(1, sizeof **a->spare);
 }
 
+/* ---- the order of the chunks -------------------------------------------------------------- */
+
+static bool before(const struct front *a, const struct front *b) {
+    if (a->piece.first_stamp != b->piece.first_stamp)
+        return a->piece.first_stamp < b->piece.first_stamp;
+    return a->stream < b->stream;
+}
+
+static void sift_down(struct tape_ahead *a, size_t i) {
+    struct front front = a->heap[i];
+    for (size_t child; (child = 2 * i + 1) < a->heap_count; i = child) {
+        if (child + 1 < a->heap_count && before(&a->heap[child + 1], &a->heap[child]))
+            child++;
+        if (!before(&a->heap[child], &front))
+            break;
+        a->heap[i] = a->heap[child];
+    }
+    a->heap[i] = front;
+}
+
+/* The first front goes on to its stream's next chunk. */
+static void step(struct tape_ahead *a) {
+    bool more;
+    do
+        more = tape_walk_next(&a->heap[0].walk, &a->heap[0].piece);
+    while (more && a->heap[0].piece.buffer != NULL);
+    if (!more) {
+        tape_walk_end(&a->heap[0].walk);
+        a->heap[0] = a->heap[--a->heap_count];
+    }
+    if (a->heap_count > 0)
+        sift_down(a, 0);
+}
+
+static void make_heap(struct tape_ahead *a) {
+    const struct tape_file *tape = a->tape;
+    a->heap = xcalloc(tape->stream_count + 1, sizeof *a->heap);
+    for (uint32_t i = 0; i < tape->stream_count; i++) {
+        struct front *f = &a->heap[a->heap_count];
+        f->stream = i;
+        tape_walk_begin(&f->walk, tape, &tape->stream[i]);
+        bool found;
+        do
+            found = tape_walk_next(&f->walk, &f->piece);
+        while (found && f->piece.buffer != NULL);
+        if (found)
+            a->heap_count++;
+        else
+            tape_walk_end(&f->walk);
+    }
+    for (size_t i = a->heap_count / 2; i-- > 0;)
+        sift_down(a, i);
+}
+
+/* ---- the second thread -------------------------------------------------------------------- */
+
 static void *work(void *context) {
     struct tape_ahead *a = context;
     pthread_mutex_lock(&a->lock);
-    while (a->next < a->count && !a->quit) {
-        size_t piece = a->order[a->next];
-        if (a->state[piece] != TO_DO) {
-            a->next++;
-        } else if (a->ready_count >= READY_MAX) {
+    while (a->heap_count > 0 && !a->quit) {
+        const struct front *f = &a->heap[0];
+        bool wanted = f->piece.first >= a->asked[f->stream];
+        if (wanted && a->ready_count >= READY_MAX) {
             pthread_cond_wait(&a->changed, &a->lock);
-        } else {
-            struct tape_buffer *b = get_buffer(a);
-            a->state[piece] = UNDER_WAY;
-            a->next++;
-            pthread_mutex_unlock(&a->lock);
-            tape_decode_piece(&a->worker, a->tape->fd, &a->tape->piece[piece], b);
-            pthread_mutex_lock(&a->lock);
-            a->ready[a->ready_count++] = (struct ready){piece, b};
-            a->state[piece] = READY;
-            pthread_cond_broadcast(&a->changed);
+            continue;
         }
+        struct tape_buffer *b = wanted ? get_buffer(a) : NULL;
+        a->at_work = (struct which){f->stream, f->piece.first};
+        a->decoding = wanted;
+        pthread_mutex_unlock(&a->lock);
+        if (wanted)
+            tape_decode_piece(&a->worker, a->tape->fd, &f->piece, b);
+        step(a);
+        pthread_mutex_lock(&a->lock);
+        if (wanted)
+            a->ready[a->ready_count++] = (struct ready){a->at_work, b};
+        a->decoding = false;
+        pthread_cond_broadcast(&a->changed);
     }
     pthread_mutex_unlock(&a->lock);
     return NULL;
 }
 
-static int by_first_stamp(const void *a, const void *b, void *context) {
-    const struct tape_file *f = context;
-    const struct tape_piece *x = &f->piece[*(const uint32_t *)a];
-    const struct tape_piece *y = &f->piece[*(const uint32_t *)b];
-    if (x->first_stamp != y->first_stamp)
-        return x->first_stamp < y->first_stamp ? -1 : 1;
-    return x < y ? -1 : x > y;
-}
-
 struct tape_ahead *tape_ahead_new(const struct tape_file *tape) {
     struct tape_ahead *a = xcalloc(1, sizeof *a);
     a->tape = tape;
-    a->state = xcalloc(tape->piece_count + 1, sizeof *a->state);
+    a->asked = xcalloc(tape->stream_count + 1, sizeof *a->asked);
     pthread_mutex_init(&a->lock, NULL);
     pthread_cond_init(&a->changed, NULL);
-    size_t chunks = 0;
-    for (size_t i = 0; i < tape->piece_count; i++)
-        chunks += tape->piece[i].buffer == NULL;
-    if (chunks < WORTH_IT || tape->piece_count > UINT32_MAX || sysconf(_SC_NPROCESSORS_ONLN) < 2)
+    if (tape->health.chunks < WORTH_IT + tape->piece_count || sysconf(_SC_NPROCESSORS_ONLN) < 2)
         return a;
-    a->order = xmalloc(chunks * sizeof *a->order);
-    for (size_t i = 0; i < tape->piece_count; i++)
-        if (tape->piece[i].buffer == NULL)
-            a->order[a->count++] = (uint32_t)i;
-    if (tape->stream_count > 1) /* those of one stream are in order */
-        qsort_r(a->order, a->count, sizeof *a->order, by_first_stamp, (void *)(uintptr_t)tape);
+    make_heap(a);
     a->threaded = pthread_create(&a->thread, NULL, work, a) == 0;
     return a;
 }
@@ -110,31 +165,44 @@ void tape_ahead_free(struct tape_ahead *a) {
     tape_decoder_free(&a->worker);
     pthread_cond_destroy(&a->changed);
     pthread_mutex_destroy(&a->lock);
-    free(a->state);
-    free(a->order);
+    while (a->heap_count > 0)
+        tape_walk_end(&a->heap[--a->heap_count].walk);
+    free(a->heap);
+    free(a->asked);
     free(a);
 }
 
-static struct tape_buffer *take_ready(struct tape_ahead *a, size_t piece) {
+static bool same(const struct which *a, const struct which *b) {
+    return a->stream == b->stream && a->first == b->first;
+}
+
+/* NULL when it is not ready. */
+static struct tape_buffer *take_ready(struct tape_ahead *a, const struct which *wanted) {
     unsigned i = 0;
-    while (a->ready[i].piece != piece)
+    while (i < a->ready_count && !same(&a->ready[i].is, wanted))
         i++;
+    if (i == a->ready_count)
+        return NULL;
     struct tape_buffer *b = a->ready[i].buffer;
     a->ready[i] = a->ready[--a->ready_count];
     pthread_cond_broadcast(&a->changed);
     return b;
 }
 
-struct tape_buffer *tape_ahead_take(struct tape_ahead *a, size_t index) {
+struct tape_buffer *tape_ahead_take(struct tape_ahead *a, uint32_t stream,
+                                    const struct tape_piece *p) {
+    const struct which wanted = {stream, p->first};
     pthread_mutex_lock(&a->lock);
-    while (a->state[index] == UNDER_WAY)
+    while (a->decoding && same(&a->at_work, &wanted))
         pthread_cond_wait(&a->changed, &a->lock);
-    struct tape_buffer *b = a->state[index] == READY ? take_ready(a, index) : get_buffer(a);
-    bool decode = a->state[index] == TO_DO;
-    a->state[index] = TAKEN;
+    struct tape_buffer *b = take_ready(a, &wanted);
+    bool decode = b == NULL;
+    if (decode)
+        b = get_buffer(a);
+    a->asked[stream] = p->first + 1;
     pthread_mutex_unlock(&a->lock);
     if (decode)
-        tape_decode_piece(&a->own, a->tape->fd, &a->tape->piece[index], b);
+        tape_decode_piece(&a->own, a->tape->fd, p, b);
     return b;
 }
 

@@ -17,9 +17,11 @@ struct tape_ahead;
 struct tape_ahead *tape_ahead_new(const struct tape_file *);
 void tape_ahead_free(struct tape_ahead *);
 
-/* The events of the chunk piece[index], to be asked for once. It belongs to the caller until it is
- * given back, and may be changed. */
-struct tape_buffer *tape_ahead_take(struct tape_ahead *, size_t index);
+/* The events of a chunk of tape->stream[stream], as tape_walk gave it. The chunks of a stream are
+ * asked for in order, each once at most. It belongs to the caller until it is given back, and may
+ * be changed. */
+struct tape_buffer *tape_ahead_take(struct tape_ahead *, uint32_t stream,
+                                    const struct tape_piece *);
 void tape_ahead_give_back(struct tape_ahead *, struct tape_buffer *);
 
 #endif

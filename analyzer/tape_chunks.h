@@ -4,7 +4,8 @@
  *
  *   tape_tail.c     copies the buffers of the tail (first, so that nothing falls in between)
  *   tape_scan.c     finds segments and chunks, also behind damage
- *   tape_streams.c  puts pieces in order, drops what is there twice, counts what is missing
+ *   tape_streams.c  puts runs in order, and counts what is there and what is missing
+ *   tape_walk.c     the pieces of a stream in order, without what is there twice
  *   tape_decoder.c  decodes one piece
  *   tape_ahead.c    decodes the pieces before somebody asks for them
  *   tape_process.c  reads INFO and CLOSE
@@ -36,7 +37,7 @@ struct tape_buffer {
 /* Consecutive events of one stream: a chunk or a buffer. */
 struct tape_piece {
     uint32_t stream;
-    uint32_t skip;       /* events at the front that an earlier piece has already */
+    uint32_t skip;       /* by tape_walk: events at the front that an earlier piece has already */
     uint64_t first, end; /* ordinals */
     uint64_t first_stamp, last_stamp;
     uint64_t lost;              /* events of the stream lost so far */
@@ -45,16 +46,29 @@ struct tape_piece {
     uint32_t crc;               /* of a stored payload */
     uint8_t codec;              /* enum tape_codec */
     bool in_tail;               /* `at` counts in the tail's file */
-    bool damaged;               /* found out and reported when it was decoded */
-    struct tape_buffer *buffer; /* owned; NULL: a chunk */
+    struct tape_buffer *buffer; /* owned by the tape_file; NULL: a chunk */
 };
 
-/* The pieces of one stream, by ordinal. */
+/* Chunks of one stream in one stretch of the file, by ordinal, or one buffer. Chunks of other
+ * streams may lie between them, and those of this one that are missing elsewhere. A segment has one
+ * for each stream in it, however many chunks those are: what is kept in memory of a tape's length.
+ */
+struct tape_run {
+    uint64_t at;    /* file offset of the first chunk's header */
+    uint64_t first; /* ordinals of the first event, and one past the last */
+    uint64_t end;
+    uint32_t stream, chunks;
+    uint32_t buffer; /* index in tape_file.piece + 1; 0: chunks */
+};
+
+/* The runs of one stream, by first ordinal. */
 struct tape_stream {
     uint32_t id;
-    size_t first, count; /* in tape_file.piece */
-    uint64_t end;        /* ordinal one past the last event there is */
-    uint64_t lost;       /* as the recorder counted them; gaps of ordinals are not in it */
+    size_t first, count;     /* in tape_file.run */
+    uint64_t pieces, events; /* that tape_walk gives, and the new events in them */
+    bool changed;            /* it has given fewer since, and that is noted */
+    uint64_t end;            /* ordinal one past the last event there is */
+    uint64_t lost;           /* as the recorder counted them; gaps of ordinals are not in it */
 };
 
 /* A chunk of a heap image, in the order of the file. */
@@ -84,12 +98,15 @@ struct tape_file {
     uint64_t lost_without_stream; /* newest count of a CLOSE chunk */
     uint64_t cut_at;              /* offset of a segment that goes on behind the file's end, or 0 */
     uint64_t cut_missing;         /* bytes it says it has behind that end */
-    struct tape_piece *piece;
-    size_t piece_count, piece_room;
-    struct tape_stream *stream; /* by id */
+    struct tape_piece *piece;     /* buffers, as they were found */
+    size_t piece_count;
+    struct tape_run *run;                    /* by stream and first ordinal */
+    size_t run_count, run_room, run_stretch; /* run_stretch: the first of the stretch being read */
+    struct tape_stream *stream;              /* by id */
     size_t stream_count;
     struct tape_image_chunk *image_chunk;
     size_t image_chunk_count;
+    void *damaged; /* pieces whose damage is noted: tsearch(3) */
     struct tape_health health;
     struct clock clock;
     bool clock_ready;
@@ -102,7 +119,17 @@ bool tape_pread(int fd, void *to, size_t n, uint64_t at);
 void tape_damage(struct tape_file *, bool in_tail, uint64_t at, uint64_t bytes, const char *format,
                  ...) __attribute__((format(printf, 5, 6)));
 
-struct tape_piece *tape_add_piece(struct tape_file *);
+/* Adds a buffer's piece, which is copied, with a run of its own. */
+void tape_add_buffer(struct tape_file *, const struct tape_piece *);
+/* Adds a chunk whose header lies at `at`: to the run of its stream in this stretch, if it can. */
+void tape_add_chunk(struct tape_file *, const struct tape_chunk_header *, uint64_t at);
+
+/* tape_scan.c: what the header in front of offset `at` says of the payload there. */
+struct tape_piece tape_piece_of(const struct tape_chunk_header *, uint64_t at);
+/* The chunk header at `at`, which must lie with its payload below `end`. *written is false when
+ * the chunk's magic number is still zero. */
+enum tape_error tape_read_chunk_header(const struct tape_file *, uint64_t at, uint64_t end,
+                                       struct tape_chunk_header *h, bool *written);
 
 /* tape_tail.c: copies every buffer of FILE.tail that belongs to the tape. */
 void tape_read_tail(struct tape_file *);
@@ -119,7 +146,7 @@ enum tape_error tape_read_info(struct tape_file *, const uint8_t *payload, size_
 /* Whether the recorded process still runs. */
 bool tape_process_alive(const struct tape_file *);
 
-/* tape_streams.c: sorts the pieces into streams, exactly once, and fills health. */
+/* tape_streams.c: sorts the runs into streams, and fills health. */
 void tape_sort_streams(struct tape_file *);
 
 /* The clock of the tape; decodes a first and a last piece when it is first asked for. */
@@ -144,7 +171,12 @@ void tape_decode_piece(struct tape_decoder *, int fd, const struct tape_piece *,
 enum tape_error tape_load_payload(struct tape_decoder *d, int fd, const struct tape_piece *p);
 void tape_decoder_free(struct tape_decoder *);
 
+/* Takes note, once for each stream, that the file has changed since it was opened: walked again,
+ * the stream has only so many pieces and events. */
+void tape_note_change(struct tape_file *, struct tape_stream *, uint64_t pieces, uint64_t events);
+
 /* Takes note, once for each piece, that it breaks off behind `good` events. */
-void tape_note_damage(struct tape_file *, struct tape_piece *, uint64_t good, enum tape_error);
+void tape_note_damage(struct tape_file *, const struct tape_piece *, uint64_t good,
+                      enum tape_error);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Chunks decompressed and decoded to the form that buffers have. */
 #include <inttypes.h>
+#include <search.h>
 #include <stdlib.h>
 #include <zstd.h>
 
@@ -75,11 +76,34 @@ void tape_decoder_free(struct tape_decoder *d) {
     *d = (struct tape_decoder){0};
 }
 
-void tape_note_damage(struct tape_file *f, struct tape_piece *p, uint64_t good,
+/* Which piece it is: where its payload or its buffer lies. */
+struct place {
+    uint64_t at;
+    bool in_tail;
+};
+
+static int by_place(const void *a, const void *b) {
+    const struct place *x = a, *y = b;
+    if (x->at != y->at)
+        return x->at < y->at ? -1 : 1;
+    return x->in_tail - y->in_tail;
+}
+
+/* True when it is the first time. */
+static bool note(struct tape_file *f, const struct tape_piece *p) {
+    struct place *place = xmalloc(sizeof *place), **known;
+    *place = (struct place){p->at, p->in_tail};
+    known = tsearch(place, &f->damaged, by_place);
+    if (known != NULL && *known == place)
+        return true;
+    free(place);
+    return false;
+}
+
+void tape_note_damage(struct tape_file *f, const struct tape_piece *p, uint64_t good,
                       enum tape_error error) {
-    if (p->damaged)
+    if (!note(f, p))
         return;
-    p->damaged = true;
     uint64_t events = p->end - p->first;
     uint64_t unread = events - (good > p->skip ? good : p->skip);
     if (good <= p->skip)

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <search.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,11 +11,9 @@
 #include <unistd.h>
 
 #include "diag.h"
-#include "pages.h"
-#include "tape_chunks.h"
+#include "tape_walk.h"
 
-#define LOOK_PIECES  64  /* that may be decoded to find a clock sample */
-#define FIRST_PIECES 512 /* a table of so many is made first */
+#define LOOK_PIECES 64 /* that may be decoded to find a clock sample */
 
 bool tape_pread(int fd, void *to, size_t n, uint64_t at) {
     uint8_t *p = to;
@@ -45,20 +44,6 @@ void tape_damage(struct tape_file *f, bool in_tail, uint64_t at, uint64_t bytes,
             xasprintf("%s: offset %" PRIu64 ": %s", in_tail ? f->tail_path : f->path, at, text);
     va_end(args);
     free(text);
-}
-
-struct tape_piece *tape_add_piece(struct tape_file *f) {
-    size_t bytes = f->piece_room * sizeof *f->piece;
-    if (f->piece_room == 0) {
-        f->piece_room = FIRST_PIECES;
-        f->piece = pages_new(f->piece_room * sizeof *f->piece);
-    } else if (f->piece_count == f->piece_room) { /* there can be millions: nothing is copied */
-        f->piece_room *= 2;
-        f->piece = pages_grow(f->piece, bytes, 2 * bytes);
-    }
-    struct tape_piece *p = &f->piece[f->piece_count++];
-    *p = (struct tape_piece){0};
-    return p;
 }
 
 /* ---- the file header ---------------------------------------------------------------------- */
@@ -198,7 +183,9 @@ void tape_file_close(struct tape_file *f) {
         free(f->text[i]);
     free(f->text);
     free(f->stream_end);
-    pages_free(f->piece, f->piece_room * sizeof *f->piece);
+    free(f->piece);
+    free(f->run);
+    tdestroy(f->damaged, free);
     free(f->stream);
     free(f->image_chunk);
     free(f->health.first_damage);
@@ -246,19 +233,28 @@ static bool find_sample(const struct tape_file *f, struct tape_decoder *d, struc
     return false;
 }
 
-/* The LOOK_PIECES pieces that end last, the very last first; how many there are. */
-static size_t last_pieces(const struct tape_file *f, const struct tape_piece **last) {
+/* Adds a piece to the LOOK_PIECES that end last, the very last first; how many there are now. */
+static size_t keep_last(struct tape_piece *last, size_t count, const struct tape_piece *p) {
+    size_t at = count;
+    while (at > 0 && last[at - 1].last_stamp < p->last_stamp)
+        at--;
+    if (at == LOOK_PIECES)
+        return count;
+    count += count < LOOK_PIECES;
+    memmove(&last[at + 1], &last[at], (count - 1 - at) * sizeof *last);
+    last[at] = *p;
+    return count;
+}
+
+static size_t last_pieces(const struct tape_file *f, struct tape_piece *last) {
     size_t count = 0;
-    for (size_t i = 0; i < f->piece_count; i++) {
-        const struct tape_piece *p = &f->piece[i];
-        size_t at = count;
-        while (at > 0 && last[at - 1]->last_stamp < p->last_stamp)
-            at--;
-        if (at == LOOK_PIECES)
-            continue;
-        count += count < LOOK_PIECES;
-        memmove(&last[at + 1], &last[at], (count - 1 - at) * sizeof *last);
-        last[at] = p;
+    for (size_t i = 0; i < f->stream_count; i++) {
+        struct tape_walk walk;
+        struct tape_piece p;
+        tape_walk_begin(&walk, f, &f->stream[i]);
+        while (tape_walk_next(&walk, &p))
+            count = keep_last(last, count, &p);
+        tape_walk_end(&walk);
     }
     return count;
 }
@@ -266,12 +262,12 @@ static size_t last_pieces(const struct tape_file *f, const struct tape_piece **l
 /* The newest sample among the last pieces of the streams. */
 static struct clock_pair last_sample(struct tape_file *f) {
     struct clock_pair pair = {0, 0};
-    const struct tape_piece *last[LOOK_PIECES];
+    struct tape_piece last[LOOK_PIECES];
     size_t count = last_pieces(f, last);
     struct tape_decoder decoder = {0};
     struct tape_buffer *room = xcalloc(1, sizeof *room);
     for (size_t i = 0; i < count; i++)
-        if (find_sample(f, &decoder, room, last[i], &pair))
+        if (find_sample(f, &decoder, room, &last[i], &pair))
             break;
     tape_buffer_free(room);
     tape_decoder_free(&decoder);
@@ -279,13 +275,25 @@ static struct clock_pair last_sample(struct tape_file *f) {
 }
 
 /* The recorder's chunks have all the same grain; chunks that were buffers of a dead process tell
- * every tick apart, and say nothing of the others. */
-static unsigned find_grain(const struct tape_file *f) {
+ * every tick apart, and say nothing of the others. *start: the stamp of the first event. */
+static unsigned find_grain(const struct tape_file *f, uint64_t *start) {
     struct tape_decoder decoder = {0};
     struct tape_buffer *room = xcalloc(1, sizeof *room);
-    for (size_t i = 0; i < f->piece_count && room->shift == 0; i++)
-        if (f->piece[i].buffer == NULL)
-            tape_decode_piece(&decoder, f->fd, &f->piece[i], room);
+    *start = UINT64_MAX;
+    for (size_t i = 0; i < f->stream_count; i++) {
+        struct tape_walk walk;
+        struct tape_piece p;
+        tape_walk_begin(&walk, f, &f->stream[i]);
+        /* The later pieces of a stream are later. */
+        for (bool first = true; (first || room->shift == 0) && tape_walk_next(&walk, &p);
+             first = false) {
+            if (first && p.first_stamp < *start)
+                *start = p.first_stamp;
+            if (p.buffer == NULL && room->shift == 0)
+                tape_decode_piece(&decoder, f->fd, &p, room);
+        }
+        tape_walk_end(&walk);
+    }
     unsigned grain = room->shift;
     tape_buffer_free(room);
     tape_decoder_free(&decoder);
@@ -298,17 +306,14 @@ const struct clock *tape_file_clock(struct tape_file *f) {
     const struct tape_process *p = &f->process;
     struct clock_pair first = {p->start_stamp, p->start_mono};
     struct clock_pair last = {p->end_stamp, p->end_mono};
-    uint64_t start = p->start_stamp;
+    uint64_t start;
     if (last.mono == 0)
         last = last_sample(f);
-    if (!f->info_read) { /* INFO is damaged: time counts from the first event */
-        start = UINT64_MAX;
-        for (size_t i = 0; i < f->piece_count; i++)
-            if (f->piece[i].first_stamp < start)
-                start = f->piece[i].first_stamp;
-    }
+    unsigned grain = find_grain(f, &start);
+    if (f->info_read) /* otherwise INFO is damaged: time counts from the first event */
+        start = p->start_stamp;
     clock_init(&f->clock, p->clock == TAPE_CLOCK_MONOTONIC, start, p->tick_hz, first, last);
-    f->clock.grain = find_grain(f);
+    f->clock.grain = grain;
     f->clock_ready = true;
     return &f->clock;
 }

@@ -37,10 +37,8 @@ static uint64_t find_segment(const struct tape_file *f, uint64_t at, uint64_t en
     return end;
 }
 
-/* The chunk header at `at`, which must lie with its payload below `end`. *written is false when
- * the chunk's magic number is still zero. */
-static enum tape_error read_chunk_header(const struct tape_file *f, uint64_t at, uint64_t end,
-                                         struct tape_chunk_header *h, bool *written) {
+enum tape_error tape_read_chunk_header(const struct tape_file *f, uint64_t at, uint64_t end,
+                                       struct tape_chunk_header *h, bool *written) {
     uint8_t bytes[TAPE_CHUNK_HEADER_BYTES] = {0};
     size_t n = end - at < sizeof bytes ? (size_t)(end - at) : sizeof bytes;
     bool read = tape_pread(f->fd, bytes, n, at);
@@ -72,7 +70,7 @@ static uint64_t find_chunk(const struct tape_file *f, uint64_t at, uint64_t end,
             uint32_t magic = tape_get_u32(&word);
             bool written;
             if (magic == TAPE_CHUNK_MAGIC &&
-                read_chunk_header(f, at + i, end, &h, &written) == TAPE_OK) {
+                tape_read_chunk_header(f, at + i, end, &h, &written) == TAPE_OK) {
                 found = at + i;
                 break;
             }
@@ -114,7 +112,7 @@ static void read_fields(struct tape_file *f, const struct tape_chunk_header *h, 
         f->lost_without_stream = h->lost;
 }
 
-static struct tape_piece piece_of(const struct tape_chunk_header *h, uint64_t at) {
+struct tape_piece tape_piece_of(const struct tape_chunk_header *h, uint64_t at) {
     return (struct tape_piece){.stream = h->stream,
                                .first = h->first_event,
                                .end = h->first_event + h->events,
@@ -132,7 +130,7 @@ static void add_image_chunk(struct tape_file *f, const struct tape_chunk_header 
     size_t n = f->image_chunk_count++;
     if ((n & (n - 1)) == 0) /* room for a power of two */
         f->image_chunk = xrealloc(f->image_chunk, (n != 0 ? 2 * n : 1) * sizeof *f->image_chunk);
-    f->image_chunk[n] = (struct tape_image_chunk){h->type, piece_of(h, at)};
+    f->image_chunk[n] = (struct tape_image_chunk){h->type, tape_piece_of(h, at)};
 }
 
 static void add_chunk(struct tape_file *f, const struct tape_chunk_header *h, uint64_t at,
@@ -149,7 +147,7 @@ static void add_chunk(struct tape_file *f, const struct tape_chunk_header *h, ui
         break;
     case TAPE_CHUNK_EVENTS:
         if (h->events != 0)
-            *tape_add_piece(f) = piece_of(h, at);
+            tape_add_chunk(f, h, at - TAPE_CHUNK_HEADER_BYTES);
         break;
     case TAPE_CHUNK_IMAGE:
     case TAPE_CHUNK_WORDS:
@@ -179,10 +177,11 @@ static void damaged_chunk(struct tape_file *f, uint64_t at, uint64_t bytes,
 
 /* All chunks from `at` on that lie below `end`. Returns where they stop. */
 static uint64_t scan_chunks(struct tape_file *f, uint64_t at, uint64_t end, enum tape_round round) {
+    f->run_stretch = f->run_count;
     while (at + 4 <= end) {
         struct tape_chunk_header h = {0};
         bool written;
-        enum tape_error error = read_chunk_header(f, at, end, &h, &written);
+        enum tape_error error = tape_read_chunk_header(f, at, end, &h, &written);
         if (!written)
             return at;
         if (error == TAPE_OK) {
@@ -194,6 +193,7 @@ static uint64_t scan_chunks(struct tape_file *f, uint64_t at, uint64_t end, enum
         if (round == TAPE_ROUND_CHUNKS)
             damaged_chunk(f, at, (next < end ? next : used) - at, &h, error);
         at = next;
+        f->run_stretch = f->run_count;
     }
     return at;
 }

@@ -1,94 +1,84 @@
 /* SPDX-License-Identifier: MIT */
-/* Pieces in order, every event exactly once, and what is known to be missing. */
+/* Runs in order, and what is known to be missing. */
+#include <inttypes.h>
 #include <stdlib.h>
 
 #include "diag.h"
-#include "tape_chunks.h"
+#include "tape_walk.h"
 
-/* By stream, then by first ordinal; a chunk before a buffer with the same events. */
+static struct tape_run *add_run(struct tape_file *f) {
+    if (f->run_count == f->run_room) {
+        f->run_room = f->run_room != 0 ? 2 * f->run_room : 16;
+        f->run = xrealloc(f->run, f->run_room * sizeof *f->run);
+    }
+    return &f->run[f->run_count++];
+}
+
+void tape_add_buffer(struct tape_file *f, const struct tape_piece *p) {
+    size_t n = f->piece_count++;
+    if ((n & (n - 1)) == 0) /* room for a power of two */
+        f->piece = xrealloc(f->piece, (n != 0 ? 2 * n : 1) * sizeof *f->piece);
+    f->piece[n] = *p;
+    *add_run(f) = (struct tape_run){.at = p->at,
+                                    .first = p->first,
+                                    .end = p->end,
+                                    .stream = p->stream,
+                                    .buffer = (uint32_t)n + 1};
+}
+
+void tape_add_chunk(struct tape_file *f, const struct tape_chunk_header *h, uint64_t at) {
+    struct tape_run *run = NULL;
+    for (size_t i = f->run_count; i > f->run_stretch && run == NULL; i--)
+        if (f->run[i - 1].stream == h->stream && f->run[i - 1].buffer == 0)
+            run = &f->run[i - 1];
+    if (run == NULL || h->first_event < run->end || run->chunks == UINT32_MAX) {
+        run = add_run(f);
+        *run = (struct tape_run){.at = at, .first = h->first_event, .stream = h->stream};
+    }
+    run->chunks++;
+    run->end = h->first_event + h->events;
+}
+
 static int by_ordinal(const void *a, const void *b) {
-    const struct tape_piece *x = a, *y = b;
+    const struct tape_run *x = a, *y = b;
     if (x->stream != y->stream)
         return x->stream < y->stream ? -1 : 1;
     if (x->first != y->first)
         return x->first < y->first ? -1 : 1;
-    if ((x->buffer != NULL) != (y->buffer != NULL))
-        return x->buffer != NULL ? 1 : -1;
     return x->at < y->at ? -1 : x->at > y->at;
 }
 
-static int by_ordinal_at(const void *a, const void *b, void *context) {
-    const struct tape_piece *piece = context;
-    return by_ordinal(&piece[*(const uint32_t *)a], &piece[*(const uint32_t *)b]);
-}
-
-static bool in_order(const struct tape_file *f) {
-    for (size_t i = 1; i < f->piece_count; i++)
-        if (by_ordinal(&f->piece[i - 1], &f->piece[i]) > 0)
-            return false;
-    return true;
-}
-
-/* There can be millions of pieces: they are sorted by number and moved in place, which takes a
- * tenth of the memory of sorting them as they are. */
-static void sort_pieces(struct tape_file *f) {
-    if (in_order(f))
-        return;
-    if (f->piece_count > UINT32_MAX) { /* of 72 bytes at least */
-        diag("%s: more than 2^32 chunks", f->path);
-        exit(EXIT_FINDING);
-    }
-    uint32_t *from = xmalloc(f->piece_count * sizeof *from);
-    for (size_t i = 0; i < f->piece_count; i++)
-        from[i] = (uint32_t)i;
-    qsort_r(from, f->piece_count, sizeof *from, by_ordinal_at, f->piece);
-    for (size_t i = 0; i < f->piece_count; i++) { /* along each cycle of the permutation */
-        struct tape_piece first = f->piece[i];
-        size_t to = i;
-        while (from[to] != i && from[to] != to) {
-            size_t next = from[to];
-            f->piece[to] = f->piece[next];
-            from[to] = (uint32_t)to;
-            to = next;
-        }
-        if (from[to] != to) {
-            f->piece[to] = first;
-            from[to] = (uint32_t)to;
-        }
-    }
-    free(from);
-}
-
-/* The pieces from number `from` on that belong to one stream, without those that say nothing
- * new. Returns the end of what is kept at `to`. */
-static size_t keep_stream(struct tape_file *f, size_t from, size_t end, size_t to) {
-    uint64_t expected = 0, lost = 0;
+/* The stream whose runs begin at number `from`. */
+static void add_stream(struct tape_file *f, size_t from, size_t end) {
     struct tape_stream *s = &f->stream[f->stream_count++];
-    *s = (struct tape_stream){.id = f->piece[from].stream, .first = to};
-    for (size_t i = from; i < end; i++) {
-        struct tape_piece p = f->piece[i];
-        if (p.lost > lost)
-            lost = p.lost;
-        if (p.first > expected) {
-            f->health.lost += p.first - expected;
-            expected = p.first;
-        }
-        if (p.end <= expected) { /* an empty buffer tells at least where the stream has got to */
-            tape_buffer_free(p.buffer);
-            continue;
-        }
-        p.skip = (uint32_t)(expected - p.first);
-        expected = p.end;
+    struct tape_walk walk;
+    struct tape_piece p;
+    *s = (struct tape_stream){.id = f->run[from].stream, .first = from, .count = end - from};
+    tape_walk_begin(&walk, f, s);
+    while (tape_walk_next(&walk, &p)) {
         f->process.tail_read |= p.in_tail;
-        f->health.chunks++;
-        f->health.events += p.end - p.first - p.skip;
-        f->piece[to++] = p;
+        s->events += p.end - p.first - p.skip;
+        s->pieces++;
     }
-    s->count = to - s->first;
-    s->end = expected;
-    s->lost = lost;
-    f->health.lost += lost;
-    return to;
+    f->health.events += s->events;
+    s->end = walk.expected;
+    s->lost = walk.lost;
+    f->health.chunks += s->pieces;
+    f->health.lost += walk.missing + walk.lost;
+    tape_walk_end(&walk);
+}
+
+void tape_note_change(struct tape_file *f, struct tape_stream *s, uint64_t pieces,
+                      uint64_t events) {
+    if (s->changed || (pieces == s->pieces && events == s->events))
+        return;
+    s->changed = true;
+    f->health.chunks -= s->pieces - pieces;
+    f->health.events -= s->events - events;
+    f->health.lost += s->events - events;
+    tape_damage(f, false, f->size, 0,
+                "the file has changed while it was read: %" PRIu64 " events of stream %u lost",
+                s->events - events, s->id);
 }
 
 static int by_id(const void *id, const void *stream) {
@@ -111,17 +101,17 @@ static uint64_t missing_at_end(const struct tape_file *f) {
 }
 
 void tape_sort_streams(struct tape_file *f) {
-    sort_pieces(f);
-    size_t to = 0, streams = 0;
-    for (size_t i = 0; i < f->piece_count; i++)
-        streams += i == 0 || f->piece[i].stream != f->piece[i - 1].stream;
+    if (f->run_count != 0)
+        qsort(f->run, f->run_count, sizeof *f->run, by_ordinal);
+    size_t streams = 0;
+    for (size_t i = 0; i < f->run_count; i++)
+        streams += i == 0 || f->run[i].stream != f->run[i - 1].stream;
     f->stream = xcalloc(streams + 1, sizeof *f->stream);
-    for (size_t from = 0, end; from < f->piece_count; from = end) {
-        for (end = from + 1; end < f->piece_count; end++)
-            if (f->piece[end].stream != f->piece[from].stream)
+    for (size_t from = 0, end; from < f->run_count; from = end) {
+        for (end = from + 1; end < f->run_count; end++)
+            if (f->run[end].stream != f->run[from].stream)
                 break;
-        to = keep_stream(f, from, end, to);
+        add_stream(f, from, end);
     }
-    f->piece_count = to;
     f->health.lost += missing_at_end(f) + f->lost_without_stream;
 }

@@ -124,17 +124,17 @@ static bool copy_arrays(const struct place *place, const struct tape_region *g,
 
 static void add_buffer(struct tape_file *f, const struct place *place, const struct tape_region *g,
                        struct tape_buffer *b) {
-    struct tape_piece *p = tape_add_piece(f);
     uint32_t n = b->records;
-    *p = (struct tape_piece){.stream = g->stream,
-                             .first = g->first,
-                             .end = g->end,
-                             .first_stamp = n > 0 ? b->record[0].stamp : 0,
-                             .last_stamp = n > 0 ? b->record[n - 1].stamp : 0,
-                             .lost = g->lost,
-                             .at = place->at,
-                             .in_tail = place->in_tail,
-                             .buffer = b};
+    const struct tape_piece p = {.stream = g->stream,
+                                 .first = g->first,
+                                 .end = g->end,
+                                 .first_stamp = n > 0 ? b->record[0].stamp : 0,
+                                 .last_stamp = n > 0 ? b->record[n - 1].stamp : 0,
+                                 .lost = g->lost,
+                                 .at = place->at,
+                                 .in_tail = place->in_tail,
+                                 .buffer = b};
+    tape_add_buffer(f, &p);
 }
 
 enum region_state {

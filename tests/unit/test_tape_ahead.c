@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Chunks decoded by a second thread are what they are when they are decoded here, in whatever order
- * they are asked for. Also run with the thread sanitizer. */
+ * the streams are asked for. Also run with the thread sanitizer. */
 #include "tape_content.h"
 
 #include "tape_ahead.h"
+#include "tape_walk.h"
 
 enum { STREAMS = 5, ROUNDS = 12, CHUNKS = STREAMS * ROUNDS };
 
@@ -24,7 +25,8 @@ static struct tape_file *open_chunks(void) {
     writer_free(w);
     struct tape_file *tape = tape_file_open(tape_path);
     assert_non_null(tape);
-    assert_int_equal(tape->piece_count, CHUNKS);
+    assert_int_equal(tape->health.chunks, CHUNKS);
+    assert_int_equal(tape->run_count, STREAMS); /* not one entry a chunk */
     return tape;
 }
 
@@ -40,21 +42,31 @@ static bool same(const struct tape_buffer *a, const struct tape_buffer *b) {
             memcmp(a->address, b->address, a->addresses * sizeof *a->address) == 0);
 }
 
-/* Takes `count` chunks, of which `held` at a time are not given back yet. */
-static void take(struct tape_file *tape, const size_t *order, size_t count, size_t held) {
+/* Takes `count` chunks, of the streams in the order given, of which `held` at a time are not given
+ * back yet. */
+static void take(struct tape_file *tape, const uint32_t *order, size_t count, size_t held) {
     struct tape_ahead *ahead = tape_ahead_new(tape);
     struct tape_decoder decoder = {0};
     struct tape_buffer *here = xcalloc(1, sizeof *here), *taken[CHUNKS];
+    struct tape_walk walk[STREAMS];
+    struct tape_piece p;
     unsigned damaged = 0;
+    for (uint32_t i = 0; i < STREAMS; i++)
+        tape_walk_begin(&walk[i], tape, &tape->stream[i]);
     for (size_t i = 0; i < count; i++) {
-        taken[i] = tape_ahead_take(ahead, order[i]);
-        tape_decode_piece(&decoder, tape->fd, &tape->piece[order[i]], here);
+        assert_true(tape_walk_next(&walk[order[i]], &p));
+        taken[i] = tape_ahead_take(ahead, order[i], &p);
+        tape_decode_piece(&decoder, tape->fd, &p, here);
         assert_true(same(taken[i], here));
         damaged += here->error != TAPE_OK;
         if (i >= held)
             tape_ahead_give_back(ahead, taken[i - held]);
     }
     assert_true(count < CHUNKS || damaged >= STREAMS);
+    for (uint32_t i = 0; i < STREAMS; i++) {
+        assert_true(count < CHUNKS || !tape_walk_next(&walk[i], &p));
+        tape_walk_end(&walk[i]);
+    }
     for (size_t i = count > held ? count - held : 0; i < count; i++)
         tape_ahead_give_back(ahead, taken[i]);
     tape_ahead_free(ahead);
@@ -65,16 +77,16 @@ static void take(struct tape_file *tape, const size_t *order, size_t count, size
 static void any_order(void **state) {
     (void)state;
     struct tape_file *tape = open_chunks();
-    size_t order[CHUNKS];
+    uint32_t order[CHUNKS];
     for (unsigned stride = 1; stride < CHUNKS; stride++) { /* those without a common divisor */
         bool all = stride % 2 != 0 && stride % 3 != 0 && stride % 5 != 0;
-        for (size_t i = 0; i < CHUNKS; i++)
-            order[i] = (i * stride) % CHUNKS;
+        for (uint32_t i = 0; i < CHUNKS; i++)
+            order[i] = (i * stride) % CHUNKS / ROUNDS;
         if (all)
             take(tape, order, CHUNKS, stride % 30);
     }
-    for (size_t i = 0; i < CHUNKS; i++)
-        order[i] = CHUNKS - 1 - i;
+    for (uint32_t i = 0; i < CHUNKS; i++) /* one stream after the other, the last one first */
+        order[i] = STREAMS - 1 - i / ROUNDS;
     take(tape, order, CHUNKS, 3);
     tape_file_close(tape);
 }
@@ -83,9 +95,9 @@ static void any_order(void **state) {
 static void early_end(void **state) {
     (void)state;
     struct tape_file *tape = open_chunks();
-    size_t order[CHUNKS];
-    for (size_t i = 0; i < CHUNKS; i++)
-        order[i] = i;
+    uint32_t order[CHUNKS];
+    for (uint32_t i = 0; i < CHUNKS; i++)
+        order[i] = i % STREAMS;
     for (size_t count = 0; count <= CHUNKS; count += 7)
         take(tape, order, count, 2);
     tape_file_close(tape);

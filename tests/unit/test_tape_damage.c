@@ -365,7 +365,7 @@ static void shortened_while_open(void **state) {
     struct content c = content_of(tape);
     assert_int_equal(c.events, 20);
     assert_int_equal(c.health.lost, 20);
-    expect_damage(&c, "ends too early");
+    expect_damage(&c, "the file has changed while it was read: 20 events of stream");
     tape_file_close(tape);
     writer_free(w);
 }
