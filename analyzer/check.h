@@ -37,6 +37,7 @@ struct check_process {
     uint64_t fork_stamp;                                 /* ticks */
     char *unclassified; /* why its blocks are LEAK_UNKNOWN, see leak_survey.h; NULL: they are not,
                            or nobody asked */
+    bool in_place;      /* no copy of it could be made for its heap image: LEAK_IN_PLACE */
     uint64_t events, allocations, lost, damaged_chunks, damaged_bytes, truncated;
 };
 
@@ -134,6 +135,8 @@ struct check {
     uint64_t stale; /* entries of the user's own files that matched nothing */
     char **problem; /* why a run without findings would not be a clean one, a sentence each */
     size_t problem_count;
+    char **note; /* what is good to know and makes nothing fail, a sentence each */
+    size_t note_count;
 };
 
 /*
@@ -159,6 +162,14 @@ static inline bool check_counts(const struct check *c, enum leak_kind kind) {
 static inline bool check_shows(const struct check *c, enum leak_kind kind) {
     return kind == LEAK_UNKNOWN || (c->shown >> kind & 1) != 0;
 }
+
+/*
+ * check_processes.c: _list fills c->process from the files, _judge adds problems and notes of each
+ * process, and check_judge_classes, when the findings are there, those of their heap images.
+ */
+void check_list_processes(struct check *, char *const *tapes, size_t count);
+void check_judge_processes(struct check *);
+void check_judge_classes(struct check *);
 
 /* check_read.c: reads the recordings of c->process; what each did not free goes to c->joined, under
  * a frame of its own at the inner end that says function and kind: its address is check_frame(). */

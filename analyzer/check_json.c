@@ -118,6 +118,7 @@ static struct json_object *process_json(const struct check_process *p) {
     json_put(o, "truncated_stacks", p->truncated);
     if (p->unclassified != NULL)
         json_object_object_add(o, "no_leak_kinds", json_text(p->unclassified));
+    json_put_bool(o, "image_in_place", p->in_place);
     return o;
 }
 
@@ -126,7 +127,8 @@ void check_print_json(FILE *out, const struct check *c, const struct check_style
     struct json_object *o = json_object_new_object(), *findings = json_object_new_array(),
                        *used = json_object_new_array(), *unused = json_object_new_array(),
                        *processes = json_object_new_array(), *problems = json_object_new_array(),
-                       *kinds = json_object_new_object(), *budgets = json_object_new_array();
+                       *kinds = json_object_new_object(), *budgets = json_object_new_array(),
+                       *notes = json_object_new_array();
     json_object_object_add(o, "program", json_text(c->program));
     if (WIFSIGNALED(c->wait_status))
         json_put(o, "program_signal", (uint64_t)WTERMSIG(c->wait_status));
@@ -181,6 +183,9 @@ void check_print_json(FILE *out, const struct check *c, const struct check_style
     for (size_t i = 0; i < c->problem_count; i++)
         json_object_array_add(problems, json_text(c->problem[i]));
     json_object_object_add(o, "problems", problems);
+    for (size_t i = 0; i < c->note_count; i++)
+        json_object_array_add(notes, json_text(c->note[i]));
+    json_object_object_add(o, "notes", notes);
     if (style->kept != NULL)
         json_object_object_add(o, "recordings", json_text(style->kept));
     fprintf(out, "%s\n",

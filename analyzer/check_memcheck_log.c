@@ -113,6 +113,8 @@ void check_print_memcheck_log(FILE *out, const struct check *c,
         fprintf(out, "==%" PRIu64 "== \n", c->pid);
     }
     print_uncounted(out, c, number);
+    for (size_t i = 0; i < c->note_count && !context->brief; i++)
+        fprintf(out, "==%" PRIu64 "== heaptape: note: %s\n", c->pid, c->note[i]);
     if (unknown)
         fprintf(out,
                 "==%" PRIu64 "== possibly lost: not freed; whether anything still points to it is "

@@ -200,6 +200,7 @@ static void read_tape(struct reading *r, size_t at, struct tape_file *tape) {
     p->lost = health->lost;
     p->damaged_chunks = health->damaged_chunks;
     p->damaged_bytes = health->damaged_bytes;
+    p->in_place = survey->image != NULL && !survey->image->frozen;
     p->truncated = tape_file_process(tape)->truncated;
     p->allocations = replay_counts(survey->replay)->allocations;
     if (c->fail_on_growth)

@@ -145,6 +145,17 @@ static void print_suppressions(FILE *out, const struct suppressions *all) {
     fputs("</suppcounts>\n\n", out);
 }
 
+/* The protocol has no place for notes. A comment may not hold two dashes in a row, nor end with
+ * one. */
+static void print_notes(FILE *out, const struct check *c) {
+    for (size_t i = 0; i < c->note_count; i++) {
+        fputs("<!-- ", out);
+        for (const char *p = c->note[i]; *p != '\0'; p++)
+            fputc(*p == '-' && (p[1] == '-' || p[1] == '\0') ? '_' : *p, out);
+        fputs(" -->\n\n", out);
+    }
+}
+
 void check_print_xml(FILE *out, const struct check *c, const struct check_context *context) {
     fputs("<?xml version=\"1.0\"?>\n\n<valgrindoutput>\n\n"
           "<protocolversion>4</protocolversion>\n<protocoltool>memcheck</protocoltool>\n\n"
@@ -167,6 +178,7 @@ void check_print_xml(FILE *out, const struct check *c, const struct check_contex
             print_error(out, c, item, number++);
     }
     print_uncounted(out, c, number, check_loss_records(c) - c->uncounted_count);
+    print_notes(out, c);
     fputs("<errorcounts>\n</errorcounts>\n\n", out);
     print_suppressions(out, c->suppressions);
     fputs("</valgrindoutput>\n", out);
