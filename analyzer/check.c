@@ -178,6 +178,7 @@ static void list_findings(struct check *c) {
 
 void check_gather(struct check *c, char *const *tapes, size_t count) {
     check_list_processes(c, tapes, count);
+    check_find_unrecorded(c);
     c->joined = joined_new();
     names_fold(joined_names(c->joined), c->folding);
     check_read(c);
@@ -214,6 +215,7 @@ void check_free(struct check *c) {
     free(c->finding);
     free(c->problem);
     free(c->note);
+    check_unrecorded_free(c);
     check_tests_free(c);
     check_growth_free(c);
     joined_free(c->joined);

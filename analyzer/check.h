@@ -41,6 +41,13 @@ struct check_process {
     uint64_t events, allocations, lost, damaged_chunks, damaged_bytes, truncated;
 };
 
+/* A program that was started and left no recording. */
+struct check_unrecorded {
+    char *path;     /* owned */
+    char *why;      /* "is statically linked"; "": it cannot be told; owned */
+    uint64_t times; /* that it was started */
+};
+
 /* A test that the programs marked, by its name over all processes. */
 struct check_test {
     char *name;
@@ -106,10 +113,16 @@ struct check {
     struct budgets *budgets;           /* not owned; may be empty */
     const struct folding *folding;     /* not owned; of the text */
     bool fail_on_growth;               /* so do loops that grow: otherwise nobody looks at them */
-    bool fail_on_stale;                /* stale suppressions make it fail */
+    bool fail_on_unrecorded;           /* so do programs that left no recording */
+    const char *process_log; /* file with the programs that were started, NULL: not known; not
+                                owned */
+    bool fail_on_stale;      /* stale suppressions make it fail */
 
     struct check_process *process; /* by start */
     size_t process_count;
+    struct check_unrecorded *unrecorded; /* by their first start */
+    size_t unrecorded_count;
+    bool process_log_full;         /* there may be more */
     struct joined *joined;         /* owns the names */
     struct check_finding *finding; /* of kinds that count; largest first */
     size_t finding_count;
@@ -170,6 +183,12 @@ static inline bool check_shows(const struct check *c, enum leak_kind kind) {
 void check_list_processes(struct check *, char *const *tapes, size_t count);
 void check_judge_processes(struct check *);
 void check_judge_classes(struct check *);
+
+/* check_unrecorded.c: fills c->unrecorded, when the processes are listed; processes that became
+ * such a program are CHECK_REPLACED then. The sentence that names them; the caller frees. */
+void check_find_unrecorded(struct check *);
+char *check_unrecorded_sentence(const struct check *);
+void check_unrecorded_free(struct check *);
 
 /* check_read.c: reads the recordings of c->process; what each did not free goes to c->joined, under
  * a frame of its own at the inner end that says function and kind: its address is check_frame(). */

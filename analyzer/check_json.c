@@ -122,13 +122,21 @@ static struct json_object *process_json(const struct check_process *p) {
     return o;
 }
 
+static struct json_object *unrecorded_json(const struct check_unrecorded *u) {
+    struct json_object *o = json_object_new_object();
+    json_object_object_add(o, "program", json_text(u->path));
+    json_object_object_add(o, "why", *u->why != '\0' ? json_text(u->why) : NULL);
+    json_put(o, "times", u->times);
+    return o;
+}
+
 void check_print_json(FILE *out, const struct check *c, const struct check_style *style,
                       int status) {
     struct json_object *o = json_object_new_object(), *findings = json_object_new_array(),
                        *used = json_object_new_array(), *unused = json_object_new_array(),
                        *processes = json_object_new_array(), *problems = json_object_new_array(),
                        *kinds = json_object_new_object(), *budgets = json_object_new_array(),
-                       *notes = json_object_new_array();
+                       *notes = json_object_new_array(), *unrecorded = json_object_new_array();
     json_object_object_add(o, "program", json_text(c->program));
     if (WIFSIGNALED(c->wait_status))
         json_put(o, "program_signal", (uint64_t)WTERMSIG(c->wait_status));
@@ -183,6 +191,9 @@ void check_print_json(FILE *out, const struct check *c, const struct check_style
     for (size_t i = 0; i < c->problem_count; i++)
         json_object_array_add(problems, json_text(c->problem[i]));
     json_object_object_add(o, "problems", problems);
+    for (size_t i = 0; i < c->unrecorded_count; i++)
+        json_object_array_add(unrecorded, unrecorded_json(&c->unrecorded[i]));
+    json_object_object_add(o, "unrecorded", unrecorded);
     for (size_t i = 0; i < c->note_count; i++)
         json_object_array_add(notes, json_text(c->note[i]));
     json_object_object_add(o, "notes", notes);

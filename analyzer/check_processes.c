@@ -157,6 +157,14 @@ static void judge(struct check *c, const struct check_process *p) {
                                  (unsigned long long)p->damaged_bytes));
 }
 
+static void judge_unrecorded(struct check *c) {
+    if (c->unrecorded_count != 0)
+        (c->fail_on_unrecorded ? add_problem : add_note)(c, check_unrecorded_sentence(c));
+    if (c->process_log_full)
+        add_note(c, xstrdup("more programs were started than could be noted: whether all of them "
+                            "were recorded is not known"));
+}
+
 void check_judge_processes(struct check *c) {
     bool any = false, first = false;
     for (size_t i = 0; i < c->process_count; i++) {
@@ -173,6 +181,7 @@ void check_judge_processes(struct check *c) {
     else if (!first && c->only == NULL)
         add_problem(c, xasprintf("%s itself was not recorded, only processes that it started",
                                  c->program));
+    judge_unrecorded(c);
 }
 
 static void note_in_place(struct check *c) {

@@ -36,6 +36,7 @@ enum {
     OPT_GEN_SUPPRESSIONS,
     OPT_FAIL_ON_STALE,
     OPT_FAIL_ON_GROWTH,
+    OPT_FAIL_ON_UNRECORDED,
     OPT_MAX_PEAK,
     OPT_MAX_PEAK_AT,
     OPT_MAX_ALLOCS,
@@ -82,6 +83,8 @@ static const struct command_option options[] = {
                            "fail when a suppression of your files matches nothing"},
     [OPT_FAIL_ON_GROWTH] = {"fail-on-growth", 0, NULL,
                             "fail when call sites grow with each heaptape_iteration()"},
+    [OPT_FAIL_ON_UNRECORDED] = {"fail-on-unrecorded", 0, NULL,
+                                "fail when a program was started that left no recording"},
     [OPT_MAX_PEAK] = {"max-peak", 0, "SIZE", "fail when a process has more on its heap at once"},
     [OPT_MAX_PEAK_AT] = {"max-peak-at", 0, "PATTERN=SIZE",
                          "the same for stacks in which a name matches; repeatable"},
@@ -130,6 +133,7 @@ static const struct command_option options[] = {
 struct settings {
     const char *output, *log_file;
     bool json, quiet, no_defaults, print_defaults, fail_on_stale, fail_on_growth, xml, lsan;
+    bool fail_on_unrecorded;
     bool unclassified;
     unsigned kinds, shown, heuristics;
     bool shown_given;
@@ -146,6 +150,7 @@ struct run {
     struct recording recording;
     struct folding folding;
     struct scratch scratch;
+    char *process_log; /* programs that were started, in the scratch directory; NULL: none */
     struct suppressions suppressions;
     struct budgets budgets;
     struct check_files files;
@@ -250,6 +255,9 @@ static int parse(int argc, char **argv, struct settings *s, struct run *r) {
             break;
         case OPT_FAIL_ON_GROWTH:
             s->fail_on_growth = true;
+            break;
+        case OPT_FAIL_ON_UNRECORDED:
+            s->fail_on_unrecorded = true;
             break;
         case OPT_MAX_PEAK:
         case OPT_MAX_PEAK_AT:
@@ -425,6 +433,8 @@ static int conclude(struct run *r, const struct launch_result *result) {
                       .suppressions = &r->suppressions,
                       .budgets = &r->budgets,
                       .fail_on_growth = r->settings->fail_on_growth,
+                      .fail_on_unrecorded = r->settings->fail_on_unrecorded,
+                      .process_log = r->process_log,
                       .fail_on_stale = r->settings->fail_on_stale};
     struct output_list tapes = list_tapes(r);
     const struct timespec step = {.tv_nsec = GRACE_STEP_NS};
@@ -439,6 +449,8 @@ static int conclude(struct run *r, const struct launch_result *result) {
     }
     signal(SIGPIPE, SIG_IGN); /* a lost reader must not change the exit status */
     check_gather(&c, tapes.name, tapes.count);
+    if (r->process_log != NULL)
+        unlink(r->process_log);
     bool clean = check_clean(&c);
     bool keep = !clean || r->scratch.named;
     struct check_style style = r->settings->style;
@@ -467,7 +479,17 @@ static int conclude(struct run *r, const struct launch_result *result) {
     return status;
 }
 
+/* Without it nobody learns of programs that leave no recording. */
+static void make_process_log(struct run *r) {
+    r->process_log = xasprintf("%s/programs.log", r->scratch.path);
+    int fd = open(r->process_log, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (fd >= 0)
+        close(fd);
+    setenv("HEAPTAPE_PROCESSES", r->process_log, 1);
+}
+
 static int run_program(struct run *r) {
+    make_process_log(r);
     unsetenv("HEAPTAPE_PAUSED"); /* what is not recorded would look as if it had been freed */
     if (r->settings->unclassified)
         unsetenv("HEAPTAPE_IMAGE");
@@ -528,6 +550,7 @@ static int run(int argc, char **argv) {
             status = run_program(&r);
     }
     scratch_remove(&r.scratch);
+    free(r.process_log);
     close_log(&r, status);
     check_files_close(&r.files, status);
     lsan_options_free(&s.lsan_options);

@@ -159,6 +159,12 @@ void real_resolve(void) {
     RESOLVE(mmap, "mmap");
     RESOLVE(munmap, "munmap");
     RESOLVE(mremap, "mremap");
+    RESOLVE(execve, "execve");
+    RESOLVE(execvpe, "execvpe");
+    RESOLVE(fexecve, "fexecve");
+    RESOLVE(execveat, "execveat");
+    RESOLVE(posix_spawn, "posix_spawn");
+    RESOLVE(posix_spawnp, "posix_spawnp");
 #undef RESOLVE
     real = found;
     resolving = false;

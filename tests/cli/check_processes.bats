@@ -36,3 +36,103 @@ P
     check -q ./unseen threads
     run ! grep 'in place' err
 }
+
+# Compiles ./execs, and ./static, which prints its arguments and two variables.
+compile_execs() {
+    gcc -std=c17 -D_GNU_SOURCE -g -O1 -pthread -o execs "$top/tests/real/processes/execs.c"
+    cat >static.c <<'C'
+#include <stdio.h>
+#include <stdlib.h>
+int main(int argc, char **argv) {
+    for (int i = 1; i < argc; i++)
+        printf("[%s] ", argv[i]);
+    printf("%s\n", getenv("VARIABLE") != NULL ? getenv("VARIABLE") : "none");
+    return 3;
+}
+C
+    gcc -static -o static static.c
+}
+
+@test "programs that leave no recording: noted, however they were started" {
+    compile_execs
+    PATH=/nonexistent:$PWD:$PATH ./execs all ./static >bare
+    PATH=/nonexistent:$PWD:$PATH check --json --log-file=x.json ./execs all ./static
+    expect_status 0
+    expect_same bare out
+    python3 - "$PWD/static" <<'P'
+import json, sys
+d = json.load(open("x.json"))
+assert d["problems"] == [], d["problems"]
+# Those with an environment of their own, too, lack what loads the recorder.
+assert d["unrecorded"] == [
+    {"program": sys.argv[1], "why": "is statically linked", "times": 11}], d["unrecorded"]
+assert d["notes"] == ["11 programs were started that left no recording: " + sys.argv[1] +
+                      ", which is statically linked (11 times)"], d["notes"]
+P
+    # The whole of what was asked for is in the environment or not.
+    check ./execs execve /bin/true
+    expect_status 0
+    expect_match err '^  1 program was started that left no recording: /bin/true, which was started without LD_PRELOAD in its environment$'
+    check env -u HEAPTAPE_OUT sh -c 'cd / && true'
+    expect_match err 'left no recording: .*/(da)?sh, which was started without HEAPTAPE_OUT in its environment'
+    rm -f heaptape.*.tape
+}
+
+@test "programs that are recorded, or could not be started, are none of them" {
+    compile_execs
+    ./execs all ./missing >bare
+    check --fail-on-unrecorded ./execs all ./missing
+    expect_status 0
+    expect_same bare out
+    expect_match out '^execvp: ENOENT$'
+    printf 'no program' >text
+    chmod +x text
+    ./execs execve ./text >bare
+    check --fail-on-unrecorded ./execs execve ./text
+    expect_status 0
+    expect_same bare out
+    expect_line out '^execve: ENOEXEC$'
+    # Scripts, programs that replace each other, and whole trees of processes.
+    printf '#!/bin/sh\nexec sh -c "exec true; :"\n' >script
+    chmod +x script
+    check --fail-on-unrecorded bash -c './script; (./script | ./script) & wait; (true; :) | cat; env true; timeout 9 true'
+    expect_status 0
+    run ! grep -q note err
+    # One recorded by another: a check inside of this one.
+    check --fail-on-unrecorded sh -c "$heaptape check -q true; $heaptape record -q -o inner.tape true"
+    expect_status 0
+    [ -s inner.tape ]
+}
+
+@test "--fail-on-unrecorded; --only is for programs that nobody could record, too" {
+    compile_execs
+    check --fail-on-unrecorded --tap=x.tap sh -c './static; :'
+    expect_status 1
+    expect_match err 'this answer is not reliable'
+    expect_match err '^  1 program was started that left no recording: .*/static, which is statically linked$'
+    expect_match x.tap '^not ok [0-9]+ - recordings: complete'
+    printf '#!%s\n' "$PWD/static" >script
+    chmod +x script
+    check --fail-on-unrecorded --only='nothing,stat?c' sh -c './script; ./static; env -i true'
+    expect_status 1
+    expect_match err 'left no recording: .*/script, which is run by .*/static, which is statically linked; .*/static, which'
+    run ! grep -q 'env\|true' err
+    check --fail-on-unrecorded --only='sh,dash' sh -c './static; :'
+    expect_status 0
+}
+
+@test "notes of programs are written among threads, under limits, and no more than there is room for" {
+    compile_execs
+    check ./execs threads ./static
+    expect_status 0
+    expect_match out '^0 wrong$'
+    expect_match err '^  50 programs were started that left no recording: .*\(50 times\)$'
+    # A limit for files raises a signal in who writes more. The program sees none, neither of the
+    # note, nor of the complaint about the recording, which would make the file of stderr longer.
+    check bash -c 'echo >&2; (ulimit -f 0; ./static; echo $?) | cat'
+    [ "$(cat out)" = "$(printf 'none\n3')" ]
+    # The log, filled up by somebody: a note more has no room.
+    check bash -c 'truncate -s 32M "$HEAPTAPE_PROCESSES"; ./static; stat -c %s "$HEAPTAPE_PROCESSES"'
+    expect_match out '^33554432$'
+    expect_match err '^  more programs were started than could be noted'
+}
