@@ -178,7 +178,7 @@ static void list_findings(struct check *c) {
 
 void check_gather(struct check *c, char *const *tapes, size_t count) {
     check_list_processes(c, tapes, count);
-    check_find_unrecorded(c);
+    check_take_process_log(c);
     c->joined = joined_new();
     names_fold(joined_names(c->joined), c->folding);
     check_read(c);

@@ -20,7 +20,8 @@
 enum check_end {
     CHECK_CLOSED,     /* ended in order */
     CHECK_REPLACED,   /* by exec: the next image of the same process is there, too */
-    CHECK_UNSEEN,     /* not closed: killed, or replaced by a program that was not recorded */
+    CHECK_KILLED,     /* by a signal, abort() too: there is no saying what it had lost */
+    CHECK_UNSEEN,     /* not closed, and nobody knows why */
     CHECK_RUNNING,    /* still */
     CHECK_UNREADABLE, /* its recording */
     CHECK_OWN,        /* heaptape itself, in a check inside of this one */
@@ -32,6 +33,7 @@ struct check_process {
     char *program;
     uint64_t pid, ppid, started; /* started: CLOCK_MONOTONIC, ns */
     enum check_end end;
+    int signal;                                          /* CHECK_KILLED: by which */
     uint8_t id[TAPE_ID_BYTES], parent_id[TAPE_ID_BYTES]; /* of its tape, and of its parent's */
     bool forked;                                         /* there is a parent_id */
     uint64_t fork_stamp;                                 /* ticks */
@@ -113,6 +115,7 @@ struct check {
     struct budgets *budgets;           /* not owned; may be empty */
     const struct folding *folding;     /* not owned; of the text */
     bool fail_on_growth;               /* so do loops that grow: otherwise nobody looks at them */
+    bool fail_on_killed;               /* children that were killed make it fail */
     bool fail_on_unrecorded;           /* so do programs that left no recording */
     const char *process_log; /* file with the programs that were started, NULL: not known; not
                                 owned */
@@ -184,9 +187,15 @@ void check_list_processes(struct check *, char *const *tapes, size_t count);
 void check_judge_processes(struct check *);
 void check_judge_classes(struct check *);
 
-/* check_unrecorded.c: fills c->unrecorded, when the processes are listed; processes that became
- * such a program are CHECK_REPLACED then. The sentence that names them; the caller frees. */
-void check_find_unrecorded(struct check *);
+/* "SIGKILL", or "signal 40"; the caller frees. */
+char *check_signal_name(int signal);
+
+/*
+ * check_process_log.c: fills c->unrecorded, when the processes are listed, and says of processes
+ * that are CHECK_UNSEEN so far how they ended: CHECK_REPLACED by such a program, or CHECK_KILLED.
+ * The sentence that names unrecorded programs; the caller frees.
+ */
+void check_take_process_log(struct check *);
 char *check_unrecorded_sentence(const struct check *);
 void check_unrecorded_free(struct check *);
 

@@ -98,11 +98,20 @@ static struct json_object *budget_json(const struct budget *b) {
     return o;
 }
 
+static void put_signal(struct json_object *o, int signal) {
+    char *name = check_signal_name(signal);
+    json_put_text(o, "signal", name);
+    free(name);
+}
+
 static struct json_object *process_json(const struct check_process *p) {
-    static const char *const end[] = {
-        [CHECK_CLOSED] = "ended",          [CHECK_REPLACED] = "replaced by exec",
-        [CHECK_UNSEEN] = "unseen",         [CHECK_RUNNING] = "still running",
-        [CHECK_UNREADABLE] = "unreadable", [CHECK_OWN] = "heaptape itself, not checked"};
+    static const char *const end[] = {[CHECK_CLOSED] = "ended",
+                                      [CHECK_REPLACED] = "replaced by exec",
+                                      [CHECK_KILLED] = "killed by a signal",
+                                      [CHECK_UNSEEN] = "unseen",
+                                      [CHECK_RUNNING] = "still running",
+                                      [CHECK_UNREADABLE] = "unreadable",
+                                      [CHECK_OWN] = "heaptape itself, not checked"};
     struct json_object *o = json_object_new_object();
     json_object_object_add(o, "tape", json_text(p->tape));
     if (p->program != NULL)
@@ -110,6 +119,8 @@ static struct json_object *process_json(const struct check_process *p) {
     json_put(o, "pid", p->pid);
     json_put(o, "ppid", p->ppid);
     json_object_object_add(o, "end", json_object_new_string(end[p->end]));
+    if (p->end == CHECK_KILLED)
+        put_signal(o, p->signal);
     json_put(o, "events", p->events);
     json_put(o, "allocations", p->allocations);
     json_put(o, "lost", p->lost);

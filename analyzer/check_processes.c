@@ -3,6 +3,7 @@
  * The processes of a check: what their recordings say of them, and what of that makes the answer
  * doubtful.
  */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,6 +55,11 @@ static bool exists(uint64_t pid) {
     return got && state != NULL && strncmp(state, ") Z", 3) != 0 && strncmp(state, ") X", 3) != 0;
 }
 
+/* No image is made then: the program is not in order. */
+static bool is_aborted(const struct tape_process *t) {
+    return t->closed && strcmp(t->end_reason, "abort") == 0;
+}
+
 /* Opens the recording for a first look. */
 static void look_at(struct check_process *p) {
     struct tape_file *tape = tape_file_open(p->tape);
@@ -73,9 +79,11 @@ static void look_at(struct check_process *p) {
         memcpy(p->parent_id, t->parent_id, sizeof p->parent_id);
     p->fork_stamp = t->fork_stamp;
     p->end = is_own(t->exe)               ? CHECK_OWN
+             : is_aborted(t)              ? CHECK_KILLED
              : t->closed                  ? CHECK_CLOSED
              : t->alive || exists(t->pid) ? CHECK_RUNNING
                                           : CHECK_UNSEEN;
+    p->signal = p->end == CHECK_KILLED ? SIGABRT : 0;
     tape_file_close(tape);
 }
 
@@ -113,26 +121,37 @@ void check_list_processes(struct check *c, char *const *tapes, size_t count) {
             if ((c->process[i].end == CHECK_UNSEEN || c->process[i].end == CHECK_RUNNING) &&
                 c->process[i].pid == c->process[k].pid)
                 c->process[i].end = CHECK_REPLACED;
+    for (size_t i = 0; i < c->process_count; i++)
+        if (c->process[i].pid == c->pid && c->process[i].end == CHECK_UNSEEN &&
+            WIFSIGNALED(c->wait_status)) {
+            c->process[i].end = CHECK_KILLED;
+            c->process[i].signal = WTERMSIG(c->wait_status);
+        }
 }
 
 /* ---- what makes the answer doubtful ------------------------------------------------------- */
 
-static void judge_unseen(struct check *c, const struct check_process *p) {
-    bool first = p->pid == c->pid;
-    const char *name = p->program;
-    if (first && WIFSIGNALED(c->wait_status))
-        add_problem(c, xasprintf("process %llu (%s) was killed by signal %d (%s); what was on its "
-                                 "heap then counts as not freed",
-                                 (unsigned long long)p->pid, name, WTERMSIG(c->wait_status),
-                                 sigabbrev_np(WTERMSIG(c->wait_status))));
-    else if (first)
-        add_problem(c, xasprintf("process %llu (%s) ended unseen: it became a program that cannot "
-                                 "be recorded, or left without the C library",
-                                 (unsigned long long)p->pid, name));
-    else if (c->only == NULL)
-        add_problem(c, xasprintf("process %llu (%s) ended unseen: it was killed, or became a "
-                                 "program that cannot be recorded",
-                                 (unsigned long long)p->pid, name));
+char *check_signal_name(int signal) {
+    const char *known = sigabbrev_np(signal);
+    return known != NULL ? xasprintf("SIG%s", known) : xasprintf("signal %d", signal);
+}
+
+/* Nobody could look at its memory. Of the program that was to be checked that is a problem, of a
+ * child of it something to know, as programs kill children on purpose. */
+static void judge_without_image(struct check *c, const struct check_process *p) {
+    const char *what =
+        c->unclassified ? "what was on its heap then counts as not freed" : "not checked";
+    char *signal = check_signal_name(p->signal);
+    char *sentence =
+        p->end == CHECK_KILLED
+            ? xasprintf("process %llu (%s) was killed by %s before its end: %s",
+                        (unsigned long long)p->pid, p->program, signal, what)
+            : xasprintf("process %llu (%s) ended without a heap image, killed or without the C "
+                        "library: %s",
+                        (unsigned long long)p->pid, p->program, what);
+    free(signal);
+    bool fails = p->pid == c->pid || c->fail_on_killed || c->unclassified;
+    (fails ? add_problem : add_note)(c, sentence);
 }
 
 static void judge(struct check *c, const struct check_process *p) {
@@ -145,8 +164,8 @@ static void judge(struct check *c, const struct check_process *p) {
         add_problem(c, xasprintf("process %llu (%s) is still running; what it will not free is "
                                  "not known yet",
                                  pid, p->program));
-    else if (p->end == CHECK_UNSEEN)
-        judge_unseen(c, p);
+    else if (p->end == CHECK_UNSEEN || p->end == CHECK_KILLED)
+        judge_without_image(c, p);
     if (p->lost != 0 && p->end != CHECK_REPLACED)
         add_problem(c, xasprintf("process %llu (%s): %llu events were lost", pid, p->program,
                                  (unsigned long long)p->lost));

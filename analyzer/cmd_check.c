@@ -36,6 +36,7 @@ enum {
     OPT_GEN_SUPPRESSIONS,
     OPT_FAIL_ON_STALE,
     OPT_FAIL_ON_GROWTH,
+    OPT_FAIL_ON_KILLED,
     OPT_FAIL_ON_UNRECORDED,
     OPT_MAX_PEAK,
     OPT_MAX_PEAK_AT,
@@ -83,6 +84,8 @@ static const struct command_option options[] = {
                            "fail when a suppression of your files matches nothing"},
     [OPT_FAIL_ON_GROWTH] = {"fail-on-growth", 0, NULL,
                             "fail when call sites grow with each heaptape_iteration()"},
+    [OPT_FAIL_ON_KILLED] = {"fail-on-killed", 0, NULL,
+                            "fail when a child was killed, so that it could not be checked"},
     [OPT_FAIL_ON_UNRECORDED] = {"fail-on-unrecorded", 0, NULL,
                                 "fail when a program was started that left no recording"},
     [OPT_MAX_PEAK] = {"max-peak", 0, "SIZE", "fail when a process has more on its heap at once"},
@@ -133,7 +136,7 @@ static const struct command_option options[] = {
 struct settings {
     const char *output, *log_file;
     bool json, quiet, no_defaults, print_defaults, fail_on_stale, fail_on_growth, xml, lsan;
-    bool fail_on_unrecorded;
+    bool fail_on_killed, fail_on_unrecorded;
     bool unclassified;
     unsigned kinds, shown, heuristics;
     bool shown_given;
@@ -255,6 +258,9 @@ static int parse(int argc, char **argv, struct settings *s, struct run *r) {
             break;
         case OPT_FAIL_ON_GROWTH:
             s->fail_on_growth = true;
+            break;
+        case OPT_FAIL_ON_KILLED:
+            s->fail_on_killed = true;
             break;
         case OPT_FAIL_ON_UNRECORDED:
             s->fail_on_unrecorded = true;
@@ -433,6 +439,7 @@ static int conclude(struct run *r, const struct launch_result *result) {
                       .suppressions = &r->suppressions,
                       .budgets = &r->budgets,
                       .fail_on_growth = r->settings->fail_on_growth,
+                      .fail_on_killed = r->settings->fail_on_killed,
                       .fail_on_unrecorded = r->settings->fail_on_unrecorded,
                       .process_log = r->process_log,
                       .fail_on_stale = r->settings->fail_on_stale};

@@ -32,6 +32,13 @@ static void take_back(struct process_log *log, uint64_t pid) {
         }
 }
 
+static void add_killed(struct process_log *log, const struct process_note *note) {
+    log->killed = xrealloc(log->killed, (log->killed_count + 1) * sizeof *log->killed);
+    log->killed[log->killed_count++] = (struct logged_end){.pid = note->pid,
+                                                           .time = note->time,
+                                                           .signal = (int)(note->signal & 0x7f)};
+}
+
 static int by_process(const void *a, const void *b) {
     const struct logged_start *s = a, *t = b;
     if (s->pid != t->pid)
@@ -52,6 +59,8 @@ struct process_log process_log_read(const char *path) {
             add(&log, &room, &note);
         else if (note.magic == PROCESS_LOG_MAGIC && note.kind == PROCESS_FAILED)
             take_back(&log, note.pid);
+        else if (note.magic == PROCESS_LOG_MAGIC && note.kind == PROCESS_KILLED)
+            add_killed(&log, &note);
     fclose(in);
     log.full = bytes >= PROCESS_LOG_MOST;
     if (log.count != 0)
@@ -66,6 +75,7 @@ void process_log_free(struct process_log *log) {
     for (size_t i = 0; i < log->count; i++)
         free(log->start[i].path);
     free(log->start);
+    free(log->killed);
     *log = (struct process_log){0};
 }
 
@@ -81,4 +91,11 @@ const struct logged_start *process_log_after(const struct process_log *log, uint
     }
     const struct logged_start *last = low != 0 ? &log->start[low - 1] : NULL;
     return last != NULL && last->pid == pid && last->time > time ? last : NULL;
+}
+
+int process_log_signal(const struct process_log *log, uint64_t pid, uint64_t time) {
+    for (size_t i = 0; i < log->killed_count; i++)
+        if (log->killed[i].pid == pid && log->killed[i].time > time)
+            return log->killed[i].signal;
+    return 0;
 }

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Hooks of what starts a program: each leaves a note when somebody asked for it (processes.h), and
- * calls the real function once with what it was given. They run in vfork children too.
+ * Hooks of what starts a program, and of what waits for its end: each leaves a note when somebody
+ * asked for it (processes.h), and calls the real function once. They run in vfork children too.
  */
 #include <fcntl.h>
 #include <spawn.h>
 #include <stdarg.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "processes.h"
@@ -136,4 +138,55 @@ EXPORT int posix_spawnp(pid_t *to, const char *file, const posix_spawn_file_acti
                         const posix_spawnattr_t *attributes, char *const argv[],
                         char *const environment[]) {
     return spawn(true, to, file, actions, attributes, argv, environment);
+}
+
+/* ---- wait --------------------------------------------------------------------------------- */
+
+static pid_t waited(pid_t pid, int status) {
+    if (pid > 0 && WIFSIGNALED(status))
+        processes_note_killed((uint32_t)pid, WTERMSIG(status));
+    return pid;
+}
+
+EXPORT pid_t wait(int *status) {
+    int own = 0;
+    if (status == NULL)
+        status = &own;
+    pid_t pid = REAL(wait)(status);
+    return waited(pid, *status);
+}
+
+EXPORT pid_t waitpid(pid_t which, int *status, int options) {
+    int own = 0;
+    if (status == NULL)
+        status = &own;
+    pid_t pid = REAL(waitpid)(which, status, options);
+    return waited(pid, *status);
+}
+
+EXPORT pid_t wait3(int *status, int options, struct rusage *usage) {
+    int own = 0;
+    if (status == NULL)
+        status = &own;
+    pid_t pid = REAL(wait3)(status, options, usage);
+    return waited(pid, *status);
+}
+
+EXPORT pid_t wait4(pid_t which, int *status, int options, struct rusage *usage) {
+    int own = 0;
+    if (status == NULL)
+        status = &own;
+    pid_t pid = REAL(wait4)(which, status, options, usage);
+    return waited(pid, *status);
+}
+
+EXPORT int waitid(idtype_t type, id_t id, siginfo_t *info, int options) {
+    siginfo_t own = {.si_pid = 0};
+    if (info == NULL)
+        info = &own;
+    int result = REAL(waitid)(type, id, info, options);
+    if (result == 0 && info->si_pid > 0 && info->si_signo == SIGCHLD &&
+        (info->si_code == CLD_KILLED || info->si_code == CLD_DUMPED))
+        processes_note_killed((uint32_t)info->si_pid, info->si_status);
+    return result;
 }

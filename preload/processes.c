@@ -141,8 +141,23 @@ bool processes_describe(struct process_note *note, int directory, const char *fi
     return true;
 }
 
+static void append(const struct process_note *note) {
+    sys_append(log_path, note, sizeof *note, PROCESS_LOG_MOST, recorder_is_borrowed());
+}
+
 void processes_note(struct process_note *note, enum process_note_kind kind, uint32_t pid) {
     note->kind = (uint16_t)kind;
     note->pid = pid;
-    sys_append(log_path, note, sizeof *note, PROCESS_LOG_MOST, recorder_is_borrowed());
+    append(note);
+}
+
+void processes_note_killed(uint32_t pid, int signal) {
+    if (!processes_wanted())
+        return;
+    const struct process_note note = {.magic = PROCESS_LOG_MAGIC,
+                                      .kind = PROCESS_KILLED,
+                                      .pid = pid,
+                                      .signal = (uint32_t)signal,
+                                      .time = sys_clock(CLOCK_MONOTONIC)};
+    append(&note);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Notes of the programs that this process starts, for whoever asked for them by HEAPTAPE_PROCESSES
- * (include/tape/process_log.h). Without that every function here does nothing.
+ * Notes of the programs that this process starts and of what kills its children, for whoever asked
+ * for them by HEAPTAPE_PROCESSES (include/tape/process_log.h). Without that every function here
+ * does nothing.
  *
  * All of them may be called in a vfork child, and in signal handlers: nothing but the caller's own
  * stack is written, and errno stays as it is. A note that cannot be written is left out: behind a
@@ -34,5 +35,8 @@ bool processes_describe(struct process_note *, int directory, const char *file, 
 
 /* Appends the note as one of this kind and process. */
 void processes_note(struct process_note *, enum process_note_kind, uint32_t pid);
+
+/* Notes that a signal killed a child. */
+void processes_note_killed(uint32_t pid, int signal);
 
 #endif

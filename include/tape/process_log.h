@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A log of the programs that the processes of one run start, by which `heaptape check` learns of
- * those that left no recording.
+ * A log of the programs that the processes of one run start, and of the signals that killed their
+ * children, by which `heaptape check` learns of those that left no recording, or none to its end.
  *
  *   log := note*     in the order in which they were written, each by one write(2) that appends
  *
@@ -22,6 +22,7 @@
 enum process_note_kind {
     PROCESS_STARTED = 1, /* the process becomes this program, or was started with it */
     PROCESS_FAILED,      /* its newest PROCESS_STARTED did not come about */
+    PROCESS_KILLED,      /* its parent has learned that a signal killed it */
 };
 
 enum {
@@ -35,8 +36,8 @@ struct process_note {
     uint16_t kind;  /* enum process_note_kind */
     uint16_t flags; /* PROCESS_NO_PRELOAD and so on */
     uint32_t pid;
-    uint32_t reserved;
-    uint64_t time;               /* ns of CLOCK_MONOTONIC, before the program began */
+    uint32_t signal; /* PROCESS_KILLED: which; otherwise 0 */
+    uint64_t time;   /* ns of CLOCK_MONOTONIC: before the program began, or at the wait */
     char path[PROCESS_PATH_MAX]; /* of the program, as found; zeroes behind it */
 };
 static_assert(sizeof(struct process_note) == 256, "layout of a note");

@@ -136,3 +136,88 @@ P
     expect_match out '^33554432$'
     expect_match err '^  more programs were started than could be noted'
 }
+
+# Compiles ./dies HOW [WAIT…]: a child for each WAIT, which a signal ends, and that is waited for so.
+compile_dies() {
+    cat >dies.c <<'C'
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+void *volatile kept;
+static void die(const char *how) {
+    kept = malloc(99);
+    kept = NULL;
+    if (strcmp(how, "abort") == 0)
+        abort();
+    if (strcmp(how, "raw") == 0)
+        __asm__ volatile("syscall" : : "a"(SYS_exit_group), "D"(0) : "rcx", "r11", "memory");
+    raise(strcmp(how, "term") == 0 ? SIGTERM : strcmp(how, "segv") == 0 ? SIGSEGV : SIGKILL);
+}
+int main(int argc, char **argv) {
+    signal(SIGSEGV, SIG_DFL);
+    for (int i = 2; i < argc; i++) {
+        int status = -1;
+        siginfo_t info = {.si_status = -1};
+        pid_t pid = fork();
+        if (pid == 0)
+            die(argv[1]);
+        pid_t got = pid;
+        if (strcmp(argv[i], "wait") == 0) got = wait(&status);
+        else if (strcmp(argv[i], "waitpid") == 0) got = waitpid(pid, &status, 0);
+        else if (strcmp(argv[i], "null") == 0) got = waitpid(pid, NULL, 0), status = 0;
+        else if (strcmp(argv[i], "wait3") == 0) got = wait3(&status, 0, &(struct rusage){0});
+        else if (strcmp(argv[i], "wait4") == 0) got = wait4(pid, &status, 0, NULL);
+        else if (strcmp(argv[i], "waitid") == 0) waitid(P_PID, pid, &info, WEXITED), status = info.si_status;
+        else if (strcmp(argv[i], "waitidnull") == 0) waitid(P_PID, pid, NULL, WEXITED), status = 0;
+        else if (strcmp(argv[i], "direct") == 0) got = (pid_t)syscall(SYS_wait4, pid, &status, 0, NULL);
+        printf("%s %d %d\n", argv[i], got == pid, status);
+    }
+    return 0;
+}
+C
+    gcc -D_GNU_SOURCE -g -O1 -o dies dies.c
+}
+
+@test "children that were killed are told with their signal, not checked, and make nothing fail" {
+    compile_dies
+    ulimit -c 0
+    ways='wait waitpid null wait3 wait4 waitid waitidnull'
+    # shellcheck disable=SC2086 # words
+    for how in kill term segv abort; do
+        ./dies $how $ways >bare
+        check ./dies $how $ways
+        expect_status 0
+        expect_same bare out
+        name=SIG${how^^}
+        [ "$(grep -cE "^  process [0-9]+ \(dies\) was killed by ${name/ABORT/ABRT} before its end: not checked$" err)" -eq 7 ]
+        run ! grep -q '99 bytes\|not reliable' err
+    done
+    check --fail-on-killed --junit=x.xml --json --log-file=x.json ./dies term wait
+    expect_status 1
+    python3 - <<'P'
+import json
+d = json.load(open("x.json"))
+assert [p.get("signal") for p in d["processes"]] == [None, "SIGTERM"], d["processes"]
+assert d["processes"][1]["end"] == "killed by a signal"
+assert len(d["problems"]) == 1 and "killed by SIGTERM" in d["problems"][0] and d["notes"] == []
+P
+    [[ "$(xmllint --xpath 'string(//failure/@message)' x.xml)" == *SIGTERM* ]]
+}
+
+@test "children of which nobody knows how they ended" {
+    compile_dies
+    for how in 'kill direct' 'raw wait'; do
+        # shellcheck disable=SC2086 # words
+        check ./dies $how
+        expect_status 0
+        expect_match err '^  process [0-9]+ \(dies\) ended without a heap image, killed or without the C library: not checked$'
+        # shellcheck disable=SC2086 # words
+        check --fail-on-killed ./dies $how
+        expect_status 1
+    done
+}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Programs that were started in a check and left no recording: what the log of started programs has
- * and the recordings have not.
+ * What the log of processes has and the recordings have not: programs that were started and left no
+ * recording, and the signals that killed those that left one without an end.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -127,22 +127,26 @@ char *check_unrecorded_sentence(const struct check *c) {
     return text;
 }
 
-/* A process whose recording breaks off became another program: that is no end unseen. */
-static void mark_replaced(struct check *c, const struct process_log *log) {
+/* How processes went whose recordings break off. */
+static void mark_ends(struct check *c, const struct process_log *log) {
     for (size_t i = 0; i < c->process_count; i++) {
         struct check_process *p = &c->process[i];
         if ((p->end == CHECK_UNSEEN || p->end == CHECK_RUNNING) &&
             process_log_after(log, p->pid, p->started) != NULL)
             p->end = CHECK_REPLACED;
+        else if (p->end == CHECK_UNSEEN)
+            p->signal = process_log_signal(log, p->pid, p->started);
+        if (p->signal != 0)
+            p->end = CHECK_KILLED;
     }
 }
 
-void check_find_unrecorded(struct check *c) {
+void check_take_process_log(struct check *c) {
     if (c->process_log == NULL)
         return;
     struct process_log log = process_log_read(c->process_log);
     struct images list = list_images(c);
-    mark_replaced(c, &log);
+    mark_ends(c, &log);
     for (size_t i = 0; i < log.count; i++)
         if (!was_recorded(&list, &log.start[i]))
             look_at(c, &log.start[i]);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Programs that left no recording: the log of started programs beside the recordings. */
+/* The log of started programs and killed processes, and the recordings beside it. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,7 +19,7 @@ static char path[64];
 
 static int make_log(void **state) {
     (void)state;
-    strcpy(path, "/tmp/test_unrecorded.XXXXXX");
+    strcpy(path, "/tmp/test_process_log.XXXXXX");
     int fd = mkstemp(path);
     return fd < 0 || close(fd) != 0;
 }
@@ -74,6 +74,39 @@ static void test_log(void **state) {
     process_log_free(&log);
 }
 
+static void killed(uint32_t pid, uint64_t time, uint32_t signal) {
+    const struct process_note n = {.magic = PROCESS_LOG_MAGIC,
+                                   .kind = PROCESS_KILLED,
+                                   .pid = pid,
+                                   .signal = signal,
+                                   .time = time};
+    append(&n, sizeof n);
+}
+
+/* Of a number that two processes had, each gets its own end. */
+static void test_killed(void **state) {
+    (void)state;
+    killed(5, 100, 11);
+    killed(6, 100, 9);
+    killed(5, 200, 6);
+    note(PROCESS_STARTED, 6, 60, "/nonexistent/another");
+    struct check_process process[] = {{.pid = 5, .started = 50, .end = CHECK_UNSEEN},
+                                      {.pid = 5, .started = 150, .end = CHECK_UNSEEN},
+                                      {.pid = 5, .started = 250, .end = CHECK_UNSEEN},
+                                      {.pid = 5, .started = 40, .end = CHECK_CLOSED},
+                                      {.pid = 6, .started = 50, .end = CHECK_UNSEEN}};
+    static const int signal[] = {11, 6, 0, 0, 0};
+    static const enum check_end end[] = {CHECK_KILLED, CHECK_KILLED, CHECK_UNSEEN, CHECK_CLOSED,
+                                         CHECK_REPLACED};
+    struct check c = {.process = process, .process_count = 5, .process_log = path};
+    check_take_process_log(&c);
+    for (size_t i = 0; i < 5; i++) {
+        assert_int_equal(process[i].signal, signal[i]);
+        assert_int_equal(process[i].end, end[i]);
+    }
+    check_unrecorded_free(&c);
+}
+
 static void test_no_log(void **state) {
     (void)state;
     struct process_log log = process_log_read("/nonexistent/log");
@@ -92,7 +125,7 @@ static void test_compared(void **state) {
                                       {.pid = 6, .started = 290, .end = CHECK_UNSEEN},
                                       {.pid = 4, .started = 100, .end = CHECK_UNSEEN}};
     struct check c = {.process = process, .process_count = 3, .process_log = path};
-    check_find_unrecorded(&c);
+    check_take_process_log(&c);
     assert_int_equal(c.unrecorded_count, 2);
     assert_string_equal(c.unrecorded[0].path, "/nonexistent/first");
     assert_int_equal(c.unrecorded[0].times, 2);
@@ -113,6 +146,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_log, make_log, remove_log),
         cmocka_unit_test(test_no_log),
+        cmocka_unit_test_setup_teardown(test_killed, make_log, remove_log),
         cmocka_unit_test_setup_teardown(test_compared, make_log, remove_log),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
