@@ -15,12 +15,17 @@ struct real_paths {
     bool *known;
 };
 
+/* Valgrind has no clone3: threads begin in clone there. */
+static const char *outermost_as_valgrind(const struct name *n) {
+    return n->linkage != NULL && strcmp(n->linkage, "clone3") == 0 ? "clone" : n->linkage;
+}
+
 static struct supp_frame frame_of(const struct name *n, uint32_t number, struct real_paths *real) {
     if (!real->known[number] && n->module != NULL)
         real->path[number] = realpath(n->module, NULL);
     real->known[number] = true;
     return (struct supp_frame){.function = n->function,
-                               .linkage = n->plain != NULL ? n->plain : n->linkage,
+                               .linkage = n->plain != NULL ? n->plain : outermost_as_valgrind(n),
                                .file = n->file,
                                .module = n->module,
                                .module_real = real->path[number],

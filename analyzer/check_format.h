@@ -20,6 +20,7 @@ struct check_context {
     uint64_t started;          /* s since 1970 */
     uint64_t ran;              /* ns */
     const char *kept;          /* where the recordings are, NULL: they go */
+    int gen_suppressions;      /* entries with each finding: GEN_YES and so on */
     bool brief;                /* leave out summaries of what is well */
 };
 

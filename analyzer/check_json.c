@@ -46,7 +46,9 @@ static void put_shares(struct json_object *o, const struct check *c,
     json_object_object_add(o, "outside_of_tests", json_amounts(bytes, blocks));
 }
 
-static struct json_object *finding_json(const struct check *c, const struct check_finding *f) {
+/* `how`, `seen`: of suppressions, as for check_generated(). */
+static struct json_object *finding_json(const struct check *c, const struct check_finding *f,
+                                        int how, struct generated_entries *seen) {
     struct json_object *o = json_object_new_object(), *stack = json_object_new_array();
     json_put_text(o, "kind", leak_kind_info[f->kind].name);
     json_put(o, "bytes", f->bytes);
@@ -61,6 +63,10 @@ static struct json_object *finding_json(const struct check *c, const struct chec
         json_object_array_add(stack,
                               tree_json_name(names_get(joined_names(c->joined), f->path[i])));
     json_object_object_add(o, "stack", stack);
+    char *entry = check_generated(c, f, how, seen);
+    if (entry != NULL)
+        json_object_object_add(o, "suppression", json_object_new_string(entry)); /* printable */
+    free(entry);
     if (c->test_count != 0)
         put_shares(o, c, f);
     return o;
@@ -148,6 +154,8 @@ void check_print_json(FILE *out, const struct check *c, const struct check_style
                        *processes = json_object_new_array(), *problems = json_object_new_array(),
                        *kinds = json_object_new_object(), *budgets = json_object_new_array(),
                        *notes = json_object_new_array(), *unrecorded = json_object_new_array();
+    struct generated_entries seen = {0};
+    int how = (int)style->gen_suppressions;
     json_object_object_add(o, "program", json_text(c->program));
     if (WIFSIGNALED(c->wait_status))
         json_put(o, "program_signal", (uint64_t)WTERMSIG(c->wait_status));
@@ -169,7 +177,7 @@ void check_print_json(FILE *out, const struct check *c, const struct check_style
     json_object_object_add(o, "allowed", amount(c->allowed_bytes, c->allowed_blocks, c->allowed));
     for (size_t i = 0; i < c->finding_count; i++)
         if (check_is_found(&c->finding[i]))
-            json_object_array_add(findings, finding_json(c, &c->finding[i]));
+            json_object_array_add(findings, finding_json(c, &c->finding[i], how, &seen));
     json_object_object_add(o, "findings", findings);
     json_object_object_add(o, "ignored", json_amounts(c->ignored_bytes, c->ignored_blocks));
     struct json_object *tests = json_object_new_array();
@@ -181,7 +189,7 @@ void check_print_json(FILE *out, const struct check *c, const struct check_style
     if (c->uncounted_count != 0) {
         struct json_object *uncounted = json_object_new_array();
         for (size_t i = 0; i < c->uncounted_count; i++)
-            json_object_array_add(uncounted, finding_json(c, &c->uncounted[i]));
+            json_object_array_add(uncounted, finding_json(c, &c->uncounted[i], how, &seen));
         json_object_object_add(o, "uncounted", uncounted);
     }
     for (size_t i = 0; i < c->budgets->count; i++)
@@ -214,4 +222,5 @@ void check_print_json(FILE *out, const struct check *c, const struct check_style
             json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
                                                   JSON_C_TO_STRING_NOSLASHESCAPE));
     json_object_put(o);
+    generated_entries_free(&seen);
 }

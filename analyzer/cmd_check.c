@@ -470,6 +470,7 @@ static int conclude(struct run *r, const struct launch_result *result) {
                                     .started = (uint64_t)r->started.tv_sec,
                                     .ran = r->ran,
                                     .kept = style.kept,
+                                    .gen_suppressions = (int)style.gen_suppressions,
                                     .brief = r->settings->quiet};
     if (r->settings->json)
         check_print_json(r->out, &c, &style, status);
