@@ -57,6 +57,7 @@ check_writer *check_format_log(const char *name, bool *known);
 
 struct check_files {
     const char *name[FORMAT_COUNT]; /* NULL: not wanted; not owned */
+    int fd[FORMAT_COUNT];           /* of check_log_take(), 0: the file of the name is made */
     FILE *file[FORMAT_COUNT];
 };
 

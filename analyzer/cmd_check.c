@@ -13,6 +13,7 @@
 
 #include "check.h"
 #include "check_format.h"
+#include "check_log.h"
 #include "command.h"
 #include "diag.h"
 #include "leak_heuristics.h"
@@ -52,6 +53,7 @@ enum {
     OPT_NO_LEAK_KINDS,
     OPT_OUTPUT,
     OPT_LOG_FILE,
+    OPT_LOG_FD,
     OPT_FORMAT,
     OPT_JSON,
     OPT_JUNIT,
@@ -59,6 +61,7 @@ enum {
     OPT_TAP,
     OPT_XML,
     OPT_XML_FILE,
+    OPT_XML_FD,
     OPT_GITHUB,
     OPT_LSAN_OPTIONS,
     OPT_QUIET,
@@ -111,6 +114,7 @@ static const struct command_option options[] = {
                            "count everything that was not freed; take no heap image"},
     [OPT_OUTPUT] = {"output", 'o', "DIR", "record to this directory, and keep it"},
     [OPT_LOG_FILE] = {"log-file", 0, "FILE", "write the result to FILE instead of stderr"},
+    [OPT_LOG_FD] = {"log-fd", 0, "N", "write the result to this open file instead"},
     [OPT_FORMAT] = {"format", 0, "NAME",
                     "form of that text: text (default), or that of memcheck or lsan"},
     [OPT_JSON] = {"json", 0, NULL, "machine-readable result"},
@@ -119,6 +123,7 @@ static const struct command_option options[] = {
     [OPT_TAP] = {"tap", 0, "FILE", "write the result as TAP 13, too"},
     [OPT_XML] = {"xml", 0, "yes|no", "write the result as Valgrind's XML, too; with --xml-file"},
     [OPT_XML_FILE] = {"xml-file", 0, "FILE", "where --xml=yes writes"},
+    [OPT_XML_FD] = {"xml-fd", 0, "N", "the open file that --xml=yes writes to"},
     [OPT_GITHUB] = {"github", 0, NULL, "print annotations for GitHub Actions on stderr, too"},
     [OPT_LSAN_OPTIONS] = {"lsan-options", 0, NULL,
                           "take log_path, suppressions and exitcode from LSAN_OPTIONS"},
@@ -134,7 +139,7 @@ static const struct command_option options[] = {
 };
 
 struct settings {
-    const char *output, *log_file;
+    const char *output;
     bool json, quiet, no_defaults, print_defaults, fail_on_stale, fail_on_growth, xml, lsan;
     bool fail_on_killed, fail_on_unrecorded;
     bool unclassified;
@@ -160,7 +165,7 @@ struct run {
     char **command;          /* our own argument vector */
     struct timespec started; /* CLOCK_REALTIME */
     uint64_t ran;            /* ns */
-    FILE *out;
+    struct check_log log;
 };
 
 static bool parse_resolution(const char *text, uint32_t *frames) {
@@ -212,6 +217,7 @@ static int parse_format(struct run *r, struct settings *s, int option, const cha
     if (option != OPT_GITHUB && *value == '\0')
         return command_usage_error(c, "--%s needs a file name", options[option].name);
     r->files.name[format[option]] = option == OPT_GITHUB ? "stderr" : value;
+    r->files.fd[format[option]] = 0;
     return EXIT_FINE;
 }
 
@@ -222,7 +228,7 @@ static int take_lsan_options(struct settings *s, struct run *r) {
     s->log_writer = check_format_log("lsan", &known);
     s->error_status = s->lsan_options.exit_status;
     if (s->lsan_options.log_path != NULL)
-        s->log_file = s->lsan_options.log_path;
+        r->log.name = s->lsan_options.log_path;
     return s->lsan_options.suppressions != NULL
                ? suppressions_load(&r->suppressions, s->lsan_options.suppressions)
                : EXIT_FINE;
@@ -307,7 +313,18 @@ static int parse(int argc, char **argv, struct settings *s, struct run *r) {
         case OPT_LOG_FILE:
             if (value[0] == '\0')
                 return command_usage_error(c, "--log-file needs a file name");
-            s->log_file = value;
+            r->log = (struct check_log){.name = value};
+            break;
+        case OPT_LOG_FD:
+            r->log = (struct check_log){.fd = check_log_take(c, "log-fd", value)};
+            if (r->log.fd < 0)
+                return EXIT_USAGE;
+            break;
+        case OPT_XML_FD:
+            r->files.name[FORMAT_XML] = "XML";
+            r->files.fd[FORMAT_XML] = check_log_take(c, "xml-fd", value);
+            if (r->files.fd[FORMAT_XML] < 0)
+                return EXIT_USAGE;
             break;
         case OPT_JSON:
             s->json = true;
@@ -358,7 +375,7 @@ static int parse(int argc, char **argv, struct settings *s, struct run *r) {
         return command_usage_error(c, "--json and --format=memcheck or lsan are two forms of one "
                                       "text");
     if (s->xml && r->files.name[FORMAT_XML] == NULL)
-        return command_usage_error(c, "--xml=yes needs --xml-file");
+        return command_usage_error(c, "--xml=yes needs --xml-file or --xml-fd");
     if (!s->xml)
         r->files.name[FORMAT_XML] = NULL;
     return EXIT_FINE;
@@ -368,26 +385,6 @@ static char *tape_path(void *context, pid_t pid) {
     const struct run *r = context;
     (void)pid;
     return xasprintf("%s/%s.tape", r->scratch.path, names_base(r->recording.argv[0]));
-}
-
-/* Where the result goes; opened before the program runs, so that a wrong name costs no run. */
-static int open_log(struct run *r) {
-    const char *name = r->settings->log_file;
-    r->out = name != NULL ? fopen(name, "we") : stderr;
-    if (r->out != NULL)
-        return EXIT_FINE;
-    diag("%s: cannot be written: %s", name, strerror(errno));
-    return EXIT_FINDING;
-}
-
-static int close_log(struct run *r, int status) {
-    if (r->out == NULL || r->settings->log_file == NULL)
-        return status;
-    bool bad = ferror(r->out) != 0;
-    if (fclose(r->out) == 0 && !bad)
-        return status;
-    diag("%s: the result could not be written: %s", r->settings->log_file, strerror(errno));
-    return status == EXIT_FINE ? EXIT_FINDING : status;
 }
 
 /* The status that the result calls for; that of a program that failed itself goes before. */
@@ -473,11 +470,11 @@ static int conclude(struct run *r, const struct launch_result *result) {
                                     .gen_suppressions = (int)style.gen_suppressions,
                                     .brief = r->settings->quiet};
     if (r->settings->json)
-        check_print_json(r->out, &c, &style, status);
+        check_print_json(r->log.out, &c, &style, status);
     else if (r->settings->log_writer != NULL)
-        r->settings->log_writer(r->out, &c, &context);
+        r->settings->log_writer(r->log.out, &c, &context);
     else if (!clean || !r->settings->quiet)
-        check_print(r->out, &c, &style);
+        check_print(r->log.out, &c, &style);
     check_files_write(&r->files, &c, &context);
     check_items_free((struct check_items *)context.items);
     if (keep)
@@ -514,8 +511,7 @@ static int run_program(struct run *r) {
     r->ran = (uint64_t)((ended.tv_sec - begun.tv_sec) * 1000000000 + ended.tv_nsec - begun.tv_nsec);
     status = conclude(r, &result);
     scratch_remove(&r->scratch);
-    status = check_files_close(&r->files, close_log(r, status));
-    r->out = NULL;
+    status = check_files_close(&r->files, check_log_close(&r->log, status));
     if (WIFSIGNALED(result.wait_status))
         status = launch_exit_status(result.wait_status);
     return status;
@@ -549,7 +545,7 @@ static int run(int argc, char **argv) {
         if (status == EXIT_FINE)
             status = recording_prepare(&r.recording, argv + optind);
         if (status == EXIT_FINE)
-            status = open_log(&r);
+            status = check_log_open(&r.log);
         if (status == EXIT_FINE)
             status = check_files_open(&r.files);
         if (status == EXIT_FINE)
@@ -559,7 +555,7 @@ static int run(int argc, char **argv) {
     }
     scratch_remove(&r.scratch);
     free(r.process_log);
-    close_log(&r, status);
+    check_log_close(&r.log, status);
     check_files_close(&r.files, status);
     lsan_options_free(&s.lsan_options);
     budgets_free(&r.budgets);

@@ -99,3 +99,53 @@ print("".join(f["suppression"] for f in json.load(open("x.json"))["findings"]), 
     expect_match err '^    at clone3 \(own\.c:3\)$'
     expect_match err '^    ← main'
 }
+
+@test "heaptape-memcheck --leak-check: records, summary and status are valgrind's" {
+    compile_made
+    # LOG: how many loss records it has, and whether a summary.
+    shape() {
+        grep -c 'in loss record' "$1"
+        grep -c 'LEAK SUMMARY' "$1"
+    }
+    for how in full yes summary no; do
+        options="--leak-check=$how --show-leak-kinds=definite --errors-for-leak-kinds=definite --error-exitcode=9"
+        for quiet in '' -q; do
+            # shellcheck disable=SC2086 # options
+            capture valgrind $quiet $options ./made
+            shape err >theirs || true
+            wanted=$status
+            # shellcheck disable=SC2086 # options
+            capture "$memcheck" $quiet $options ./made
+            expect_status "$wanted"
+            shape err >ours || true
+            expect_same theirs ours
+        done
+    done
+    capture "$memcheck" --leak-check=maybe ./made
+    expect_status 2
+    expect_line err '^heaptape: memcheck: --leak-check=maybe: it is no, summary, yes or full$'
+}
+
+@test "--log-fd and --xml-fd: files that are open already, which the program does not get" {
+    compile_made
+    echo before >log
+    capture "$memcheck" --log-fd=5 --xml=yes --xml-fd=6 bash -c '{ : >&5; } 2>/dev/null || echo no 5; ./made' 5>>log 6>x.xml
+    expect_status 1
+    expect_line out '^no 5$'
+    [ ! -s err ]
+    [ "$(head -n 1 log)" = before ]
+    expect_match log 'are definitely lost in loss record'
+    xmllint --noout x.xml
+    grep -q Leak_DefinitelyLost x.xml
+    capture "$memcheck" --log-fd=1 sh -c 'echo of the program'
+    expect_status 0
+    [ ! -s err ]
+    expect_match out '^of the program$'
+    expect_match out 'LEAK SUMMARY'
+    for wrong in --log-fd=77 '--xml=yes --xml-fd=77' --log-fd=x --log-fd=0; do
+        # shellcheck disable=SC2086 # words
+        check $wrong true
+        expect_status 2
+        expect_line err '^heaptape: check: --(log|xml)-fd'
+    done
+}
