@@ -186,6 +186,8 @@ void check_gather(struct check *c, char *const *tapes, size_t count) {
     check_take_process_log(c);
     c->joined = joined_new();
     names_fold(joined_names(c->joined), c->folding);
+    if (c->calls_apart)
+        names_tell_calls_apart(joined_names(c->joined));
     check_read(c);
     check_judge_processes(c);
     list_findings(c);

@@ -111,6 +111,7 @@ struct check {
     unsigned heuristics; /* leak_heuristics.h */
     uint32_t resolution; /* frames, the allocation function among them, by which findings are told
                             apart; 0: all */
+    bool calls_apart;    /* frames that read the same differ where the calls' addresses do */
     struct suppressions *suppressions; /* not owned */
     struct budgets *budgets;           /* not owned; may be empty */
     const struct folding *folding;     /* not owned; of the text */

@@ -109,7 +109,7 @@ static const struct command_option options[] = {
     [OPT_HEURISTICS] = {"leak-check-heuristics", 0, "NAMES",
                         "pointers into a block that are as good as to its start (default all)"},
     [OPT_RESOLUTION] = {"leak-resolution", 0, "LEVEL",
-                        "frames that tell findings apart: low 2, med 4, high all (default)"},
+                        "frames that tell findings apart: low 2, med 4, high all and every call"},
     [OPT_NO_LEAK_KINDS] = {"no-leak-kinds", 0, NULL,
                            "count everything that was not freed; take no heap image"},
     [OPT_OUTPUT] = {"output", 'o', "DIR", "record to this directory, and keep it"},
@@ -146,6 +146,7 @@ struct settings {
     unsigned kinds, shown, heuristics;
     bool shown_given;
     uint32_t resolution;
+    bool calls_apart;
     check_writer *log_writer; /* of the log; NULL: our own text */
     struct lsan_options lsan_options;
     uint64_t error_status, limit, depth;
@@ -168,14 +169,15 @@ struct run {
     struct check_log log;
 };
 
-static bool parse_resolution(const char *text, uint32_t *frames) {
+static bool parse_resolution(const char *text, struct settings *s) {
     static const struct {
         const char *name;
         uint32_t frames;
     } level[] = {{"low", 2}, {"med", 4}, {"high", 0}};
     for (size_t i = 0; i < sizeof level / sizeof *level; i++)
         if (strcmp(level[i].name, text) == 0) {
-            *frames = level[i].frames;
+            s->resolution = level[i].frames;
+            s->calls_apart = level[i].frames == 0;
             return true;
         }
     return false;
@@ -298,7 +300,7 @@ static int parse(int argc, char **argv, struct settings *s, struct run *r) {
                 return command_usage_error(c, "--leak-check-heuristics: there is no '%s'", value);
             break;
         case OPT_RESOLUTION:
-            if (!parse_resolution(value, &s->resolution))
+            if (!parse_resolution(value, s))
                 return command_usage_error(c, "--leak-resolution: '%s' is none of low, med, high",
                                            value);
             break;
@@ -433,6 +435,7 @@ static int conclude(struct run *r, const struct launch_result *result) {
                       .shown = r->settings->shown_given ? r->settings->shown : r->settings->kinds,
                       .heuristics = r->settings->heuristics,
                       .resolution = r->settings->resolution,
+                      .calls_apart = r->settings->calls_apart,
                       .suppressions = &r->suppressions,
                       .budgets = &r->budgets,
                       .fail_on_growth = r->settings->fail_on_growth,

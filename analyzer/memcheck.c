@@ -225,10 +225,11 @@ static int translate(struct translation *t, char **argv, int *status) {
 }
 
 int memcheck_run(int argc, char **argv) {
-    struct translation t = {.word = xcalloc((unsigned long)argc + 6, sizeof *t.word)};
+    struct translation t = {.word = xcalloc((unsigned long)argc + 7, sizeof *t.word)};
     int status = EXIT_FINE, i = 1;
     push(&t, argv[0]);
     push(&t, xstrdup("--format=memcheck"));
+    push(&t, xstrdup("--leak-resolution=high"));
     while (i < argc && argv[i][0] == '-' && argv[i][1] != '\0' && strcmp(argv[i], "--") != 0) {
         int taken = translate(&t, argv + i, &status);
         if (taken == 0)

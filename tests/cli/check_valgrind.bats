@@ -149,3 +149,35 @@ print("".join(f["suppression"] for f in json.load(open("x.json"))["findings"]), 
         expect_line err '^heaptape: check: --(log|xml)-fd'
     done
 }
+
+@test "--leak-resolution=high: calls in one line, and an unrolled loop, as valgrind tells them apart" {
+    needs valgrind
+    cat >calls.c <<'C'
+#include <stdlib.h>
+static void *volatile keep;
+__attribute__((noinline)) static void leaf(void) { keep = malloc(20); keep = malloc(20); keep = NULL; }
+int main(void) {
+    leaf(); leaf();
+    keep = malloc(5), keep = malloc(5);
+    for (int i = 0; i < 3; i++) keep = malloc(7);
+    keep = NULL;
+    return 0;
+}
+C
+    gcc -g -O2 -fno-builtin -funroll-all-loops -fpeel-loops -o calls calls.c
+    # Bytes and blocks of each record.
+    records() {
+        sed -nE 's/^==[0-9]+== ([0-9,]+) bytes in ([0-9,]+) blocks are definitely lost.*/\1 \2/p' "$1" | sort
+    }
+    valgrind --leak-check=full ./calls 2>theirs
+    capture "$memcheck" ./calls
+    records theirs >theirs.records
+    [ "$(wc -l <theirs.records)" -ge 6 ]
+    records err | diff theirs.records -
+    check --leak-resolution=high ./calls
+    [ "$(grep -c 'definitely lost, by malloc$' err)" -eq "$(wc -l <theirs.records)" ]
+    # Otherwise what reads the same is one.
+    check ./calls
+    expect_match err '^10 bytes in 2 blocks definitely lost, by malloc$'
+    expect_match err '^21 bytes in 3 blocks definitely lost, by malloc$'
+}
