@@ -11,6 +11,13 @@ static char *copy(const char *text) {
     return text != NULL ? xstrdup(text) : NULL;
 }
 
+/* The outermost frame of a thread, which libc makes by one of two functions; a program may have one
+ * of such a name further in. */
+static bool is_thread_start(const struct name *n) {
+    return n->function != NULL &&
+           (strcmp(n->function, "clone3") == 0 || strcmp(n->function, "clone") == 0);
+}
+
 uint32_t check_stack_shown(const struct names *names, const uint32_t *path, uint32_t length,
                            uint32_t *first) {
     *first = 0;
@@ -20,7 +27,7 @@ uint32_t check_stack_shown(const struct names *names, const uint32_t *path, uint
         const struct name *n = names_get(names, path[i]);
         if (n->entry)
             return i + 1;
-        if (n->start_up && i > *first)
+        if ((n->start_up || (i + 1 == length && is_thread_start(n))) && i > *first)
             return i;
     }
     return length;

@@ -36,7 +36,8 @@ bool check_stack_in_tree(const struct check_stack *);
 void check_stack_free(struct check_stack *);
 
 /* The frames worth showing, from *first up to the returned one: without operator new at the inner
- * end, and without what lies outside main. */
+ * end, and without what lies outside main, or outside a thread's first function in the C library.
+ */
 uint32_t check_stack_shown(const struct names *, const uint32_t *path, uint32_t length,
                            uint32_t *first);
 

@@ -175,6 +175,7 @@ static int run(int argc, char **argv) {
     if (optind >= argc)
         return command_usage_error(&command_record, "no program given to record");
 
+    unsetenv("HEAPTAPE_PROCESSES"); /* a check's around this one: it does not see these processes */
     int status = recording_prepare(&r.recording, argv + optind);
     if (status == EXIT_FINE)
         status = check_place(&r);

@@ -20,6 +20,7 @@ struct names {
     names_lookup *lookup;
     void *context;
     const struct folding *folding;
+    bool calls_apart;
     struct jit_map *jit;
     struct frame_names *of_frame; /* by frame */
     uint32_t frame_room;
@@ -89,9 +90,11 @@ static uint64_t hash_text(uint64_t h, const char *s) {
 /* What decides whether two frames are one place: with a source file the module does not matter
  * (a template used by two libraries is one line), without one the offset does only where not even
  * the function is known. */
-static uint64_t hash_name(const struct name *n) {
+static uint64_t hash_name(const struct names *t, const struct name *n) {
     uint64_t h = hash_text(UINT64_C(0xcbf29ce484222325), n->function);
     h = hash_text(h, n->file != NULL ? n->file : n->module);
+    if (t->calls_apart)
+        h = (h ^ n->offset) * UINT64_C(0x100000001b3);
     h ^= n->file != NULL ? n->line : n->function == NULL ? n->offset : 0;
     return h ^ h >> 29;
 }
@@ -100,7 +103,9 @@ static bool equal(const char *a, const char *b) {
     return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
 }
 
-static bool same_name(const struct name *a, const struct name *b) {
+static bool same_name(const struct names *t, const struct name *a, const struct name *b) {
+    if (t->calls_apart && (a->offset != b->offset || !equal(a->module, b->module)))
+        return false;
     if (!equal(a->function, b->function) || !equal(a->file, b->file) || a->inlined != b->inlined)
         return false;
     if (a->file != NULL)
@@ -113,7 +118,7 @@ static void grow_slots(struct names *t) {
     t->slots = t->slots != 0 ? t->slots * 2 : 1024;
     t->slot = xcalloc(t->slots, sizeof *t->slot);
     for (uint32_t i = 0; i < t->count; i++) {
-        uint32_t at = (uint32_t)hash_name(&t->name[i]) & (t->slots - 1);
+        uint32_t at = (uint32_t)hash_name(t, &t->name[i]) & (t->slots - 1);
         while (t->slot[at] != 0)
             at = (at + 1) & (t->slots - 1);
         t->slot[at] = i + 1;
@@ -142,10 +147,10 @@ static char *make_label(const struct name *n) {
 static uint32_t intern(struct names *t, struct name *n) {
     if (t->count * 2 >= t->slots)
         grow_slots(t);
-    uint32_t at = (uint32_t)hash_name(n) & (t->slots - 1);
+    uint32_t at = (uint32_t)hash_name(t, n) & (t->slots - 1);
     for (; t->slot[at] != 0; at = (at + 1) & (t->slots - 1)) {
         uint32_t found = t->slot[at] - 1;
-        if (same_name(&t->name[found], n)) {
+        if (same_name(t, &t->name[found], n)) {
             free((char *)n->function);
             free((char *)n->linkage);
             free((char *)n->plain);
@@ -202,6 +207,10 @@ struct names *names_new(struct stacks *stacks) {
 
 void names_fold(struct names *t, const struct folding *folding) {
     t->folding = folding;
+}
+
+void names_tell_calls_apart(struct names *t) {
+    t->calls_apart = true;
 }
 
 struct names *names_of_recording(struct stacks *stacks, const struct folding *folding,

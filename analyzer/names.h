@@ -57,6 +57,9 @@ struct names *names_new_lookup(struct stacks *stacks, names_lookup *lookup, void
 /* What is plumbing; must outlive the object. Before anything is asked for; else the built-in list.
  */
 void names_fold(struct names *, const struct folding *);
+/* Names that read the same are several where the addresses of the calls differ. Before anything is
+ * asked for. */
+void names_tell_calls_apart(struct names *);
 /* The names of one recording: names_new() with these options, and for code in no module those of
  * the map that its process wrote, if that is there (jit_map.h). */
 struct names *names_of_recording(struct stacks *, const struct folding *,

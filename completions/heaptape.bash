@@ -10,10 +10,10 @@ _heaptape_options() {
         ;;
     check)
         echo '--suppressions --no-default-suppressions --print-default-suppressions --show-suppressed' \
-            '--gen-suppressions --fail-on-stale --fail-on-growth --max-peak --max-peak-at' \
+            '--gen-suppressions --fail-on-stale --fail-on-growth --fail-on-killed --fail-on-unrecorded --max-peak --max-peak-at' \
             '--max-allocs --max-allocs-at --max-leaked --max-leaked-at --error-exitcode --leak-kinds --show-leak-kinds --leak-check-heuristics' \
-            '--leak-resolution --no-leak-kinds -o --output --log-file --format --json' \
-            '--junit --sarif --tap --xml --xml-file --github --lsan-options -q --quiet --only' \
+            '--leak-resolution --no-leak-kinds -o --output --log-file --log-fd --format --json' \
+            '--junit --sarif --tap --xml --xml-file --xml-fd --github --lsan-options -q --quiet --only' \
             '-n --limit --depth --no-fold --alloc-fn --wide -h --help'
         ;;
     report) echo '-n --limit --depth --pid --exe --no-fold --alloc-fn --wide --json -h --help' ;;

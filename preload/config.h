@@ -12,7 +12,7 @@ enum unwinder { UNWINDER_ROWS, UNWINDER_LIBUNWIND, UNWINDER_VERIFY };
 struct config {
     bool ready;
     /* the options as given */
-    const char *out, *unwinder, *clock, *only, *image_when;
+    const char *out, *unwinder, *clock, *only, *image_when, *processes;
     uint64_t buffer_events, max_size, paused, fail_call, launcher, image_seconds;
     /* what follows from them */
     enum unwinder unwind_by;

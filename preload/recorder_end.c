@@ -10,6 +10,7 @@
 
 #include "config.h"
 #include "image.h"
+#include "processes.h"
 #include "real.h"
 #include "recorder.h"
 #include "sys.h"
@@ -261,7 +262,7 @@ static void at_quick_exit_(void *unused) {
 
 __attribute__((constructor)) static void recorder_constructor(void) {
     real_resolve();
-    config_read();
+    processes_prepare();
     __cxa_atexit(at_exit, NULL, NULL);
     __cxa_at_quick_exit(at_quick_exit_, NULL);
     key_made = pthread_key_create(&key, thread_ends) == 0;
