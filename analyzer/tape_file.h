@@ -39,6 +39,17 @@ struct tape_process {
     uint64_t captures, frames, truncated;
 };
 
+/* What a packed tape says of the recording that it was made from. */
+struct tape_packing {
+    bool packed;          /* it is one */
+    bool known;           /* the rest could be read */
+    const char *by;       /* version of the packer */
+    uint64_t bytes;       /* size of the recording as it was recorded */
+    uint64_t chunks;      /* chunks and buffers with events that it had */
+    uint64_t grain;       /* of the clock: see clock.h */
+    uint64_t stamp, mono; /* the last known pair; mono 0: the tape was closed, or there is none */
+};
+
 /* How complete the recording is: the completeness line is printed from this. */
 struct tape_health {
     uint64_t events;         /* events that can be read */
@@ -62,6 +73,7 @@ const char *tape_file_path(const struct tape_file *);
 const uint8_t *tape_file_id(const struct tape_file *); /* TAPE_ID_BYTES, random */
 uint64_t tape_file_bytes(const struct tape_file *);    /* size of tape plus tail, bytes */
 const struct tape_process *tape_file_process(const struct tape_file *);
+const struct tape_packing *tape_file_packing(const struct tape_file *);
 /* Grows while chunks are decoded: read it after the replay for the final word. */
 const struct tape_health *tape_file_health(const struct tape_file *);
 
