@@ -188,7 +188,8 @@ const struct command command_pack = {
     .summary = "make the archive form of recordings: one small file each",
     .options = options,
     .details = "The recording stays as it is. NAME.tape becomes NAME.packed.tape beside it;\n"
-               "all other commands read the one as they read the other.\n"
+               "all other commands read the one as they read the other. Names of functions,\n"
+               "files and lines come with it: it can be read where the programs are gone.\n"
                "Exit status: 0; 1 when a recording could not be packed, or has damage or loss.\n",
     .run = run,
 };

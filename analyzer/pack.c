@@ -8,6 +8,7 @@
 #include "diag.h"
 #include "pack_gather.h"
 #include "pack_out.h"
+#include "pack_symbols.h"
 #include "settle_segment.h"
 #include "tape/packed.h"
 #include "tape_walk.h"
@@ -21,6 +22,7 @@ struct pack {
     struct tape_file *tape;
     struct pack_out out;
     struct pack_gather gather;
+    struct pack_symbols *symbols;
     struct tape_archive memory; /* for encoding */
     size_t memory_room;         /* events */
     uint8_t *scratch;
@@ -63,6 +65,7 @@ static void flush(struct pack *p) {
     const struct tape_buffer *b = &g->buffer;
     if (b->records != 0) {
         make_room(p, b);
+        pack_symbols_take(p->symbols, b);
         struct tape_encoded e =
             tape_encode_archive(b->record, b->records, b->frame, b->frames, b->address,
                                 b->addresses, b->generation, b->shift, &p->memory, p->scratch);
@@ -139,6 +142,7 @@ static void copy_others(struct pack *p) {
         struct tape_chunk_header h;
         bool written;
         if (f->other[i].broken || f->other[i].type == TAPE_CHUNK_PACKED ||
+            f->other[i].type == TAPE_CHUNK_SYMBOLS ||
             tape_read_chunk_header(f, f->other[i].at, UINT64_MAX, &h, &written) != TAPE_OK)
             continue;
         uint64_t span = tape_chunk_span(h.stored_bytes);
@@ -188,8 +192,10 @@ static bool write_tape(struct pack *p, const char *out, bool replace, int level,
     if (!pack_out_begin(&p->out, out, &header, mode, level))
         return false;
     p->chunks = p->tape->packing.known ? p->tape->packing.chunks : p->tape->health.chunks;
+    p->symbols = pack_symbols_new();
     copy_others(p);
     pack_streams(p);
+    pack_symbols_write(p->symbols, &p->tape->process, &p->out);
     put_packed(p);
     result->before = tape_file_bytes(p->tape);
     result->recorded = p->tape->packing.known ? p->tape->packing.bytes : result->before;
@@ -210,6 +216,7 @@ int pack_tape(const char *path, const char *out, bool replace, int level,
     else
         done = write_tape(&p, out, replace, level, result);
     pack_gather_free(&p.gather);
+    pack_symbols_free(p.symbols);
     free(p.memory.bin);
     free(p.memory.allocation);
     free(p.memory.slot);

@@ -9,7 +9,7 @@
  *   tape_decoder.c  decodes one piece
  *   tape_ahead.c    decodes the pieces before somebody asks for them
  *   tape_process.c  reads INFO and CLOSE
- *   tape_packing.c  reads PACKED
+ *   tape_packing.c  reads PACKED and SYMBOLS
  *   heap_image.c    reads the chunks of heap images
  *
  * The tape may grow or shrink while it is read: everything is read by pread within the size seen
@@ -158,7 +158,9 @@ void tape_scan(struct tape_file *, enum tape_round);
 const char *tape_keep_text(struct tape_file *, const struct tape_in *);
 /* Fields of an INFO or CLOSE payload. */
 enum tape_error tape_read_info(struct tape_file *, const uint8_t *payload, size_t bytes);
-/* tape_packing.c: fields of a PACKED payload. */
+/* tape_packing.c: a SYMBOLS chunk. */
+void tape_read_symbols(struct tape_file *, const struct tape_piece *);
+/* Fields of a PACKED payload. */
 enum tape_error tape_read_packed(struct tape_file *, const uint8_t *payload, size_t bytes);
 /* Whether the recorded process still runs. */
 bool tape_process_alive(const struct tape_file *);

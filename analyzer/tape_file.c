@@ -194,6 +194,7 @@ void tape_file_close(struct tape_file *f) {
     free(f->stream);
     free(f->image_chunk);
     free(f->other);
+    free(f->process.jit);
     free(f->health.first_damage);
     free(f->path);
     free(f->tail_path);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The fields of a PACKED chunk. */
+/* What packed tapes have beside events: PACKED and SYMBOLS chunks. */
 #include <stdlib.h>
 
 #include "diag.h"
+#include "embedded.h"
 #include "tape/packed.h"
 #include "tape_chunks.h"
 
@@ -56,4 +57,14 @@ enum tape_error tape_read_packed(struct tape_file *f, const uint8_t *payload, si
         error = in.error;
     f->packing.known = error == TAPE_OK;
     return error;
+}
+
+void tape_read_symbols(struct tape_file *f, const struct tape_piece *p) {
+    struct tape_decoder decoder = {0};
+    enum tape_error error = tape_load_payload(&decoder, f->fd, p);
+    if (error == TAPE_OK)
+        error = embedded_read(decoder.raw, p->raw, &f->process, &f->packing.symbols);
+    if (error != TAPE_OK)
+        tape_damage(f, false, p->at, p->stored, "SYMBOLS chunk: %s", tape_error_text(error));
+    tape_decoder_free(&decoder);
 }

@@ -171,6 +171,12 @@ static void add_chunk(struct tape_file *f, const struct tape_chunk_header *h, ui
         if (h->events != 0)
             tape_add_chunk(f, h, at - TAPE_CHUNK_HEADER_BYTES);
         break;
+    case TAPE_CHUNK_SYMBOLS: {
+        const struct tape_piece piece = tape_piece_of(h, at);
+        add_other(f, h, at);
+        tape_read_symbols(f, &piece);
+        break;
+    }
     case TAPE_CHUNK_IMAGE:
     case TAPE_CHUNK_WORDS:
     case TAPE_CHUNK_IMAGE_END:

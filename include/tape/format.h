@@ -117,6 +117,7 @@ enum tape_chunk_type {
     TAPE_CHUNK_IMAGE = 5,     /* a heap image begins: image.h fields */
     TAPE_CHUNK_WORDS = 6,     /* some of its words: image.h */
     TAPE_CHUNK_IMAGE_END = 7, /* it is whole: image.h fields */
+    TAPE_CHUNK_SYMBOLS = 16,  /* names of code, in packed tapes: symbols.h */
     TAPE_CHUNK_PACKED = 17,   /* the end of a packed tape: packed.h fields */
 };
 
