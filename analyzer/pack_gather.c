@@ -5,6 +5,8 @@
 
 #include "diag.h"
 
+#define FRAMES_AN_EVENT 16 /* pushed, on average over a chunk: deep recursion has many */
+
 /* Room for n elements of `size` bytes at p, which has *room bytes; the content is kept. */
 static void *grow(void *p, size_t *room, size_t n, size_t size) {
     if (n * size <= *room)
@@ -43,7 +45,7 @@ bool pack_gather_fits(const struct pack_gather *g, const struct tape_piece *p,
     return g->first == g->end ||
            (p->first + p->skip == g->end && b->generation == have->generation &&
             b->shift == have->shift && have->records + b->records <= limit &&
-            (uint64_t)have->frames + b->frames <= TAPE_FRAMES_MAX);
+            (uint64_t)have->frames + b->frames <= (uint64_t)FRAMES_AN_EVENT * limit);
 }
 
 /* ---- the dictionary ----------------------------------------------------------------------- */

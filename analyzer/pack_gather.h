@@ -31,7 +31,8 @@ struct pack_gather {
 void pack_gather_stream(struct pack_gather *, uint32_t stream);
 
 /* Whether the piece, decoded to `b`, can follow what is gathered: no gap, same generation and unit
- * of time, no more events than `limit` together. Always when nothing is gathered. */
+ * of time, no more events than `limit` together, nor
+ * 16 times as many frames. Always when nothing is gathered. */
 bool pack_gather_fits(const struct pack_gather *, const struct tape_piece *,
                       const struct tape_buffer *b, uint32_t limit);
 

@@ -304,20 +304,27 @@ static inline void tape_archive_next_exact(struct tape_events_in *in, struct tap
         a->exact = before + distance;
 }
 
+/* How many of these events have a stack and how many release; the same of those whose address is
+ * told: 16 bits each, from the lowest on. */
+static inline uint64_t tape_archive_count(const uint8_t *op, size_t n) {
+    uint64_t sum = 0;
+    for (size_t i = 0; i < n; i++) {
+        enum tape_class class = tape_coded_class(op[i]);
+        uint64_t alloc = class == TAPE_CLASS_ALLOC || class == TAPE_CLASS_REALLOC;
+        uint64_t release = class == TAPE_CLASS_FREE || class == TAPE_CLASS_FROM;
+        uint64_t one = alloc | release << 16;
+        sum += (op[i] & TAPE_BACK) != 0 ? one | one << 32 : one;
+    }
+    return sum;
+}
+
 static inline void tape_archive_columns(struct tape_events_in *in, struct tape_archive_in *a,
                                         const uint8_t *op, size_t n, size_t at,
                                         struct tape_archive_block *b) {
     struct tape_in *c = in->column;
-    size_t stacks = 0, told_allocs = 0, told_frees = 0, frees = 0;
-    for (size_t i = 0; i < n; i++) {
-        unsigned kind = op[i] & ~(unsigned)TAPE_BACK;
-        size_t told = (op[i] & TAPE_BACK) != 0, alloc = tape_allocates(kind);
-        size_t free = tape_releases(kind);
-        stacks += alloc;
-        frees += free;
-        told_allocs += alloc & told;
-        told_frees += free & told;
-    }
+    const uint64_t ops = tape_archive_count(op, n);
+    const size_t stacks = ops & 0xffff, frees = ops >> 16 & 0xffff;
+    const size_t told_allocs = ops >> 32 & 0xffff, told_frees = ops >> 48;
     b->stamps = tape_get_varints(&c[TAPE_COL_TIME], b->stamp, n, UINT64_MAX);
     b->sizes = tape_get_varints(&c[TAPE_COL_SIZE], b->size, stacks, UINT64_MAX);
     b->allocs = tape_get_varints(&c[TAPE_COL_ALLOC], b->alloc, stacks - told_allocs, UINT64_MAX);
@@ -400,12 +407,13 @@ static inline enum tape_error tape_archive_event(struct tape_events_in *in,
                                                  struct tape_archive_used *u, uint8_t op,
                                                  struct tape_record *record, size_t event) {
     struct tape_record *r = &record[event];
-    unsigned kind = op & ~(unsigned)TAPE_BACK;
-    bool told = kind != op;
+    const unsigned kind = op & ~(unsigned)TAPE_BACK;
+    const enum tape_class class = tape_op_class(kind);
+    const bool told = kind != op;
     uint64_t address = 0;
     enum tape_error error;
     r->size = r->pop_align = r->push = 0;
-    if (tape_allocates(kind)) {
+    if (class == TAPE_CLASS_ALLOC || class == TAPE_CLASS_REALLOC) {
         if (u->stack == b->sizes || u->stack == b->stacks)
             return TAPE_E_COLUMN;
         r->size = b->size[u->stack];
@@ -424,7 +432,7 @@ static inline enum tape_error tape_archive_event(struct tape_events_in *in,
         a->base.owed += r->push;
         return TAPE_OK;
     }
-    if (tape_releases(kind)) {
+    if (class == TAPE_CLASS_FREE || class == TAPE_CLASS_FROM) {
         error = tape_archive_get_release(a, b, u, told, record, &address);
         r->addr_op = tape_addr_op(address, kind);
         return error;
