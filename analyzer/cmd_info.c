@@ -162,6 +162,24 @@ static double bytes_per_event(const struct info *n) {
     return events != 0 ? (double)tape_file_bytes(n->tape) / (double)events : 0;
 }
 
+static void print_packing(const struct info *n) {
+    const struct tape_packing *p = tape_file_packing(n->tape);
+    char size[UNITS_ROOM], count[UNITS_ROOM];
+    if (!p->packed)
+        return;
+    if (p->known && p->bytes != 0) {
+        char *text = xasprintf("by heaptape %s, %.2f of the %s that were recorded", known(p->by),
+                               (double)tape_file_bytes(n->tape) / (double)p->bytes,
+                               units_bytes(size, p->bytes));
+        line("packed", text);
+        free(text);
+    } else {
+        line("packed", "yes");
+    }
+    printf("%-12s %s address%s of code\n", "symbols", units_count(count, p->symbols),
+           p->symbols == 1 ? "" : "es");
+}
+
 static void print_text(const struct info *n) {
     const char *path = tape_file_path(n->tape);
     char *printable = names_printable(path, strlen(path)), size[UNITS_ROOM];
@@ -169,6 +187,7 @@ static void print_text(const struct info *n) {
            tape_file_process(n->tape)->tail_read ? " and its tail" : "",
            units_bytes(size, tape_file_bytes(n->tape)), bytes_per_event(n));
     free(printable);
+    print_packing(n);
     print_process(n);
     print_health(n);
     print_streams(n);
@@ -244,6 +263,15 @@ static struct json_object *modules_json(const struct info *n) {
     return a;
 }
 
+static struct json_object *packing_json(const struct tape_packing *p) {
+    struct json_object *o = json_object_new_object();
+    add_text(o, "by", p->by);
+    add_number(o, "recorded_bytes", p->bytes);
+    add_number(o, "recorded_chunks", p->chunks);
+    add_number(o, "symbols", p->symbols);
+    return o;
+}
+
 static void print_json(const struct info *n) {
     const struct tape_process *p = tape_file_process(n->tape);
     const struct replay_counts *counts = replay_counts(n->replay);
@@ -251,6 +279,8 @@ static void print_json(const struct info *n) {
     add_text(o, "file", tape_file_path(n->tape));
     add_number(o, "bytes", tape_file_bytes(n->tape));
     json_object_object_add(o, "tail_read", json_object_new_boolean(p->tail_read));
+    if (tape_file_packing(n->tape)->packed)
+        json_object_object_add(o, "packed", packing_json(tape_file_packing(n->tape)));
     add_text(o, "exe", p->exe);
     json_object_object_add(o, "argv", list_json(p->argv));
     add_text(o, "cwd", p->cwd);

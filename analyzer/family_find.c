@@ -12,6 +12,7 @@
 
 #include "diag.h"
 #include "names.h"
+#include "pack.h"
 #include "tape/format.h"
 
 void family_files_free(struct family_files *files) {
@@ -145,7 +146,7 @@ bool family_find(const char *operand, struct family_files *files) {
     return found;
 }
 
-char *family_find_beside(const char *path, const char *name, const uint8_t *id) {
+static char *tape_beside(const char *path, const char *name, const uint8_t *id) {
     struct tape_file_header header;
     const char *base = names_base(path);
     char *beside = xasprintf("%.*s%s", (int)(base - path), path, names_base(name));
@@ -153,4 +154,14 @@ char *family_find_beside(const char *path, const char *name, const uint8_t *id) 
         return beside;
     free(beside);
     return NULL;
+}
+
+char *family_find_beside(const char *path, const char *name, const uint8_t *id) {
+    char *found = tape_beside(path, name, id);
+    if (found != NULL)
+        return found;
+    char *packed = pack_default_name(name); /* it may have been packed, and removed */
+    found = tape_beside(path, packed, id);
+    free(packed);
+    return found;
 }

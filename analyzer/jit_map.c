@@ -101,9 +101,28 @@ struct jit_map *jit_map_read(const char *path) {
     return m;
 }
 
+/* What a packed tape knows. */
+static struct jit_map *of_packed(const struct tape_process *p) {
+    struct jit_map *m = xcalloc(1, sizeof *m);
+    m->entry = xcalloc(p->jit_count, sizeof *m->entry);
+    for (size_t i = 0; i < p->jit_count; i++) {
+        const struct tape_jit *j = &p->jit[i];
+        m->entry[m->count++] = (struct entry){.span = {.start = j->address, .end = j->address + 1},
+                                              .number = (uint32_t)i,
+                                              .function = j->function,
+                                              .file = j->file,
+                                              .line = j->line};
+    }
+    qsort(m->entry, m->count, sizeof *m->entry, by_start);
+    spans_finish(m->entry, sizeof *m->entry, m->count);
+    return m;
+}
+
 struct jit_map *jit_map_of(const struct tape_process *p) {
     char path[64];
     struct stat st;
+    if (p->jit_count != 0)
+        return of_packed(p);
     snprintf(path, sizeof path, "/tmp/perf-%" PRIu64 ".map", p->pid);
     if (lstat(path, &st) != 0 || !S_ISREG(st.st_mode))
         return NULL;

@@ -18,8 +18,8 @@ struct jit_map;
 
 /* NULL when the file cannot be read or has no such line. */
 struct jit_map *jit_map_read(const char *path);
-/* That of the recorded process, if it is there and not older than the process: process ids are used
- * again. NULL otherwise. */
+/* What a packed tape says itself; otherwise that of the recorded process, if it is there and not
+ * older than the process: process ids are used again. NULL otherwise. */
 struct jit_map *jit_map_of(const struct tape_process *);
 void jit_map_free(struct jit_map *);
 

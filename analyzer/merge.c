@@ -123,14 +123,14 @@ static inline enum tape_error change_stack(struct merge *m, struct cursor *c,
     return TAPE_OK;
 }
 
-static enum tape_error read_module(struct merge *m, const struct tape_record *r,
-                                   const uint32_t *bytes) {
+enum tape_error merge_read_module(struct stacks *stacks, const struct tape_record *r,
+                                  const uint32_t *bytes) {
     uint64_t start = tape_record_address(r);
     struct tape_in in = tape_in_of(bytes, (size_t)r->size);
     if (tape_record_op(r) == TAPE_OP_MODULE_UNLOAD) {
         uint64_t generation = tape_get_varint(&in, UINT64_MAX);
         if (in.error == TAPE_OK)
-            stacks_unload_module(m->stacks, start, generation);
+            stacks_unload_module(stacks, start, generation);
         return in.error;
     }
     struct tape_module found;
@@ -148,7 +148,7 @@ static enum tape_error read_module(struct merge *m, const struct tape_record *r,
     memcpy(module.path, found.path, found.path_len);
     module.path[found.path_len] = 0;
     memcpy(module.build_id, found.build_id, found.build_id_len);
-    stacks_add_module(m->stacks, &module);
+    stacks_add_module(stacks, &module);
     free(module.path);
     return TAPE_OK;
 }
@@ -207,7 +207,7 @@ static inline enum tape_error take_event(struct merge *m, struct cursor *c,
         if (op == TAPE_OP_THREAD)
             c->depth = 0;
         else if (op == TAPE_OP_MODULE_LOAD || op == TAPE_OP_MODULE_UNLOAD)
-            error = read_module(m, r, c->buffer->frame + c->frame_at);
+            error = merge_read_module(m->stacks, r, c->buffer->frame + c->frame_at);
     }
     c->frame_at += r->push;
     return error;

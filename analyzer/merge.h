@@ -27,6 +27,10 @@ struct merge_run {
     uint64_t first;  /* ordinal of the first event within the stream */
 };
 
+/* Takes note of a MODULE_LOAD or MODULE_UNLOAD event, whose bytes these are. */
+enum tape_error merge_read_module(struct stacks *, const struct tape_record *,
+                                  const uint32_t *bytes);
+
 /* Modules and stacks go to `stacks`; both arguments must outlive the object. */
 struct merge *merge_new(struct tape_file *, struct stacks *stacks);
 void merge_free(struct merge *);

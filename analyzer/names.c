@@ -8,6 +8,7 @@
 
 #include "demangle.h"
 #include "diag.h"
+#include "embedded.h"
 
 /* The names of a frame, outermost first. */
 struct frame_names {
@@ -182,7 +183,7 @@ static uint32_t intern(struct names *t, struct name *n) {
 
 size_t names_lookup_in_files(void *context, const struct module *m, uint64_t vaddr,
                              struct symbol *out, size_t room) {
-    return symbols_frames(context, m->path, m->build_id, m->build_id_len, vaddr, out, room);
+    return embedded_frames(context, m, vaddr, out, room);
 }
 
 struct names *names_new_lookup(struct stacks *stacks, names_lookup *lookup, void *context) {
@@ -386,7 +387,7 @@ struct names_modules names_modules(struct names *t) {
         const struct module *m = stacks_module(t->stacks, i);
         out.used++;
         unsigned *kind = NULL;
-        switch (symbols_module_status(t->symbols, m->path, m->build_id, m->build_id_len)) {
+        switch (embedded_status(t->symbols, m)) {
         case MODULE_NO_SYMBOLS:
             kind = &out.without_symbols;
             break;

@@ -47,7 +47,8 @@ struct name {
 typedef size_t names_lookup(void *context, const struct module *m, uint64_t vaddr,
                             struct symbol *out, size_t room);
 
-/* What names_new() takes: the modules' own files; context: a struct symbols. */
+/* What names_new() takes: the modules' own files, or what packed tapes know of them (embedded.h);
+ * context: a struct symbols. */
 size_t names_lookup_in_files(void *context, const struct module *m, uint64_t vaddr,
                              struct symbol *out, size_t room);
 

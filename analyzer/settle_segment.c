@@ -77,8 +77,8 @@ bool settle_segment_add_events(struct settle_segment *s, const struct tape_piece
     return fits;
 }
 
-void settle_segment_add_end(struct settle_segment *s, const uint8_t *id, uint32_t stream,
-                            uint64_t end, uint64_t lost) {
+struct tape_region settle_end_region(const uint8_t *id, uint32_t stream, uint64_t end,
+                                     uint64_t lost) {
     struct tape_region g = {.magic = TAPE_REGION_MAGIC,
                             .stream = stream,
                             .length = sizeof g,
@@ -89,6 +89,12 @@ void settle_segment_add_end(struct settle_segment *s, const uint8_t *id, uint32_
                             .frames_at = sizeof g,
                             .addresses_at = sizeof g};
     memcpy(g.id, id, sizeof g.id);
+    return g;
+}
+
+void settle_segment_add_end(struct settle_segment *s, const uint8_t *id, uint32_t stream,
+                            uint64_t end, uint64_t lost) {
+    struct tape_region g = settle_end_region(id, stream, end, lost);
     const struct tape_chunk_header h = {.type = TAPE_CHUNK_LATE,
                                         .codec = TAPE_CODEC_STORED,
                                         .stored_bytes = sizeof g,

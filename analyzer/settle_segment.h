@@ -23,6 +23,11 @@ struct settle_segment {
  * more than a chunk may have. */
 bool settle_segment_add_events(struct settle_segment *, const struct tape_piece *);
 
+/* An empty buffer, the payload of a LATE chunk: it tells how far a stream has got and what it has
+ * lost. */
+struct tape_region settle_end_region(const uint8_t *id, uint32_t stream, uint64_t end,
+                                     uint64_t lost);
+
 /* A LATE chunk with an empty buffer: it tells how far a stream has got and what it has lost. */
 void settle_segment_add_end(struct settle_segment *, const uint8_t *id, uint32_t stream,
                             uint64_t end, uint64_t lost);

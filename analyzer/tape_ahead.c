@@ -8,9 +8,10 @@
 #include "diag.h"
 #include "tape_walk.h"
 
-#define READY_MAX 4  /* decoded chunks that nobody has asked for yet */
-#define WORTH_IT  16 /* chunks below which a thread costs more than it saves */
-#define SPARE_MAX 8  /* buffers kept for the next chunks */
+#define READY_MAX 4     /* decoded chunks that nobody has asked for yet */
+#define LARGE     65536 /* events; of such chunks one is kept ready */
+#define WORTH_IT  16    /* chunks below which a thread costs more than it saves */
+#define SPARE_MAX 8     /* buffers kept for the next chunks */
 
 /* What the second thread is to decode next of a stream. */
 struct front {
@@ -113,7 +114,8 @@ static void *work(void *context) {
     while (a->heap_count > 0 && !a->quit) {
         const struct front *f = &a->heap[0];
         bool wanted = f->piece.first >= a->asked[f->stream];
-        if (wanted && a->ready_count >= READY_MAX) {
+        unsigned most = f->piece.end - f->piece.first >= LARGE ? 1 : READY_MAX;
+        if (wanted && a->ready_count >= most) {
             pthread_cond_wait(&a->changed, &a->lock);
             continue;
         }

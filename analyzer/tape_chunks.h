@@ -9,6 +9,7 @@
  *   tape_decoder.c  decodes one piece
  *   tape_ahead.c    decodes the pieces before somebody asks for them
  *   tape_process.c  reads INFO and CLOSE
+ *   tape_packing.c  reads PACKED and SYMBOLS
  *   heap_image.c    reads the chunks of heap images
  *
  * The tape may grow or shrink while it is read: everything is read by pread within the size seen
@@ -18,6 +19,7 @@
 #define TAPE_CHUNKS_H
 
 #include "clock.h"
+#include "tape/archive.h"
 #include "tape/tail.h"
 #include "tape_file.h"
 
@@ -77,6 +79,13 @@ struct tape_image_chunk {
     struct tape_piece piece; /* where its payload is: at, stored, raw, crc, codec */
 };
 
+/* Any chunk but EVENTS and LATE. */
+struct tape_other {
+    uint64_t at; /* file offset of its header */
+    uint8_t type;
+    bool broken; /* an INFO, CLOSE or PACKED that could not be read */
+};
+
 struct tape_stream_end {
     uint32_t stream;
     uint64_t events, lost;
@@ -106,9 +115,13 @@ struct tape_file {
     size_t stream_count;
     struct tape_image_chunk *image_chunk;
     size_t image_chunk_count;
+    struct tape_other *other; /* in the order of the file */
+    size_t other_count;
     void *damaged; /* pieces whose damage is noted: tsearch(3) */
+    struct tape_packing packing;
     struct tape_health health;
     struct clock clock;
+    struct clock_pair last_pair; /* the last that is known, once the clock is */
     bool clock_ready;
 };
 
@@ -141,8 +154,14 @@ void tape_buffer_free(struct tape_buffer *);
 enum tape_round { TAPE_ROUND_BUFFERS, TAPE_ROUND_CHUNKS };
 void tape_scan(struct tape_file *, enum tape_round);
 
-/* tape_process.c: fields of an INFO or CLOSE payload. */
+/* tape_process.c: the bytes as a text that lives as long as the tape. */
+const char *tape_keep_text(struct tape_file *, const struct tape_in *);
+/* Fields of an INFO or CLOSE payload. */
 enum tape_error tape_read_info(struct tape_file *, const uint8_t *payload, size_t bytes);
+/* tape_packing.c: a SYMBOLS chunk. */
+void tape_read_symbols(struct tape_file *, const struct tape_piece *);
+/* Fields of a PACKED payload. */
+enum tape_error tape_read_packed(struct tape_file *, const uint8_t *payload, size_t bytes);
 /* Whether the recorded process still runs. */
 bool tape_process_alive(const struct tape_file *);
 
@@ -160,6 +179,8 @@ struct tape_decoder {
     void *zstd; /* ZSTD_DCtx, made when needed */
     uint8_t *stored, *raw;
     size_t stored_room, raw_room;
+    struct tape_archive archive; /* for chunks of packed tapes */
+    size_t allocation_room;
 };
 
 /* Decodes a chunk of the file `fd` into b, whose memory is used again. When b->error is not TAPE_OK

@@ -66,13 +66,23 @@ void tape_decode_piece(struct tape_decoder *d, int fd, const struct tape_piece *
     b->shift = in.shift;
     b->addresses = in.addresses;
     b->frames = in.words;
-    b->error = tape_decode_body(&in, b->record, b->frame, b->address, &b->records);
+    if (in.version != TAPE_EVENTS_PACKED) {
+        b->error = tape_decode_body(&in, b->record, b->frame, b->address, &b->records);
+        return;
+    }
+    if (d->archive.bin == NULL)
+        d->archive.bin = xmalloc(TAPE_BINS * sizeof *d->archive.bin);
+    d->archive.allocation = room_for(d->archive.allocation, &d->allocation_room,
+                                     in.events * sizeof *d->archive.allocation);
+    b->error = tape_decode_archive(&in, &d->archive, b->record, b->frame, b->address, &b->records);
 }
 
 void tape_decoder_free(struct tape_decoder *d) {
     ZSTD_freeDCtx(d->zstd);
     free(d->stored);
     free(d->raw);
+    free(d->archive.bin);
+    free(d->archive.allocation);
     *d = (struct tape_decoder){0};
 }
 

@@ -135,12 +135,15 @@ static bool open_file(struct tape_file *f) {
 
 /* The recording was not ended in order: is what should be there all there? */
 static void check_unclosed(struct tape_file *f) {
+    bool packed = f->packing.packed; /* then its last chunk says what was missing */
     if (f->cut_at != 0)
         tape_damage(f, false, f->size, f->cut_missing,
                     "the file ends here, %" PRIu64 " bytes before the end of the segment at offset "
                     "%" PRIu64 ": it was cut off",
                     f->cut_missing, f->cut_at);
-    else if (!f->tail_found && !f->late_found)
+    else if (packed && !f->packing.known && f->health.damaged_chunks == 0)
+        tape_damage(f, false, f->size, 0, "the last chunk of the packed recording is missing");
+    else if (!packed && !f->tail_found && !f->late_found)
         tape_damage(f, false, f->size, 0,
                     "the recording was not closed, and %s with the last events of each thread is "
                     "missing",
@@ -157,17 +160,19 @@ struct tape_file *tape_file_open(const char *path) {
         tape_file_close(f);
         return NULL;
     }
-    tape_read_tail(f);
+    f->packing.packed = (f->header.features & TAPE_FEATURE_PACKED) != 0;
+    if (!f->packing.packed)
+        tape_read_tail(f);
     for (enum tape_round round = TAPE_ROUND_BUFFERS; round <= TAPE_ROUND_CHUNKS; round++) {
         struct stat st; /* each time: the tape may have grown meanwhile */
         if (fstat(f->fd, &st) == 0)
             f->size = (uint64_t)st.st_size;
         tape_scan(f, round);
     }
-    if (!f->process.closed) {
+    if (!f->process.closed || f->packing.packed)
         check_unclosed(f);
+    if (!f->process.closed && !f->packing.packed)
         f->process.alive = tape_process_alive(f);
-    }
     tape_sort_streams(f);
     return f;
 }
@@ -188,6 +193,8 @@ void tape_file_close(struct tape_file *f) {
     tdestroy(f->damaged, free);
     free(f->stream);
     free(f->image_chunk);
+    free(f->other);
+    free(f->process.jit);
     free(f->health.first_damage);
     free(f->path);
     free(f->tail_path);
@@ -208,6 +215,10 @@ uint64_t tape_file_bytes(const struct tape_file *f) {
 
 const struct tape_process *tape_file_process(const struct tape_file *f) {
     return &f->process;
+}
+
+const struct tape_packing *tape_file_packing(const struct tape_file *f) {
+    return &f->packing;
 }
 
 const struct tape_health *tape_file_health(const struct tape_file *f) {
@@ -285,16 +296,17 @@ static unsigned find_grain(const struct tape_file *f, uint64_t *start) {
         struct tape_piece p;
         tape_walk_begin(&walk, f, &f->stream[i]);
         /* The later pieces of a stream are later. */
-        for (bool first = true; (first || room->shift == 0) && tape_walk_next(&walk, &p);
-             first = false) {
+        bool known = f->packing.known;
+        for (bool first = true;
+             (first || (room->shift == 0 && !known)) && tape_walk_next(&walk, &p); first = false) {
             if (first && p.first_stamp < *start)
                 *start = p.first_stamp;
-            if (p.buffer == NULL && room->shift == 0)
+            if (p.buffer == NULL && room->shift == 0 && !known)
                 tape_decode_piece(&decoder, f->fd, &p, room);
         }
         tape_walk_end(&walk);
     }
-    unsigned grain = room->shift;
+    unsigned grain = f->packing.known ? (unsigned)f->packing.grain : room->shift;
     tape_buffer_free(room);
     tape_decoder_free(&decoder);
     return grain;
@@ -308,7 +320,9 @@ const struct clock *tape_file_clock(struct tape_file *f) {
     struct clock_pair last = {p->end_stamp, p->end_mono};
     uint64_t start;
     if (last.mono == 0)
-        last = last_sample(f);
+        last = f->packing.known ? (struct clock_pair){f->packing.stamp, f->packing.mono}
+                                : last_sample(f);
+    f->last_pair = last;
     unsigned grain = find_grain(f, &start);
     if (f->info_read) /* otherwise INFO is damaged: time counts from the first event */
         start = p->start_stamp;

@@ -19,6 +19,13 @@
 
 struct tape_file;
 
+/* Code that the program made at run time, as a packed tape names it. */
+struct tape_jit {
+    uint64_t address; /* of a call in it, not the return address */
+    const char *function, *file;
+    unsigned line;
+};
+
 /* What is known about the recorded process. Strings are owned by the tape_file. */
 struct tape_process {
     const char *recorder, *exe, *cwd, *host, *kernel, *arch, *unwinder, *parent;
@@ -37,6 +44,20 @@ struct tape_process {
     uint64_t end_stamp, end_mono; /* 0 when not closed */
     /* unwinder statistics of the CLOSE chunk, all 0 when not there */
     uint64_t captures, frames, truncated;
+    struct tape_jit *jit; /* of a packed tape; NULL: none */
+    size_t jit_count;
+};
+
+/* What a packed tape says of the recording that it was made from. */
+struct tape_packing {
+    bool packed;          /* it is one */
+    bool known;           /* the rest could be read */
+    const char *by;       /* version of the packer */
+    uint64_t bytes;       /* size of the recording as it was recorded */
+    uint64_t chunks;      /* chunks and buffers with events that it had */
+    uint64_t symbols;     /* addresses of code that it has names for */
+    uint64_t grain;       /* of the clock: see clock.h */
+    uint64_t stamp, mono; /* the last known pair; mono 0: the tape was closed, or there is none */
 };
 
 /* How complete the recording is: the completeness line is printed from this. */
@@ -62,6 +83,7 @@ const char *tape_file_path(const struct tape_file *);
 const uint8_t *tape_file_id(const struct tape_file *); /* TAPE_ID_BYTES, random */
 uint64_t tape_file_bytes(const struct tape_file *);    /* size of tape plus tail, bytes */
 const struct tape_process *tape_file_process(const struct tape_file *);
+const struct tape_packing *tape_file_packing(const struct tape_file *);
 /* Grows while chunks are decoded: read it after the replay for the final word. */
 const struct tape_health *tape_file_health(const struct tape_file *);
 

@@ -15,7 +15,7 @@ static void *keep(struct tape_file *f, void *p) {
     return f->text[f->text_count++] = p;
 }
 
-static const char *get_text(struct tape_file *f, const struct tape_in *in) {
+const char *tape_keep_text(struct tape_file *f, const struct tape_in *in) {
     size_t n = tape_in_left(in);
     char *text = xmalloc(n + 1);
     memcpy(text, in->p, n);
@@ -25,7 +25,7 @@ static const char *get_text(struct tape_file *f, const struct tape_in *in) {
 
 /* Texts that end with a zero byte each; the last one may lack it. */
 static const char **get_list(struct tape_file *f, const struct tape_in *in) {
-    const char *p = get_text(f, in), *end = p + tape_in_left(in);
+    const char *p = tape_keep_text(f, in), *end = p + tape_in_left(in);
     size_t n = 0;
     const char **list = xmalloc(sizeof *list);
     while (p < end) {
@@ -51,16 +51,16 @@ static void get_field(struct tape_file *f, uint32_t tag, struct tape_in *v) {
     struct tape_process *p = &f->process;
     switch (tag) {
     case TAPE_INFO_RECORDER:
-        p->recorder = get_text(f, v);
+        p->recorder = tape_keep_text(f, v);
         break;
     case TAPE_INFO_EXE:
-        p->exe = get_text(f, v);
+        p->exe = tape_keep_text(f, v);
         break;
     case TAPE_INFO_ARGV:
         p->argv = get_list(f, v);
         break;
     case TAPE_INFO_CWD:
-        p->cwd = get_text(f, v);
+        p->cwd = tape_keep_text(f, v);
         break;
     case TAPE_INFO_PID:
         p->pid = tape_get_varint(v, UINT64_MAX);
@@ -69,13 +69,13 @@ static void get_field(struct tape_file *f, uint32_t tag, struct tape_in *v) {
         p->ppid = tape_get_varint(v, UINT64_MAX);
         break;
     case TAPE_INFO_HOST:
-        p->host = get_text(f, v);
+        p->host = tape_keep_text(f, v);
         break;
     case TAPE_INFO_KERNEL:
-        p->kernel = get_text(f, v);
+        p->kernel = tape_keep_text(f, v);
         break;
     case TAPE_INFO_ARCH:
-        p->arch = get_text(f, v);
+        p->arch = tape_keep_text(f, v);
         break;
     case TAPE_INFO_PAGE_SIZE:
         p->page_size = tape_get_varint(v, UINT64_MAX);
@@ -99,14 +99,14 @@ static void get_field(struct tape_file *f, uint32_t tag, struct tape_in *v) {
         p->env = get_list(f, v);
         break;
     case TAPE_INFO_UNWINDER:
-        p->unwinder = get_text(f, v);
+        p->unwinder = tape_keep_text(f, v);
         break;
     case TAPE_INFO_PARENT:
-        p->parent = get_text(f, v);
+        p->parent = tape_keep_text(f, v);
         break;
     case TAPE_INFO_PARENT_ID:
         if (tape_in_left(v) == TAPE_ID_BYTES)
-            p->parent_id = (const uint8_t *)get_text(f, v);
+            p->parent_id = (const uint8_t *)tape_keep_text(f, v);
         break;
     case TAPE_INFO_FORK_STAMP:
         p->fork_stamp = tape_get_varint(v, UINT64_MAX);
@@ -118,7 +118,7 @@ static void get_field(struct tape_file *f, uint32_t tag, struct tape_in *v) {
         p->end_mono = tape_get_varint(v, UINT64_MAX);
         break;
     case TAPE_INFO_END_REASON:
-        p->end_reason = get_text(f, v);
+        p->end_reason = tape_keep_text(f, v);
         break;
     case TAPE_INFO_UNFOLLOWED:
         f->health.unfollowed = tape_get_varint(v, UINT64_MAX);

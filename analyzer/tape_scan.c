@@ -91,22 +91,43 @@ static bool is_empty(const struct tape_file *f, uint64_t at, uint64_t end) {
     return find_chunk(f, at, end, &used) == end && used == at;
 }
 
-static void read_fields(struct tape_file *f, const struct tape_chunk_header *h, uint64_t at) {
+static struct tape_other *add_other(struct tape_file *f, const struct tape_chunk_header *h,
+                                    uint64_t at) {
+    size_t n = f->other_count++;
+    if ((n & (n - 1)) == 0) /* room for a power of two */
+        f->other = xrealloc(f->other, (n != 0 ? 2 * n : 1) * sizeof *f->other);
+    f->other[n] = (struct tape_other){.at = at - TAPE_CHUNK_HEADER_BYTES, .type = h->type};
+    return &f->other[n];
+}
+
+static const char *fields_name(unsigned type) {
+    return type == TAPE_CHUNK_INFO ? "INFO" : type == TAPE_CHUNK_CLOSE ? "CLOSE" : "PACKED";
+}
+
+static enum tape_error read_payload(struct tape_file *f, const struct tape_chunk_header *h,
+                                    const uint8_t *payload) {
+    if (tape_crc32c(payload, h->stored_bytes) != h->payload_crc)
+        return TAPE_E_CHECKSUM;
+    return (h->type == TAPE_CHUNK_PACKED ? tape_read_packed : tape_read_info)(f, payload,
+                                                                              h->stored_bytes);
+}
+
+static void read_fields(struct tape_file *f, const struct tape_chunk_header *h, uint64_t at,
+                        struct tape_other *other) {
     uint8_t *payload = xmalloc(h->stored_bytes);
     enum tape_error error = TAPE_E_SHORT;
     if (h->codec != TAPE_CODEC_STORED)
         error = TAPE_E_CODEC;
     else if (tape_pread(f->fd, payload, h->stored_bytes, at))
-        error = tape_crc32c(payload, h->stored_bytes) == h->payload_crc
-                    ? tape_read_info(f, payload, h->stored_bytes)
-                    : TAPE_E_CHECKSUM;
+        error = read_payload(f, h, payload);
     free(payload);
+    other->broken = error != TAPE_OK;
     if (error != TAPE_OK)
-        tape_damage(f, false, at, h->stored_bytes, "%s chunk: %s",
-                    h->type == TAPE_CHUNK_INFO ? "INFO" : "CLOSE", tape_error_text(error));
+        tape_damage(f, false, at, h->stored_bytes, "%s chunk: %s", fields_name(h->type),
+                    tape_error_text(error));
     else if (h->type == TAPE_CHUNK_INFO)
         f->info_read = true;
-    else
+    else if (h->type == TAPE_CHUNK_CLOSE)
         f->process.closed = true;
     if (h->type == TAPE_CHUNK_CLOSE && h->lost > f->lost_without_stream)
         f->lost_without_stream = h->lost;
@@ -140,7 +161,8 @@ static void add_chunk(struct tape_file *f, const struct tape_chunk_header *h, ui
     switch (h->type) {
     case TAPE_CHUNK_INFO:
     case TAPE_CHUNK_CLOSE:
-        read_fields(f, h, at);
+    case TAPE_CHUNK_PACKED:
+        read_fields(f, h, at, add_other(f, h, at));
         break;
     case TAPE_CHUNK_LATE:
         tape_read_late(f, at, h->stored_bytes);
@@ -149,13 +171,21 @@ static void add_chunk(struct tape_file *f, const struct tape_chunk_header *h, ui
         if (h->events != 0)
             tape_add_chunk(f, h, at - TAPE_CHUNK_HEADER_BYTES);
         break;
+    case TAPE_CHUNK_SYMBOLS: {
+        const struct tape_piece piece = tape_piece_of(h, at);
+        add_other(f, h, at);
+        tape_read_symbols(f, &piece);
+        break;
+    }
     case TAPE_CHUNK_IMAGE:
     case TAPE_CHUNK_WORDS:
     case TAPE_CHUNK_IMAGE_END:
         add_image_chunk(f, h, at);
+        add_other(f, h, at);
         break;
-    default:
-        break; /* a later heaptape's: skippable by design */
+    default: /* a later heaptape's: skippable by design */
+        add_other(f, h, at);
+        break;
     }
 }
 

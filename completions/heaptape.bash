@@ -24,6 +24,7 @@ _heaptape_options() {
             '--heap-admin --alignment -h --help'
         ;;
     dump) echo '--no-stacks --ticks --json -h --help' ;;
+    pack) echo '-o --output -f --force --level -q --quiet --json -h --help' ;;
     info) echo '--json -h --help' ;;
     esac
 }
@@ -35,6 +36,7 @@ _heaptape_argument() {
         *:--xml-file) echo file ;;
     *:--format) echo text memcheck lsan ;;
     *:--xml) echo yes no ;;
+    pack:--level) echo 3 9 19 22 ;;
     *:--unwinder) echo rows libunwind verify ;;
     *:--clock) echo tsc monotonic ;;
     *:--time-unit) echo ms B ;;
@@ -52,7 +54,7 @@ _heaptape_argument() {
 
 _heaptape() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command argument i
-    local commands='record check report peak leaks massif dump info'
+    local commands='record check report peak leaks massif dump pack info'
     COMPREPLY=()
     if [ "$COMP_CWORD" -eq 1 ]; then
         mapfile -t COMPREPLY < <(compgen -W "$commands --help --version" -- "$cur")

@@ -7,6 +7,9 @@
  *
  * Every number without a width is a varint. The encoder works in place on memory that the caller
  * gives, allocates nothing and is safe inside malloc. The decoder checks every bound.
+ *
+ * This is layout 2, which the recorder writes; layout 3, that of packed tapes, is in archive.h and
+ * shares what the two have in common.
  */
 #ifndef TAPE_EVENTS_H
 #define TAPE_EVENTS_H
@@ -15,6 +18,7 @@
 #include "tail.h"
 
 #define TAPE_EVENTS_VERSION 2
+#define TAPE_EVENTS_PACKED  3                   /* see archive.h */
 #define TAPE_EVENTS_MAX     (UINT32_C(1) << 24) /* events in a chunk */
 #define TAPE_FRAMES_MAX     (UINT32_C(1) << 28) /* pushed frames and dictionary entries in a chunk */
 #define TAPE_BACK           0x40 /* in the op column: the address of an event up to 255 before */
@@ -34,7 +38,8 @@ enum tape_column {
     TAPE_COL_FRAMES,    /* dictionary indices, outermost first */
     TAPE_COL_OTHER,     /* SAMPLE: address, size; BLOB: address, length, bytes */
     TAPE_COL_BACK,      /* a byte, for events with TAPE_BACK: how many events before */
-    TAPE_COLUMNS
+    TAPE_COLUMNS,
+    TAPE_COLUMNS_MAX = TAPE_COLUMNS + 2 /* of the layout that has most */
 };
 
 static inline bool tape_op_has_align(unsigned op) {
@@ -239,7 +244,8 @@ static inline struct tape_encoded tape_encode_events(const struct tape_record *r
  * return addresses; the bytes of BLOB events lie between them) and return addresses.
  */
 struct tape_events_in {
-    struct tape_in column[TAPE_COLUMNS];
+    uint8_t version; /* of the layout */
+    struct tape_in column[TAPE_COLUMNS_MAX];
     uint64_t generation;
     uint32_t events;    /* records */
     uint32_t addresses; /* entries of the dictionary */
@@ -249,24 +255,27 @@ struct tape_events_in {
     uint64_t first_stamp;
 };
 
-/* Opens a decompressed payload of `events` events. `payload` must stay until it is decoded. */
+/* Opens a decompressed payload of `events` events, of either layout. `payload` must stay until it
+ * is decoded. */
 static inline enum tape_error tape_decode_head(struct tape_events_in *in, const void *payload,
                                                size_t bytes, uint32_t events,
                                                uint64_t first_stamp) {
     *in = (struct tape_events_in){.events = events, .first_stamp = first_stamp};
     struct tape_in head = tape_in_of(payload, bytes);
-    if (tape_get_u8(&head) != TAPE_EVENTS_VERSION)
+    in->version = tape_get_u8(&head);
+    if (in->version != TAPE_EVENTS_VERSION && in->version != TAPE_EVENTS_PACKED)
         return TAPE_E_VERSION;
+    const int columns = in->version == TAPE_EVENTS_PACKED ? TAPE_COLUMNS_MAX : TAPE_COLUMNS;
     in->shift = tape_get_u8(&head);
     if (in->shift > 32 || events > TAPE_EVENTS_MAX)
         return TAPE_E_LIMIT;
     in->generation = tape_get_varint(&head, UINT64_MAX);
     in->addresses = (uint32_t)tape_get_varint(&head, TAPE_FRAMES_MAX);
     in->frames = (uint32_t)tape_get_varint(&head, TAPE_FRAMES_MAX);
-    uint64_t length[TAPE_COLUMNS];
-    for (int c = 0; c < TAPE_COLUMNS; c++)
+    uint64_t length[TAPE_COLUMNS_MAX];
+    for (int c = 0; c < columns; c++)
         length[c] = tape_get_varint(&head, TAPE_CHUNK_MAX);
-    for (int c = 0; c < TAPE_COLUMNS; c++) {
+    for (int c = 0; c < columns; c++) {
         const uint8_t *p = tape_get_bytes(&head, length[c]);
         if (p != NULL)
             in->column[c] = tape_in_of(p, (size_t)length[c]);
@@ -489,37 +498,46 @@ static inline enum tape_error tape_decode_block(struct tape_events_in *in,
     return error;
 }
 
+/* The return addresses: room for in->addresses. */
+static inline enum tape_error tape_decode_dictionary(struct tape_events_in *in, uint64_t *address) {
+    struct tape_in *column = &in->column[TAPE_COL_ADDRESSES];
+    uint64_t before = 0;
+    size_t n = tape_get_varints(column, address, in->addresses, UINT64_MAX);
+    for (size_t i = 0; i < n; i++)
+        address[i] = before += (uint64_t)tape_unzigzag(address[i]);
+    return column->error;
+}
+
+/* Behind the last event nothing may be left over. */
+static inline enum tape_error tape_decode_end(const struct tape_events_in *in) {
+    for (int c = 0; c < TAPE_COLUMNS_MAX; c++)
+        if (tape_in_left(&in->column[c]) != 0)
+            return TAPE_E_COLUMN;
+    return TAPE_OK;
+}
+
 /*
- * Decodes everything: record[] has room for in->events, frame[] for in->words, address[] for
- * in->addresses. *records is the number of events that are good; when these are not all, or a
- * column has something left over, the result says why. Stamps are ticks, multiples of 2^shift but
- * for the first, and never below the chunk's first stamp.
+ * Decodes everything of layout 2: record[] has room for in->events, frame[] for in->words,
+ * address[] for in->addresses. *records is the number of events that are good; when these are not
+ * all, or a column has something left over, the result says why. Stamps are ticks, multiples of
+ * 2^shift but for the first, and never below the chunk's first stamp.
  */
 static inline enum tape_error tape_decode_body(struct tape_events_in *in,
                                                struct tape_record *record, uint32_t *frame,
                                                uint64_t *address, uint32_t *records) {
-    struct tape_in *column = in->column;
     struct tape_decode_state s = {.tick = in->first_stamp >> in->shift, .frame = frame};
-    uint64_t before = 0;
     *records = 0;
-    size_t n_addresses =
-        tape_get_varints(&column[TAPE_COL_ADDRESSES], address, in->addresses, UINT64_MAX);
-    for (size_t i = 0; i < n_addresses; i++)
-        address[i] = before += (uint64_t)tape_unzigzag(address[i]);
-    enum tape_error error = column[TAPE_COL_ADDRESSES].error;
+    enum tape_error error = tape_decode_dictionary(in, address);
     while (error == TAPE_OK && *records < in->events) {
         uint32_t left = in->events - *records;
         size_t n = left < TAPE_DECODE_BLOCK ? left : TAPE_DECODE_BLOCK, done;
-        const uint8_t *op = tape_get_bytes(&column[TAPE_COL_OP], n);
+        const uint8_t *op = tape_get_bytes(&in->column[TAPE_COL_OP], n);
         error = tape_decode_block(in, &s, op, n, record, *records, &done);
         *records += (uint32_t)done;
     }
     if (*records > 0)
         record[0].stamp = in->first_stamp;
-    for (int c = 0; c < TAPE_COLUMNS && error == TAPE_OK; c++)
-        if (tape_in_left(&column[c]) != 0)
-            error = TAPE_E_COLUMN; /* nothing may be left over */
-    return error;
+    return error != TAPE_OK ? error : tape_decode_end(in);
 }
 
 #endif

@@ -18,9 +18,10 @@
 
 #include "bytes.h"
 
-#define TAPE_VERSION_MAJOR  1 /* a reader refuses a higher one */
-#define TAPE_VERSION_MINOR  0 /* a reader accepts any */
-#define TAPE_FEATURES_KNOWN UINT64_C(0)
+#define TAPE_VERSION_MAJOR  1           /* a reader refuses a higher one */
+#define TAPE_VERSION_MINOR  0           /* a reader accepts any */
+#define TAPE_FEATURE_PACKED UINT64_C(1) /* EVENTS chunks of layout 3 */
+#define TAPE_FEATURES_KNOWN TAPE_FEATURE_PACKED
 
 #define TAPE_ID_BYTES             16
 #define TAPE_FILE_HEADER_BYTES    64
@@ -116,6 +117,8 @@ enum tape_chunk_type {
     TAPE_CHUNK_IMAGE = 5,     /* a heap image begins: image.h fields */
     TAPE_CHUNK_WORDS = 6,     /* some of its words: image.h */
     TAPE_CHUNK_IMAGE_END = 7, /* it is whole: image.h fields */
+    TAPE_CHUNK_SYMBOLS = 16,  /* names of code, in packed tapes: symbols.h */
+    TAPE_CHUNK_PACKED = 17,   /* the end of a packed tape: packed.h fields */
 };
 
 enum tape_codec { TAPE_CODEC_STORED = 0, TAPE_CODEC_ZSTD = 1 };

@@ -513,7 +513,7 @@ static void damaged_events(void **state) {
 
 static void foreign_events(void **state) {
     (void)state;
-    const uint8_t newer[] = {TAPE_EVENTS_VERSION + 1, 0};
+    const uint8_t newer[] = {TAPE_EVENTS_PACKED + 1, 0};
     struct tape_events_in in;
     assert_int_equal(tape_decode_head(&in, newer, sizeof newer, 0, 0), TAPE_E_VERSION);
     const uint8_t shifted[] = {TAPE_EVENTS_VERSION, 33};
