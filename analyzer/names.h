@@ -27,7 +27,8 @@ struct names;
 
 struct name {
     const char *label;    /* "function (file.c:12)", "function (in libx.so)", "libx.so+0x1234" */
-    const char *function; /* NULL: unknown */
+    const char *function; /* as it is shown; NULL: unknown */
+    const char *readable; /* the same demangled, for comparison with patterns; NULL: unknown */
     const char *linkage;  /* as the symbol table has it, without version; NULL: unknown */
     const char *plain;  /* of an inlined function: without scope, as Valgrind calls it; else NULL */
     const char *file;   /* full path as the debug information has it; NULL: unknown */

@@ -16,6 +16,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define SYSTEM_DEBUG_DIRECTORY "/usr/lib/debug"
+#define BUILD_ID_MAX           64 /* bytes */
+
 struct function {
     struct span span;
     const char *linkage; /* the ELF file's own string */
@@ -49,6 +52,8 @@ struct module {
 
 struct symbols {
     bool demangle;
+    Dwfl_Callbacks callbacks;
+    char *search;  /* libdwfl's list of directories for debug files; NULL: its own */
     void *modules; /* tree of struct module */
     void *texts;   /* tree of source paths and readable names made here */
 };
@@ -390,19 +395,57 @@ static bool has_units(Dwarf *dwarf) {
     return dwarf != NULL && dwarf_get_units(dwarf, NULL, &unit, NULL, NULL, NULL, NULL) == 0;
 }
 
-static enum symbols_module_status module_open(struct module *m) {
-    static const Dwfl_Callbacks callbacks = {.find_elf = dwfl_build_id_find_elf,
-                                             .find_debuginfo = dwfl_standard_find_debuginfo};
+/* Opens a file for the module; *elf is set when the result is MODULE_OK. */
+static enum symbols_module_status open_as(struct symbols *s, struct module *m, const char *path,
+                                          Elf **elf) {
     GElf_Addr bias;
-    Elf *elf;
+    if (m->dwfl != NULL)
+        dwfl_end(m->dwfl);
+    m->handle = NULL;
+    if ((m->dwfl = dwfl_begin(&s->callbacks)) == NULL ||
+        (m->handle = report_module(m->dwfl, path)) == NULL ||
+        (*elf = dwfl_module_getelf(m->handle, &bias)) == NULL)
+        return MODULE_MISSING;
+    return same_build(m) ? MODULE_OK : MODULE_REBUILT;
+}
+
+/* The recorded file's twin in a directory of debug files, by its build-id: itself, or what was
+   stripped from it. False, and the module is as it was, where there is none. */
+static bool open_by_build_id(struct symbols *s, struct module *m, const char *directory, size_t n,
+                             Elf **elf) {
+    char id[2 * BUILD_ID_MAX + 1], *path;
+    if (m->build_id_len < 2 || m->build_id_len > BUILD_ID_MAX)
+        return false;
+    for (size_t i = 0; i < m->build_id_len; i++)
+        sprintf(id + 2 * i, "%02x", m->build_id[i]);
+    bool found = false;
+    for (int debug = 0; debug <= 1 && !found; debug++) {
+        if (asprintf(&path, "%.*s/.build-id/%.2s/%s%s", (int)n, directory, id, id + 2,
+                     debug ? ".debug" : "") < 0)
+            return false;
+        found = access(path, R_OK) == 0 && open_as(s, m, path, elf) == MODULE_OK;
+        free(path);
+    }
+    return found;
+}
+
+static bool open_twin(struct symbols *s, struct module *m, Elf **elf) {
+    const char *p = s->search != NULL ? s->search : SYSTEM_DEBUG_DIRECTORY;
+    for (size_t n; *p != '\0'; p += n + (p[n] == ':')) {
+        n = strcspn(p, ":");
+        if (*p == '/' && open_by_build_id(s, m, p, n, elf))
+            return true;
+    }
+    return false;
+}
+
+static enum symbols_module_status module_open(struct symbols *s, struct module *m) {
+    Elf *elf = NULL;
     if (is_virtual(m->path))
         return MODULE_VIRTUAL;
-    if ((m->dwfl = dwfl_begin(&callbacks)) == NULL ||
-        (m->handle = report_module(m->dwfl, m->path)) == NULL ||
-        (elf = dwfl_module_getelf(m->handle, &bias)) == NULL)
-        return MODULE_MISSING;
-    if (!same_build(m))
-        return MODULE_REBUILT;
+    enum symbols_module_status status = open_as(s, m, m->path, &elf);
+    if (status != MODULE_OK && !open_twin(s, m, &elf))
+        return status;
     load_code(m, elf);
     load_functions(m);
     m->dwarf = dwfl_module_getdwarf(m->handle, &m->dwarf_bias);
@@ -469,18 +512,37 @@ static struct module *module_get(struct symbols *s, const char *path, const uint
         module_free(m);
         return NULL;
     }
-    m->status = module_open(m);
+    m->status = module_open(s, m);
     return m;
 }
 
 /* ---- the interface ------------------------------------------------------------------------ */
 
+static bool debuginfod_allowed;
+
+void symbols_allow_debuginfod(void) {
+    debuginfod_allowed = true;
+}
+
 struct symbols *symbols_new(bool demangle_names) {
-    unsetenv("DEBUGINFOD_URLS");
+    if (!debuginfod_allowed)
+        unsetenv("DEBUGINFOD_URLS");
     struct symbols *s = calloc(1, sizeof *s);
-    if (s != NULL)
-        s->demangle = demangle_names;
+    if (s == NULL)
+        return NULL;
+    s->demangle = demangle_names;
+    s->callbacks = (Dwfl_Callbacks){.find_elf = dwfl_build_id_find_elf,
+                                    .find_debuginfo = dwfl_standard_find_debuginfo};
     return s;
+}
+
+/* Empty: beside the module; .debug: below its directory (elfutils, DEFAULT_DEBUGINFO_PATH). */
+bool symbols_search(struct symbols *s, const char *directories) {
+    free(s->search);
+    if (asprintf(&s->search, ":.debug:%s:%s", directories, SYSTEM_DEBUG_DIRECTORY) < 0)
+        s->search = NULL;
+    s->callbacks.debuginfo_path = s->search != NULL ? &s->search : NULL;
+    return s->search != NULL;
 }
 
 void symbols_free(struct symbols *s) {
@@ -488,6 +550,7 @@ void symbols_free(struct symbols *s) {
         return;
     tdestroy(s->modules, module_free);
     tdestroy(s->texts, free);
+    free(s->search);
     free(s);
 }
 

@@ -5,8 +5,8 @@
  * A symbolizer opens each module (a file in one build) once, at the first question about it, and
  * keeps it open until symbols_free(): about one or two file descriptors a module. Separate debug
  * files are found as debuggers find them (build-id directories, .gnu_debuglink, .gnu_debugdata,
- * .dwz); the network is never asked. A symbolizer must not be used by two threads at once;
- * different symbolizers are independent.
+ * .dwz); the network is not asked unless symbols_allow_debuginfod() was called. A symbolizer must
+ * not be used by two threads at once; different symbolizers are independent.
  *
  * Cost: opening reads the symbol table, and the first lookup that meets debug information reads
  * its list of units; every lookup after that is a binary search. Repeated addresses are not cached.
@@ -42,6 +42,16 @@ enum symbols_module_status {
    out. Removes DEBUGINFOD_URLS from the environment, so it must run before other threads use that;
    it is what keeps libdw from asking servers. The caller frees it with symbols_free(). */
 struct symbols *symbols_new(bool demangle);
+
+/* From now on no symbolizer of this process removes that variable, and debug files that are not on
+   this machine are asked for from the servers in it, by build-id. */
+void symbols_allow_debuginfod(void);
+
+/* Debug files are looked for below these directories (absolute paths, separated by colons; copied)
+   before /usr/lib/debug: DIR/.build-id/xx/yyy.debug, and by .gnu_debuglink DIR/path/of/module. What
+   has the build-id of a module whose own file is gone or rebuilt takes its place. False when memory
+   is out. Before the first lookup. */
+bool symbols_search(struct symbols *, const char *directories);
 
 /* Closes all modules and invalidates every string handed out. NULL is allowed. */
 void symbols_free(struct symbols *);
