@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "symbols.h"
 #include "demangle.h"
+#include "functions.h"
 #include "scopes.h"
 #include "spans.h"
 
@@ -19,13 +20,6 @@
 #define SYSTEM_DEBUG_DIRECTORY "/usr/lib/debug"
 #define BUILD_ID_MAX           64 /* bytes */
 
-struct function {
-    struct span span;
-    const char *linkage; /* the ELF file's own string */
-    char *readable;      /* made when first asked for */
-    unsigned rank;       /* among names of one address, the higher is the better to show */
-};
-
 struct unit {
     struct span span;
     Dwarf_Die die;
@@ -38,10 +32,7 @@ struct module {
     enum symbols_module_status status;
     Dwfl *dwfl;
     Dwfl_Module *handle;
-    struct span *code; /* executable sections, few */
-    size_t code_count;
-    struct function *functions;
-    size_t function_count;
+    struct functions *functions;
     Dwarf *dwarf;
     Dwarf_Addr dwarf_bias; /* debug file's addresses + this = ours */
     bool units_loaded;
@@ -58,130 +49,7 @@ struct symbols {
     void *texts;   /* tree of source paths and readable names made here */
 };
 
-/* ---- executable sections ------------------------------------------------------------------ */
-
-static const struct span *code_at(const struct module *m, uint64_t addr) {
-    for (size_t i = 0; i < m->code_count; i++)
-        if (addr >= m->code[i].start && addr < m->code[i].end)
-            return &m->code[i];
-    return NULL;
-}
-
-static void code_add(struct module *m, uint64_t start, uint64_t size) {
-    if (size != 0 && size <= UINT64_MAX - start)
-        m->code[m->code_count++] = (struct span){.start = start, .end = start + size};
-}
-
-static void load_code(struct module *m, Elf *elf) {
-    size_t sections = 0, segments = 0;
-    elf_getshdrnum(elf, &sections);
-    elf_getphdrnum(elf, &segments);
-    m->code = calloc(sections + segments + 1, sizeof *m->code);
-    if (m->code == NULL)
-        return;
-    GElf_Shdr section;
-    for (Elf_Scn *s = NULL; (s = elf_nextscn(elf, s)) != NULL;)
-        if (gelf_getshdr(s, &section) != NULL && (section.sh_flags & SHF_ALLOC) &&
-            (section.sh_flags & SHF_EXECINSTR))
-            code_add(m, section.sh_addr, section.sh_size);
-    if (m->code_count != 0)
-        return;
-    GElf_Phdr segment; /* section headers can be stripped away */
-    for (size_t i = 0; i < segments; i++)
-        if (gelf_getphdr(elf, (int)i, &segment) != NULL && segment.p_type == PT_LOAD &&
-            (segment.p_flags & PF_X))
-            code_add(m, segment.p_vaddr, segment.p_memsz);
-}
-
-/* ---- functions ---------------------------------------------------------------------------- */
-
-static int function_order(const void *a, const void *b) {
-    const struct function *f = a, *g = b;
-    int order = spans_by_start(&f->span, &g->span);
-    if (order == 0)
-        order = (f->rank > g->rank) - (f->rank < g->rank);
-    if (order == 0) /* the rest only makes the choice independent of the table's order */
-        order = strcmp(g->linkage, f->linkage);
-    return order;
-}
-
-static unsigned rank_of(const GElf_Sym *symbol, const char *name) {
-    unsigned binding = GELF_ST_BIND(symbol->st_info);
-    size_t underscores = strspn(name, "_");
-    size_t length = strlen(name);
-    unsigned rank = symbol->st_size != 0;
-    rank = rank << 1 | (binding != STB_LOCAL);
-    rank = rank << 8 | (255 - (unsigned)(underscores < 255 ? underscores : 255));
-    rank = rank << 1 | (binding != STB_WEAK);
-    return rank << 16 | (65535 - (unsigned)(length < 65535 ? length : 65535));
-}
-
-static void function_add(struct module *m, const GElf_Sym *symbol, uint64_t start,
-                         GElf_Word section, const char *name) {
-    unsigned type = GELF_ST_TYPE(symbol->st_info);
-    if (type != STT_FUNC && type != STT_GNU_IFUNC && type != STT_NOTYPE)
-        return;
-    /* '$' begins the mapping symbols of ARM and RISC-V, which name no function. */
-    if (section == SHN_UNDEF || section == SHN_ABS || section == SHN_COMMON || *name == '\0' ||
-        (type == STT_NOTYPE && *name == '$'))
-        return;
-    const struct span *code = code_at(m, start);
-    if (code == NULL)
-        return;
-    uint64_t room = code->end - start;
-    m->functions[m->function_count++] = (struct function){
-        .span = {.start = start, .end = start + (symbol->st_size < room ? symbol->st_size : room)},
-        .linkage = name,
-        .rank = rank_of(symbol, name),
-    };
-}
-
-/* libdwfl's own search reads the whole symbol table for every address. */
-static void load_functions(struct module *m) {
-    int n = dwfl_module_getsymtab(m->handle);
-    if (n <= 0 || (m->functions = calloc((size_t)n, sizeof *m->functions)) == NULL)
-        return;
-    for (int i = 0; i < n; i++) {
-        GElf_Sym symbol;
-        GElf_Addr start;
-        GElf_Word section;
-        const char *name =
-            dwfl_module_getsym_info(m->handle, i, &symbol, &start, &section, NULL, NULL);
-        if (name != NULL)
-            function_add(m, &symbol, start, section, name);
-    }
-    qsort(m->functions, m->function_count, sizeof *m->functions, function_order);
-    spans_finish(m->functions, sizeof *m->functions, m->function_count);
-}
-
-/* Where the .eh_frame entry that covers addr begins; 0 when there is none. */
-static uint64_t frame_start(struct module *m, uint64_t addr) {
-    Dwarf_Addr bias, start, end;
-    Dwarf_Frame *frame;
-    bool return_address_follows;
-    Dwarf_CFI *cfi = dwfl_module_eh_cfi(m->handle, &bias);
-    if (cfi == NULL || dwarf_cfi_addrframe(cfi, addr - bias, &frame) != 0)
-        return 0;
-    if (dwarf_frame_info(frame, &start, &end, &return_address_follows) < 0)
-        start = 0;
-    free(frame);
-    return start;
-}
-
-/* `f` is the last symbol that begins at or below addr. A reach above its start says that it has a
-   size, or lies inside a function that has, and then it names nothing beyond. */
-static bool label_covers(struct module *m, const struct function *f, uint64_t addr) {
-    return f->span.reach <= f->span.start && code_at(m, f->span.start) == code_at(m, addr) &&
-           frame_start(m, f->span.start) == frame_start(m, addr);
-}
-
-static struct function *function_at(struct module *m, uint64_t addr) {
-    size_t n = spans_upto(m->functions, sizeof *m->functions, m->function_count, addr);
-    for (size_t i = n; i > 0 && m->functions[i - 1].span.reach > addr; i--)
-        if (m->functions[i - 1].span.end > addr)
-            return &m->functions[i - 1];
-    return n > 0 && label_covers(m, &m->functions[n - 1], addr) ? &m->functions[n - 1] : NULL;
-}
+/* ---- names -------------------------------------------------------------------------------- */
 
 static void name_function(const struct symbols *s, struct function *f, struct symbol *out) {
     if (f->readable == NULL) {
@@ -446,22 +314,18 @@ static enum symbols_module_status module_open(struct symbols *s, struct module *
     enum symbols_module_status status = open_as(s, m, m->path, &elf);
     if (status != MODULE_OK && !open_twin(s, m, &elf))
         return status;
-    load_code(m, elf);
-    load_functions(m);
+    m->functions = functions_read(m->handle, elf);
     m->dwarf = dwfl_module_getdwarf(m->handle, &m->dwarf_bias);
     if (!has_units(m->dwarf))
         m->dwarf = NULL;
-    if (m->function_count == 0)
+    if (m->functions == NULL || !functions_named(m->functions))
         return MODULE_NO_SYMBOLS;
     return m->dwarf != NULL ? MODULE_OK : MODULE_NO_DEBUG;
 }
 
 static void module_free(void *opaque) {
     struct module *m = opaque;
-    for (size_t i = 0; i < m->function_count; i++)
-        free(m->functions[i].readable);
-    free(m->functions);
-    free(m->code);
+    functions_free(m->functions);
     free(m->units);
     scopes_free(m->scopes);
     if (m->dwfl != NULL)
@@ -558,9 +422,9 @@ size_t symbols_frames(struct symbols *s, const char *path, const uint8_t *build_
                       size_t build_id_len, uint64_t vaddr, struct symbol *out, size_t room) {
     *out = (struct symbol){0};
     struct module *m = module_get(s, path, build_id, build_id_len);
-    if (m == NULL || code_at(m, vaddr) == NULL)
+    if (m == NULL || m->functions == NULL || !functions_hold(m->functions, vaddr))
         return 0;
-    struct function *f = function_at(m, vaddr);
+    struct function *f = functions_at(m->functions, vaddr);
     if (f != NULL)
         name_function(s, f, out);
     uint64_t addr = vaddr - m->dwarf_bias;
@@ -593,10 +457,10 @@ const char *symbols_variable(struct symbols *s, const char *path, const uint8_t 
             dwfl_module_getsym_info(m->handle, i, &symbol, &start, &section, NULL, NULL);
         if (name == NULL || *name == '\0' || GELF_ST_TYPE(symbol.st_info) != STT_OBJECT ||
             section == SHN_UNDEF || vaddr < start || vaddr - start >= symbol.st_size ||
-            (best != NULL && rank_of(&symbol, name) <= rank))
+            (best != NULL && functions_rank(&symbol, name) <= rank))
             continue;
         best = name;
-        rank = rank_of(&symbol, name);
+        rank = functions_rank(&symbol, name);
         *offset = vaddr - start;
     }
     return best != NULL ? keep_name(s, best) : NULL;
