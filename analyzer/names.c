@@ -361,6 +361,17 @@ struct stacks *names_stacks(const struct names *t) {
     return t->stacks;
 }
 
+static void note_debug(struct names *t, const struct module *m, struct names_modules *out) {
+    struct symbols_debug d =
+        symbols_module_debug(t->symbols, m->path, m->build_id, m->build_id_len);
+    out->other_build += d.other_build != NULL;
+    out->without_split += d.lacks_split;
+    if (d.other_build != NULL && out->other_build_file == NULL)
+        out->other_build_file = d.other_build;
+    if (d.lacks_split && out->split_module == NULL)
+        out->split_module = m->path;
+}
+
 struct names_modules names_modules(struct names *t) {
     struct names_modules out = {0};
     uint32_t count = stacks_module_count(t->stacks);
@@ -398,6 +409,7 @@ struct names_modules names_modules(struct names *t) {
             if (out.first == NULL)
                 out.first = m->path;
         }
+        note_debug(t, m, &out);
     }
     free(used);
     return out;

@@ -82,6 +82,10 @@ struct stacks *names_stacks(const struct names *);
 struct names_modules {
     unsigned used, without_symbols, missing, rebuilt;
     const char *first; /* one of the last three kinds; NULL when none */
+    /* Of the rest: debug files that are not used because they are of another build, and modules of
+     * which .dwo files are missing. With one of each, or NULL. */
+    unsigned other_build, without_split;
+    const char *other_build_file, *split_module;
 };
 struct names_modules names_modules(struct names *);
 

@@ -25,10 +25,15 @@ struct unit {
 
 struct scopes {
     void *units; /* tree of struct unit */
+    bool lack_split;
 };
 
 struct scopes *scopes_new(void) {
     return calloc(1, sizeof(struct scopes));
+}
+
+bool scopes_lack_split(const struct scopes *s) {
+    return s->lack_split;
 }
 
 static void unit_free(void *opaque) {
@@ -175,7 +180,9 @@ static bool step_in(Dwarf_Die *die, Dwarf_Addr address) {
 size_t scopes_at(struct scopes *s, Dwarf_Die *unit, Dwarf_Addr address, Dwarf_Die *chain,
                  size_t room) {
     Dwarf_Die whole;
-    struct unit *u = whole_unit(unit, &whole) ? get_unit(s, &whole) : NULL;
+    bool there = whole_unit(unit, &whole);
+    s->lack_split |= !there;
+    struct unit *u = there ? get_unit(s, &whole) : NULL;
     struct function *f = u != NULL ? function_at(u, address) : NULL;
     if (f == NULL)
         return 0;

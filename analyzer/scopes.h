@@ -11,12 +11,15 @@
 #define SCOPES_H
 
 #include <elfutils/libdw.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 struct scopes; /* of the units of one file */
 
 /* NULL when memory is out. */
 struct scopes *scopes_new(void);
+/* Whether a unit was asked for whose .dwo file is missing, or of another build. */
+bool scopes_lack_split(const struct scopes *);
 /* NULL is nothing. */
 void scopes_free(struct scopes *);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "symbols.h"
+#include "debug_file.h"
 #include "demangle.h"
 #include "functions.h"
 #include "scopes.h"
@@ -39,6 +40,7 @@ struct module {
     struct unit *units;
     size_t unit_count, unit_room;
     struct scopes *scopes; /* NULL: not yet asked for */
+    char *other_build;     /* path of a debug file of another build */
 };
 
 struct symbols {
@@ -277,6 +279,10 @@ static enum symbols_module_status open_as(struct symbols *s, struct module *m, c
     return same_build(m) ? MODULE_OK : MODULE_REBUILT;
 }
 
+static const char *search_path(const struct symbols *s) {
+    return s->search != NULL ? s->search : SYSTEM_DEBUG_DIRECTORY;
+}
+
 /* The recorded file's twin in a directory of debug files, by its build-id: itself, or what was
    stripped from it. False, and the module is as it was, where there is none. */
 static bool open_by_build_id(struct symbols *s, struct module *m, const char *directory, size_t n,
@@ -298,7 +304,7 @@ static bool open_by_build_id(struct symbols *s, struct module *m, const char *di
 }
 
 static bool open_twin(struct symbols *s, struct module *m, Elf **elf) {
-    const char *p = s->search != NULL ? s->search : SYSTEM_DEBUG_DIRECTORY;
+    const char *p = search_path(s);
     for (size_t n; *p != '\0'; p += n + (p[n] == ':')) {
         n = strcspn(p, ":");
         if (*p == '/' && open_by_build_id(s, m, p, n, elf))
@@ -318,6 +324,8 @@ static enum symbols_module_status module_open(struct symbols *s, struct module *
     m->dwarf = dwfl_module_getdwarf(m->handle, &m->dwarf_bias);
     if (!has_units(m->dwarf))
         m->dwarf = NULL;
+    if (m->dwarf == NULL)
+        m->other_build = debug_file_of_another_build(elf, m->path, search_path(s));
     if (m->functions == NULL || !functions_named(m->functions))
         return MODULE_NO_SYMBOLS;
     return m->dwarf != NULL ? MODULE_OK : MODULE_NO_DEBUG;
@@ -330,6 +338,7 @@ static void module_free(void *opaque) {
     scopes_free(m->scopes);
     if (m->dwfl != NULL)
         dwfl_end(m->dwfl);
+    free(m->other_build);
     free(m->build_id);
     free(m->path);
     free(m);
@@ -470,4 +479,13 @@ enum symbols_module_status symbols_module_status(struct symbols *s, const char *
                                                  const uint8_t *build_id, size_t build_id_len) {
     const struct module *m = module_get(s, path, build_id, build_id_len);
     return m != NULL ? m->status : MODULE_MISSING;
+}
+
+struct symbols_debug symbols_module_debug(struct symbols *s, const char *path,
+                                          const uint8_t *build_id, size_t build_id_len) {
+    const struct module *m = module_get(s, path, build_id, build_id_len);
+    if (m == NULL)
+        return (struct symbols_debug){0};
+    return (struct symbols_debug){.other_build = m->other_build,
+                                  .lacks_split = m->scopes != NULL && scopes_lack_split(m->scopes)};
 }

@@ -84,8 +84,8 @@ bool symbols_lookup(struct symbols *, const char *path, const uint8_t *build_id,
  *
  * out has room for `room` symbols, 1 to SYMBOLS_INLINED_MAX; where there are more, the innermost
  * are left out. Returns how many there are: 1 when nothing is inlined there, 0 when nothing is
- * known. Which functions were put inline is read from full debug information alone: not from -g1 of
- * gcc, nor from split DWARF whose .dwo file is missing.
+ * known. Which functions were put inline is read from debug information (-g1 has it, too): of split
+ * DWARF the .dwo file must be there.
  */
 #define SYMBOLS_INLINED_MAX 128
 size_t symbols_frames(struct symbols *, const char *path, const uint8_t *build_id,
@@ -98,6 +98,15 @@ size_t symbols_frames(struct symbols *, const char *path, const uint8_t *build_i
  */
 const char *symbols_variable(struct symbols *, const char *path, const uint8_t *build_id,
                              size_t build_id_len, uint64_t vaddr, uint64_t *offset);
+
+/* What a person should know of a module's debug information. The text belongs to the symbolizer. */
+struct symbols_debug {
+    const char *other_build; /* a debug file that is there, but of another build: not used */
+    bool lacks_split;        /* a .dwo file that was asked for is missing, or of another build */
+};
+/* Parameters as for symbols_lookup(); behind the lookups, which find out about .dwo files. */
+struct symbols_debug symbols_module_debug(struct symbols *, const char *path,
+                                          const uint8_t *build_id, size_t build_id_len);
 
 /* What can be expected of a module; opens it if no lookup has. Parameters as for symbols_lookup().
    MODULE_MISSING also when memory is out. */
