@@ -143,6 +143,8 @@ void tape_scan(struct tape_file *, enum tape_round);
 
 /* tape_process.c: fields of an INFO or CLOSE payload. */
 enum tape_error tape_read_info(struct tape_file *, const uint8_t *payload, size_t bytes);
+/* The text of a CODE_MAP chunk; the first one counts. */
+enum tape_error tape_read_code_map(struct tape_file *, const struct tape_piece *);
 /* Whether the recorded process still runs. */
 bool tape_process_alive(const struct tape_file *);
 

@@ -116,6 +116,7 @@ enum tape_chunk_type {
     TAPE_CHUNK_IMAGE = 5,     /* a heap image begins: image.h fields */
     TAPE_CHUNK_WORDS = 6,     /* some of its words: image.h */
     TAPE_CHUNK_IMAGE_END = 7, /* it is whole: image.h fields */
+    TAPE_CHUNK_CODE_MAP = 20, /* names of code made at run time: lines of text */
 };
 
 enum tape_codec { TAPE_CODEC_STORED = 0, TAPE_CODEC_ZSTD = 1 };
