@@ -69,6 +69,7 @@ enum {
     OPT_NO_DEMANGLE,
     OPT_DEBUG_DIR,
     OPT_DEBUGINFOD,
+    OPT_NO_CACHE,
     OPT_FULL_NAMES,
     OPT_WIDE
 };
@@ -131,6 +132,7 @@ static const struct command_option options[] = {
     [OPT_NO_DEMANGLE] = NAMING_NO_DEMANGLE,
     [OPT_DEBUG_DIR] = NAMING_DEBUG_DIR,
     [OPT_DEBUGINFOD] = NAMING_DEBUGINFOD,
+    [OPT_NO_CACHE] = NAMING_NO_CACHE,
     [OPT_FULL_NAMES] = NAMING_FULL_NAMES,
     [OPT_WIDE] = NAMING_WIDE,
     {0},
@@ -343,6 +345,7 @@ static int parse(int argc, char **argv, struct settings *s, struct run *r) {
         case OPT_NO_DEMANGLE:
         case OPT_DEBUG_DIR:
         case OPT_DEBUGINFOD:
+        case OPT_NO_CACHE:
         case OPT_FULL_NAMES:
         case OPT_WIDE:
             naming_option(c, options[option].name, value);

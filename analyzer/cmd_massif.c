@@ -23,6 +23,7 @@ static const struct command_option options[] = {
     NAMING_NO_DEMANGLE,
     NAMING_DEBUG_DIR,
     NAMING_DEBUGINFOD,
+    NAMING_NO_CACHE,
     {"heap-admin", 0, "BYTES", "taken to be the allocator's own share of a block (default 8)"},
     {"alignment", 0, "BYTES", "to which sizes are taken to be rounded up (default 16)"},
     {NULL, 0, NULL, NULL},

@@ -21,6 +21,7 @@ static const struct command_option options[] = {
     NAMING_NO_DEMANGLE,
     NAMING_DEBUG_DIR,
     NAMING_DEBUGINFOD,
+    NAMING_NO_CACHE,
     NAMING_FULL_NAMES,
     NAMING_WIDE,
     {"json", 0, NULL, "machine-readable output, exact integers"},

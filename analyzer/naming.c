@@ -6,8 +6,10 @@
 #include <sys/stat.h>
 
 #include "diag.h"
+#include "symbol_cache.h"
 
 static struct naming chosen;
+static bool no_cache;
 static char *debug_directories; /* absolute, separated by colons; NULL: none */
 
 const struct naming *naming(void) {
@@ -40,6 +42,7 @@ static void allow_debuginfod(void) {
     if (servers == NULL || *servers == '\0')
         diag("--debuginfod: DEBUGINFOD_URLS names no server, so none is asked");
     symbols_allow_debuginfod();
+    no_cache = true; /* what a server did not have it may have next time */
 }
 
 bool naming_option(const struct command *c, const char *name, const char *value) {
@@ -51,6 +54,8 @@ bool naming_option(const struct command *c, const char *name, const char *value)
         add_directories(c, value);
     else if (strcmp(name, "debuginfod") == 0)
         allow_debuginfod();
+    else if (strcmp(name, "no-cache") == 0)
+        no_cache = true;
     else
         return false;
     return true;
@@ -62,5 +67,9 @@ struct symbols *naming_symbols(void) {
         diag("out of memory");
         exit(EXIT_FINDING);
     }
+    char *cache = no_cache ? NULL : symbol_cache_directory();
+    if (cache != NULL)
+        symbols_use_cache(s, cache);
+    free(cache);
     return s;
 }

@@ -27,6 +27,8 @@ struct naming {
     }
 #define NAMING_DEBUGINFOD                                                                          \
     { "debuginfod", 0, NULL, "ask the servers in DEBUGINFOD_URLS for what is missing here" }
+#define NAMING_NO_CACHE                                                                            \
+    { "no-cache", 0, NULL, "read names anew, and do not keep them for the next time" }
 /* and these two those that would shorten them. */
 #define NAMING_FULL_NAMES                                                                          \
     { "full-names", 0, NULL, "do not shorten long names" }

@@ -5,9 +5,11 @@
 #include "functions.h"
 #include "scopes.h"
 #include "spans.h"
+#include "symbol_cache.h"
 
 #include <dwarf.h>
 #include <elfutils/libdw.h>
+#include <elfutils/libdwelf.h>
 #include <elfutils/libdwfl.h>
 #include <fcntl.h>
 #include <gelf.h>
@@ -31,6 +33,9 @@ struct module {
     uint8_t *build_id;
     size_t build_id_len;
     enum symbols_module_status status;
+    bool opened;
+    struct symbol_cache *cache; /* NULL: none */
+    bool *written;              /* to be set when that was */
     Dwfl *dwfl;
     Dwfl_Module *handle;
     struct functions *functions;
@@ -46,6 +51,8 @@ struct module {
 struct symbols {
     bool demangle;
     Dwfl_Callbacks callbacks;
+    char *cache;   /* directory; NULL: none is used */
+    bool written;  /* something new is in it */
     char *search;  /* libdwfl's list of directories for debug files; NULL: its own */
     void *modules; /* tree of struct module */
     void *texts;   /* tree of source paths and readable names made here */
@@ -90,8 +97,11 @@ static void load_units(struct module *m) {
     m->units_loaded = true;
     Dwarf_CU *unit = NULL;
     Dwarf_Die die;
-    while (dwarf_get_units(m->dwarf, unit, &unit, NULL, NULL, &die, NULL) == 0) {
+    uint8_t type;
+    while (dwarf_get_units(m->dwarf, unit, &unit, NULL, &type, &die, NULL) == 0) {
         Dwarf_Addr base, start, end;
+        if (type == DW_UT_skeleton && m->cache != NULL)
+            symbol_cache_forbid(m->cache);
         ptrdiff_t next = 0;
         while ((next = dwarf_ranges(&die, next, &base, &start, &end)) > 0)
             if (start < end && !unit_add(m, &die, start, end))
@@ -313,7 +323,29 @@ static bool open_twin(struct symbols *s, struct module *m, Elf **elf) {
     return false;
 }
 
-static enum symbols_module_status module_open(struct symbols *s, struct module *m) {
+static bool depend(void *context, const char *path) {
+    symbol_cache_depend(context, path);
+    return false;
+}
+
+/* Notes which files the names will be from, or would be if they were there. */
+static void note_files(struct symbols *s, struct module *m, Elf *elf) {
+    const char *main_file = NULL, *debug_file = NULL, *shared;
+    const void *id;
+    symbol_cache_depend(m->cache, m->path);
+    debug_file_places(elf, m->path, search_path(s), depend, m->cache);
+    dwfl_module_info(m->handle, NULL, NULL, NULL, NULL, NULL, &main_file, &debug_file);
+    if (main_file != NULL)
+        symbol_cache_depend(m->cache, main_file);
+    if (debug_file != NULL)
+        symbol_cache_depend(m->cache, debug_file);
+    /* A file of parts that several debug files share: where it may lie is libdwfl's affair. */
+    if (m->dwarf != NULL && dwelf_dwarf_gnu_debugaltlink(m->dwarf, &shared, &id) > 0 &&
+        dwarf_getalt(m->dwarf) == NULL)
+        symbol_cache_forbid(m->cache);
+}
+
+static enum symbols_module_status module_read(struct symbols *s, struct module *m) {
     Elf *elf = NULL;
     if (is_virtual(m->path))
         return MODULE_VIRTUAL;
@@ -326,13 +358,27 @@ static enum symbols_module_status module_open(struct symbols *s, struct module *
         m->dwarf = NULL;
     if (m->dwarf == NULL)
         m->other_build = debug_file_of_another_build(elf, m->path, search_path(s));
+    if (m->cache != NULL)
+        note_files(s, m, elf);
     if (m->functions == NULL || !functions_named(m->functions))
         return MODULE_NO_SYMBOLS;
     return m->dwarf != NULL ? MODULE_OK : MODULE_NO_DEBUG;
 }
 
+/* Reads the module's file, once; until then what the cache knows is enough. */
+static void module_open(struct symbols *s, struct module *m) {
+    if (m->opened)
+        return;
+    m->opened = true;
+    m->status = module_read(s, m);
+    if (m->cache != NULL)
+        symbol_cache_describe(m->cache, m->status, m->other_build);
+}
+
 static void module_free(void *opaque) {
     struct module *m = opaque;
+    if (symbol_cache_close(m->cache)) /* while the texts are there */
+        *m->written = true;
     functions_free(m->functions);
     free(m->units);
     scopes_free(m->scopes);
@@ -385,7 +431,12 @@ static struct module *module_get(struct symbols *s, const char *path, const uint
         module_free(m);
         return NULL;
     }
-    m->status = module_open(s, m);
+    m->written = &s->written;
+    if (s->cache != NULL && m->build_id_len != 0 && !is_virtual(m->path))
+        m->cache =
+            symbol_cache_open(s->cache, m->path, m->build_id, m->build_id_len, search_path(s));
+    if (m->cache == NULL || !symbol_cache_good(m->cache))
+        module_open(s, m);
     return m;
 }
 
@@ -409,6 +460,11 @@ struct symbols *symbols_new(bool demangle_names) {
     return s;
 }
 
+bool symbols_use_cache(struct symbols *s, const char *directory) {
+    s->cache = strdup(directory);
+    return s->cache != NULL;
+}
+
 /* Empty: beside the module; .debug: below its directory (elfutils, DEFAULT_DEBUGINFO_PATH). */
 bool symbols_search(struct symbols *s, const char *directories) {
     free(s->search);
@@ -423,15 +479,18 @@ void symbols_free(struct symbols *s) {
         return;
     tdestroy(s->modules, module_free);
     tdestroy(s->texts, free);
+    if (s->written)
+        symbol_cache_trim(s->cache, SYMBOL_CACHE_BYTES_MAX);
+    free(s->cache);
     free(s->search);
     free(s);
 }
 
-size_t symbols_frames(struct symbols *s, const char *path, const uint8_t *build_id,
-                      size_t build_id_len, uint64_t vaddr, struct symbol *out, size_t room) {
+static size_t read_frames(struct symbols *s, struct module *m, uint64_t vaddr, struct symbol *out,
+                          size_t room) {
     *out = (struct symbol){0};
-    struct module *m = module_get(s, path, build_id, build_id_len);
-    if (m == NULL || m->functions == NULL || !functions_hold(m->functions, vaddr))
+    module_open(s, m);
+    if (m->functions == NULL || !functions_hold(m->functions, vaddr))
         return 0;
     struct function *f = functions_at(m->functions, vaddr);
     if (f != NULL)
@@ -445,6 +504,22 @@ size_t symbols_frames(struct symbols *s, const char *path, const uint8_t *build_
     return room > 1 ? find_inlined(s, m, unit, addr, out, room) : 1;
 }
 
+size_t symbols_frames(struct symbols *s, const char *path, const uint8_t *build_id,
+                      size_t build_id_len, uint64_t vaddr, struct symbol *out, size_t room) {
+    size_t count;
+    *out = (struct symbol){0};
+    struct module *m = module_get(s, path, build_id, build_id_len);
+    if (m == NULL)
+        return 0;
+    if (m->cache == NULL || room < SYMBOLS_INLINED_MAX)
+        return read_frames(s, m, vaddr, out, room);
+    if (symbol_cache_find(m->cache, vaddr, out, &count))
+        return count;
+    count = read_frames(s, m, vaddr, out, room);
+    symbol_cache_add(m->cache, vaddr, out, count);
+    return count;
+}
+
 bool symbols_lookup(struct symbols *s, const char *path, const uint8_t *build_id,
                     size_t build_id_len, uint64_t vaddr, struct symbol *out) {
     return symbols_frames(s, path, build_id, build_id_len, vaddr, out, 1) != 0;
@@ -452,7 +527,9 @@ bool symbols_lookup(struct symbols *s, const char *path, const uint8_t *build_id
 
 const char *symbols_variable(struct symbols *s, const char *path, const uint8_t *build_id,
                              size_t build_id_len, uint64_t vaddr, uint64_t *offset) {
-    const struct module *m = module_get(s, path, build_id, build_id_len);
+    struct module *m = module_get(s, path, build_id, build_id_len);
+    if (m != NULL)
+        module_open(s, m);
     int n = m != NULL && m->status != MODULE_REBUILT && m->handle != NULL
                 ? dwfl_module_getsymtab(m->handle)
                 : 0;
@@ -478,7 +555,9 @@ const char *symbols_variable(struct symbols *s, const char *path, const uint8_t 
 enum symbols_module_status symbols_module_status(struct symbols *s, const char *path,
                                                  const uint8_t *build_id, size_t build_id_len) {
     const struct module *m = module_get(s, path, build_id, build_id_len);
-    return m != NULL ? m->status : MODULE_MISSING;
+    if (m == NULL)
+        return MODULE_MISSING;
+    return m->opened ? m->status : symbol_cache_status(m->cache);
 }
 
 struct symbols_debug symbols_module_debug(struct symbols *s, const char *path,
@@ -486,6 +565,8 @@ struct symbols_debug symbols_module_debug(struct symbols *s, const char *path,
     const struct module *m = module_get(s, path, build_id, build_id_len);
     if (m == NULL)
         return (struct symbols_debug){0};
+    if (!m->opened)
+        return (struct symbols_debug){.other_build = symbol_cache_other_build(m->cache)};
     return (struct symbols_debug){.other_build = m->other_build,
                                   .lacks_split = m->scopes != NULL && scopes_lack_split(m->scopes)};
 }

@@ -53,6 +53,11 @@ void symbols_allow_debuginfod(void);
    is out. Before the first lookup. */
 bool symbols_search(struct symbols *, const char *directories);
 
+/* Keeps what symbols_frames() finds about modules with a build-id, with room for
+   SYMBOLS_INLINED_MAX, in this directory, and reads it there first (symbol_cache.h). False when
+   memory is out. For symbolizers that demangle; before the first lookup. */
+bool symbols_use_cache(struct symbols *, const char *directory);
+
 /* Closes all modules and invalidates every string handed out. NULL is allowed. */
 void symbols_free(struct symbols *);
 

@@ -29,7 +29,7 @@ struct view {
         {"limit", 'n', "N", "entries at the top level, 0: all (default 20)"},                      \
         {"filter", 0, "GLOB", "only stacks in which a function, file or module matches"},          \
         FOLDING_NO_FOLD, FOLDING_ALLOC_FN, NAMING_NO_DEMANGLE, NAMING_DEBUG_DIR,                   \
-        NAMING_DEBUGINFOD, NAMING_FULL_NAMES, NAMING_WIDE,                                         \
+        NAMING_DEBUGINFOD, NAMING_NO_CACHE, NAMING_FULL_NAMES, NAMING_WIDE,                        \
         {"json", 0, NULL, "machine-readable output, exact integers"}, {                            \
         NULL, 0, NULL, NULL                                                                        \
     }

@@ -2,7 +2,7 @@
 # bash completion for heaptape; tests/cli/help.bats compares it with --help.
 
 _heaptape_options() {
-    local names='--no-fold --alloc-fn --no-demangle --debug-dir --debuginfod'
+    local names='--no-fold --alloc-fn --no-demangle --debug-dir --debuginfod --no-cache'
     local view="--bottom-up --top-down --flat --threshold --depth -n --limit --filter $names --full-names --wide --json"
     case $1 in
     record)
