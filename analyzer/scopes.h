@@ -36,4 +36,8 @@ void scopes_free(struct scopes *);
 size_t scopes_at(struct scopes *, Dwarf_Die *unit, Dwarf_Addr address, Dwarf_Die *chain,
                  size_t room);
 
+/* The namespaces and types that a function is declared in, innermost first; `function` may be a
+ * copy of it that was put inline. Where there are more than `room`, outer ones are left out. */
+size_t scopes_around(struct scopes *, Dwarf_Die *function, Dwarf_Die *chain, size_t room);
+
 #endif

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #define SYSTEM_DEBUG_DIRECTORY "/usr/lib/debug"
+#define SCOPE_DEPTH_MAX        32
 #define BUILD_ID_MAX           64 /* bytes */
 
 struct unit {
@@ -116,15 +117,20 @@ static int path_order(const void *a, const void *b) {
     return strcmp(a, b);
 }
 
-/* A readable name that is kept with the paths: it lives as long. */
+/* Takes over a text, which then lives as long as the symbolizer; NULL stays NULL. */
+static const char *keep_text(struct symbols *s, char *text) {
+    char **kept = text != NULL ? tsearch(text, &s->texts, path_order) : NULL;
+    if (kept == NULL || *kept != text)
+        free(text);
+    return kept != NULL ? *kept : NULL;
+}
+
 static const char *keep_name(struct symbols *s, const char *linkage) {
     char *readable = s->demangle ? demangle(linkage) : NULL;
     if (readable == NULL)
         readable = strndup(linkage, demangle_unversioned(linkage));
-    char **kept = readable != NULL ? tsearch(readable, &s->texts, path_order) : NULL;
-    if (kept == NULL || *kept != readable)
-        free(readable);
-    return kept != NULL ? *kept : linkage;
+    const char *kept = keep_text(s, readable);
+    return kept != NULL ? kept : linkage;
 }
 
 /* The path as it is if absolute, else put together with the unit's directory and kept in `texts`.
@@ -142,10 +148,8 @@ static const char *source_path(struct symbols *s, Dwarf_Die *unit, const char *p
     char *joined;
     if (asprintf(&joined, "%s/%s", directory, path) < 0)
         return path;
-    char **kept = tsearch(joined, &s->texts, path_order);
-    if (kept == NULL || *kept != joined)
-        free(joined);
-    return kept != NULL ? *kept : path;
+    const char *kept = keep_text(s, joined);
+    return kept != NULL ? kept : path;
 }
 
 /* The unit whose code lies at an address of the debug information, and its line there. */
@@ -173,18 +177,39 @@ static void set_source(struct symbols *s, struct unit *unit, Dwarf_Line *line, s
 
 /* ---- inlined functions -------------------------------------------------------------------- */
 
-/* The name of a function that has no code of its own, hence no symbol. */
-static void name_inlined(struct symbols *s, Dwarf_Die *die, struct symbol *out) {
+/* A function's name behind those of the namespaces and types around it. */
+static const char *qualify(struct symbols *s, struct module *m, Dwarf_Die *die, const char *name) {
+    Dwarf_Die chain[SCOPE_DEPTH_MAX];
+    size_t count = name != NULL ? scopes_around(m->scopes, die, chain, SCOPE_DEPTH_MAX) : 0;
+    if (count == 0)
+        return name;
+    char *text = strdup(name);
+    for (size_t i = 0; i < count && text != NULL; i++) {
+        const char *around = dwarf_diename(&chain[i]);
+        char *longer;
+        if (around == NULL)
+            around = dwarf_tag(&chain[i]) == DW_TAG_namespace ? "(anonymous namespace)"
+                                                              : "{unnamed type}";
+        if (asprintf(&longer, "%s::%s", around, text) < 0)
+            longer = NULL;
+        free(text);
+        text = longer;
+    }
+    const char *kept = keep_text(s, text);
+    return kept != NULL ? kept : name;
+}
+
+/* The name of a function that has no code of its own, hence no symbol. Compilers leave out the
+   linkage name of what no other unit can see. */
+static void name_inlined(struct symbols *s, struct module *m, Dwarf_Die *die, struct symbol *out) {
     Dwarf_Attribute attribute;
     const char *linkage =
         dwarf_formstring(dwarf_attr_integrate(die, DW_AT_linkage_name, &attribute));
     if (linkage == NULL)
         linkage = dwarf_formstring(dwarf_attr_integrate(die, DW_AT_MIPS_linkage_name, &attribute));
-    out->linkage = linkage;
     out->plain = dwarf_diename(die);
-    out->function = linkage != NULL ? keep_name(s, linkage) : out->plain;
-    if (out->linkage == NULL)
-        out->linkage = out->function;
+    out->function = linkage != NULL ? keep_name(s, linkage) : qualify(s, m, die, out->plain);
+    out->linkage = linkage != NULL ? linkage : out->plain;
 }
 
 /* Where an inlined function is called. */
@@ -224,7 +249,7 @@ static size_t find_inlined(struct symbols *s, struct module *m, struct unit *uni
         if (i > 0)
             set_call_site(s, unit, &chain[i - 1], &out[i]);
         if (i + 1 < count)
-            name_inlined(s, &chain[i], &out[i]);
+            name_inlined(s, m, &chain[i], &out[i]);
     }
     out[count - 1].function = physical.function;
     out[count - 1].linkage = physical.linkage;

@@ -23,7 +23,8 @@ struct symbols;
 /* What is known about one address. The strings belong to the symbolizer and live as long as it. */
 struct symbol {
     const char *function; /* for people: demangled if asked for, without version; NULL unknown */
-    const char *linkage;  /* as the symbol table has it, maybe with @VERSION; NULL unknown */
+    const char *linkage;  /* as the symbol table has it, maybe with @VERSION; of an inlined function
+                             that has none there, its plain name; NULL unknown */
     const char *plain; /* of an inlined function: without scope, as Valgrind calls it; else NULL */
     const char *file;  /* source, made absolute where the debug information allows; NULL unknown */
     unsigned line;     /* from 1; 0 unknown, or code that no source line stands for */
