@@ -24,7 +24,7 @@ static struct supp_frame frame_of(const struct name *n, uint32_t number, struct 
     if (!real->known[number] && n->module != NULL)
         real->path[number] = realpath(n->module, NULL);
     real->known[number] = true;
-    return (struct supp_frame){.function = n->function,
+    return (struct supp_frame){.function = n->readable,
                                .linkage = n->plain != NULL ? n->plain : outermost_as_valgrind(n),
                                .file = n->file,
                                .module = n->module,

@@ -45,6 +45,7 @@ uint32_t check_stack_folded(const struct names *names, const uint32_t *path, uin
 
 static struct check_frame frame_of(const struct name *n) {
     return (struct check_frame){.function = copy(n->function),
+                                .readable = n->readable != n->function ? copy(n->readable) : NULL,
                                 .file = copy(n->file),
                                 .module = copy(n->module),
                                 .line = n->file != NULL ? n->line : 0,
@@ -113,6 +114,7 @@ struct check_stack check_stack_of(const struct names *names, const char *op, con
 void check_stack_free(struct check_stack *s) {
     for (size_t i = 0; i < s->count; i++) {
         free(s->frame[i].function);
+        free(s->frame[i].readable);
         free(s->frame[i].file);
         free(s->frame[i].module);
         free(s->frame[i].path);

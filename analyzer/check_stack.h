@@ -13,6 +13,7 @@
 
 struct check_frame {
     char *function, *file, *module; /* NULL: unknown; file and module are full paths */
+    char *readable;                 /* the function demangled; NULL: as it is shown */
     char *path;                     /* of the file: relative when it lies in the source tree */
     unsigned line;                  /* 0: unknown */
     uint64_t address;               /* in the module's file; 0: the allocation function */

@@ -18,6 +18,7 @@
 #include "diag.h"
 #include "leak_heuristics.h"
 #include "lsan_options.h"
+#include "naming.h"
 #include "option_value.h"
 #include "output.h"
 #include "recording.h"
@@ -70,6 +71,11 @@ enum {
     OPT_DEPTH,
     OPT_NO_FOLD,
     OPT_ALLOC_FN,
+    OPT_NO_DEMANGLE,
+    OPT_DEBUG_DIR,
+    OPT_DEBUGINFOD,
+    OPT_NO_CACHE,
+    OPT_FULL_NAMES,
     OPT_WIDE
 };
 
@@ -134,7 +140,12 @@ static const struct command_option options[] = {
     [OPT_DEPTH] = {"depth", 0, "N", "frames to show of each, 0: all (default 16)"},
     [OPT_NO_FOLD] = FOLDING_NO_FOLD,
     [OPT_ALLOC_FN] = FOLDING_ALLOC_FN,
-    [OPT_WIDE] = {"wide", 0, NULL, "do not shorten long names"},
+    [OPT_NO_DEMANGLE] = NAMING_NO_DEMANGLE,
+    [OPT_DEBUG_DIR] = NAMING_DEBUG_DIR,
+    [OPT_DEBUGINFOD] = NAMING_DEBUGINFOD,
+    [OPT_NO_CACHE] = NAMING_NO_CACHE,
+    [OPT_FULL_NAMES] = NAMING_FULL_NAMES,
+    [OPT_WIDE] = NAMING_WIDE,
     {0},
 };
 
@@ -364,11 +375,17 @@ static int parse(int argc, char **argv, struct settings *s, struct run *r) {
         case OPT_ALLOC_FN:
             folding_option(&r->folding, options[option].name, value);
             break;
+        case OPT_NO_DEMANGLE:
+        case OPT_DEBUG_DIR:
+        case OPT_DEBUGINFOD:
+        case OPT_NO_CACHE:
+        case OPT_FULL_NAMES:
         case OPT_WIDE:
-            s->style.wide = true;
+            naming_option(c, options[option].name, value);
             break;
         }
     }
+    s->style.wide = naming()->full_names;
     s->style.limit = (uint32_t)s->limit;
     s->style.depth = (uint32_t)s->depth;
     if (s->lsan && (status = take_lsan_options(s, r)) != EXIT_FINE)

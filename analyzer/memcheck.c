@@ -155,6 +155,19 @@ static void help(void) {
          "as well.");
 }
 
+/* Valgrind's words for what naming.h has. A directory that is not there is none to Valgrind. */
+static bool translate_naming(struct translation *t, const char *word) {
+    static const char extra[] = "--extra-debuginfo-path=";
+    const char *path = word + strlen(extra);
+    if (strcmp(word, "--demangle=no") == 0)
+        push(t, xstrdup("--no-demangle"));
+    else if (strncmp(word, extra, strlen(extra)) == 0 && access(path, X_OK) == 0)
+        push(t, xasprintf("--debug-dir=%s", path));
+    else
+        return false;
+    return true;
+}
+
 /* One option, at argv[i]; returns how many words it took, or 0 with *status when it ends here. */
 static int translate(struct translation *t, char **argv, int *status) {
     const char *word = argv[0], *name = word + 2;
@@ -210,6 +223,8 @@ static int translate(struct translation *t, char **argv, int *status) {
         push(t, xasprintf("--%.8s=%s", name, expand(value)));
         return 1;
     }
+    if (translate_naming(t, word))
+        return 1;
     const struct command_option *own = own_option(name, length);
     if (own != NULL) {
         push(t, argv[0]);

@@ -9,6 +9,7 @@
 #include "demangle.h"
 #include "diag.h"
 #include "embedded.h"
+#include "naming.h"
 
 /* The names of a frame, outermost first. */
 struct frame_names {
@@ -144,6 +145,16 @@ static char *make_label(const struct name *n) {
     return xasprintf("0x%" PRIx64, n->offset);
 }
 
+static void free_texts(const struct name *n) {
+    if (n->readable != n->function)
+        free((char *)n->readable);
+    free((char *)n->function);
+    free((char *)n->linkage);
+    free((char *)n->plain);
+    free((char *)n->file);
+    free((char *)n->module);
+}
+
 /* The number of a name that reads like *n; takes over the texts of *n. */
 static uint32_t intern(struct names *t, struct name *n) {
     if (t->count * 2 >= t->slots)
@@ -152,11 +163,7 @@ static uint32_t intern(struct names *t, struct name *n) {
     for (; t->slot[at] != 0; at = (at + 1) & (t->slots - 1)) {
         uint32_t found = t->slot[at] - 1;
         if (same_name(t, &t->name[found], n)) {
-            free((char *)n->function);
-            free((char *)n->linkage);
-            free((char *)n->plain);
-            free((char *)n->file);
-            free((char *)n->module);
+            free_texts(n);
             return found;
         }
     }
@@ -165,14 +172,14 @@ static uint32_t intern(struct names *t, struct name *n) {
         t->name = xrealloc(t->name, t->room * sizeof *t->name);
     }
     n->label = make_label(n);
-    n->entry = n->function != NULL && strcmp(n->function, "main") == 0;
-    n->start_up = n->function != NULL && (strcmp(n->function, "_start") == 0 ||
-                                          strncmp(n->function, "__libc_start_", 13) == 0 ||
-                                          strstr(n->function, "__rust_begin_short_backtrace"));
-    n->allocator = n->function != NULL && (strcmp(n->function, "heaptape_pool_alloc") == 0 ||
-                                           strncmp(n->function, "operator new(", 13) == 0 ||
-                                           strncmp(n->function, "operator new[](", 15) == 0);
-    n->plumbing = folding_is_plumbing(t->folding, n->function, n->linkage);
+    n->entry = n->readable != NULL && strcmp(n->readable, "main") == 0;
+    n->start_up = n->readable != NULL && (strcmp(n->readable, "_start") == 0 ||
+                                          strncmp(n->readable, "__libc_start_", 13) == 0 ||
+                                          strstr(n->readable, "__rust_begin_short_backtrace"));
+    n->allocator = n->readable != NULL && (strcmp(n->readable, "heaptape_pool_alloc") == 0 ||
+                                           strncmp(n->readable, "operator new(", 13) == 0 ||
+                                           strncmp(n->readable, "operator new[](", 15) == 0);
+    n->plumbing = folding_is_plumbing(t->folding, n->readable, n->linkage);
     n->loader = n->module != NULL && strncmp(names_base(n->module), "ld-linux", 8) == 0;
     t->name[t->count] = *n;
     t->slot[at] = t->count + 1;
@@ -196,11 +203,7 @@ struct names *names_new_lookup(struct stacks *stacks, names_lookup *lookup, void
 }
 
 struct names *names_new(struct stacks *stacks) {
-    struct symbols *symbols = symbols_new(true);
-    if (symbols == NULL) {
-        diag("out of memory");
-        exit(EXIT_FINDING);
-    }
+    struct symbols *symbols = naming_symbols();
     struct names *t = names_new_lookup(stacks, names_lookup_in_files, symbols);
     t->symbols = symbols;
     return t;
@@ -227,11 +230,7 @@ void names_free(struct names *t) {
         return;
     for (uint32_t i = 0; i < t->count; i++) {
         free((char *)t->name[i].label);
-        free((char *)t->name[i].function);
-        free((char *)t->name[i].linkage);
-        free((char *)t->name[i].plain);
-        free((char *)t->name[i].file);
-        free((char *)t->name[i].module);
+        free_texts(&t->name[i]);
     }
     symbols_free(t->symbols);
     jit_map_free(t->jit);
@@ -252,9 +251,11 @@ static char *printable_or_null(const char *text) {
 static uint32_t name_of(struct names *t, const struct module *m, uint64_t offset,
                         const struct symbol *symbol, bool inlined) {
     struct name n = {.offset = offset, .inlined = inlined};
-    n.function = printable_or_null(symbol->function);
+    n.readable = n.function = printable_or_null(symbol->function);
     if (symbol->linkage != NULL)
         n.linkage = names_printable(symbol->linkage, demangle_unversioned(symbol->linkage));
+    if (naming()->no_demangle && n.linkage != NULL)
+        n.function = xstrdup(n.linkage);
     n.plain = printable_or_null(symbol->plain);
     n.file = printable_or_null(symbol->file);
     n.line = n.file != NULL ? symbol->line : 0;
@@ -370,6 +371,17 @@ struct stacks *names_stacks(const struct names *t) {
     return t->stacks;
 }
 
+static void note_debug(struct names *t, const struct module *m, struct names_modules *out) {
+    struct symbols_debug d =
+        symbols_module_debug(t->symbols, m->path, m->build_id, m->build_id_len);
+    out->other_build += d.other_build != NULL;
+    out->without_split += d.lacks_split;
+    if (d.other_build != NULL && out->other_build_file == NULL)
+        out->other_build_file = d.other_build;
+    if (d.lacks_split && out->split_module == NULL)
+        out->split_module = m->path;
+}
+
 struct names_modules names_modules(struct names *t) {
     struct names_modules out = {0};
     uint32_t count = stacks_module_count(t->stacks);
@@ -407,6 +419,7 @@ struct names_modules names_modules(struct names *t) {
             if (out.first == NULL)
                 out.first = m->path;
         }
+        note_debug(t, m, &out);
     }
     free(used);
     return out;

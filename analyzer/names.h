@@ -27,7 +27,8 @@ struct names;
 
 struct name {
     const char *label;    /* "function (file.c:12)", "function (in libx.so)", "libx.so+0x1234" */
-    const char *function; /* NULL: unknown */
+    const char *function; /* as it is shown; NULL: unknown */
+    const char *readable; /* the same demangled, for comparison with patterns; NULL: unknown */
     const char *linkage;  /* as the symbol table has it, without version; NULL: unknown */
     const char *plain;  /* of an inlined function: without scope, as Valgrind calls it; else NULL */
     const char *file;   /* full path as the debug information has it; NULL: unknown */
@@ -85,6 +86,10 @@ struct stacks *names_stacks(const struct names *);
 struct names_modules {
     unsigned used, without_symbols, missing, rebuilt;
     const char *first; /* one of the last three kinds; NULL when none */
+    /* Of the rest: debug files that are not used because they are of another build, and modules of
+     * which .dwo files are missing. With one of each, or NULL. */
+    unsigned other_build, without_split;
+    const char *other_build_file, *split_module;
 };
 struct names_modules names_modules(struct names *);
 

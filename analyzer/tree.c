@@ -368,7 +368,8 @@ static bool matches_path(const char *glob, const char *path) {
 
 static bool matches_name(const char *glob, const struct name *n) {
     return matches_path(glob, n->file) || matches_path(glob, n->module) ||
-           (n->function != NULL && folding_matches(glob, n->function));
+           (n->readable != NULL && folding_matches(glob, n->readable)) ||
+           (n->linkage != NULL && fnmatch(glob, n->linkage, 0) == 0);
 }
 
 size_t tree_filter(struct names *names, struct tree_site *sites, size_t count, const char *glob) {

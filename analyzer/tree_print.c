@@ -273,6 +273,9 @@ struct json_object *tree_json_name(const struct name *n) {
     struct json_object *o = json_object_new_object();
     json_put_text(o, "label", n->label);
     json_put_text(o, "function", n->function);
+    bool own = n->linkage != NULL && (n->plain == NULL || strcmp(n->linkage, n->plain) != 0);
+    if (own && (n->function == NULL || strcmp(n->linkage, n->function) != 0))
+        json_put_text(o, "linkage", n->linkage);
     json_put_text(o, "file", n->file);
     if (n->line != 0)
         json_put(o, "line", n->line);
