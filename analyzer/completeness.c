@@ -6,6 +6,7 @@
 
 #include "diag.h"
 #include "json_put.h"
+#include "python.h"
 #include "units.h"
 
 #define COLUMNS 100
@@ -101,6 +102,22 @@ char *completeness_doubt_suffix(const struct tape_health *h) {
     return suffix;
 }
 
+/* Interpreters whose frames were asked for and are not there. */
+static void print_python(FILE *out, const struct python *python) {
+    const struct tape_python *p;
+    for (size_t i = 0; (p = python_interpreter(python, i)) != NULL; i++) {
+        if (p->state == TAPE_PYTHON_RECORDED)
+            continue;
+        char *version = python_version(p->version);
+        fprintf(out,
+                p->state == TAPE_PYTHON_BUILD
+                    ? "No Python frames: this is a debug build of CPython %s.\n"
+                    : "No Python frames: CPython %s is not known, only 3.11 from 3.11.1 on.\n",
+                version);
+        free(version);
+    }
+}
+
 void completeness_print_line(FILE *out, const struct completeness *c, struct names *names) {
     struct line l = {.out = out};
     char buf[UNITS_ROOM];
@@ -121,6 +138,8 @@ void completeness_print_line(FILE *out, const struct completeness *c, struct nam
         add_modules(&l, &m);
     }
     fputc('\n', out);
+    if (names != NULL)
+        print_python(out, stacks_python(names_stacks(names)));
 }
 
 /* A forked child whose parent's tape was not at hand, or not asked for. */

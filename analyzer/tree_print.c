@@ -280,6 +280,8 @@ struct json_object *tree_json_name(const struct name *n) {
     json_put(o, "offset", n->offset);
     if (n->inlined)
         json_object_object_add(o, "inlined", json_object_new_boolean(true));
+    if (n->python)
+        json_put_text(o, "language", "python");
     return o;
 }
 
