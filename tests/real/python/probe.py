@@ -30,6 +30,15 @@ def here(library=held):
     size = 10_000_000 + 64 * next(numbers); notes.append((size, list(chain(sys._getframe())))); library.malloc(size)
 
 
+def generator_made():
+    """A generator is made by its own function, which tracebacks do not show yet."""
+    names = "=".join(f"a{i}" for i in range(5000))
+    made = {}
+    exec(f"def large():\n    {names} = 1\n    yield", made)
+    large = made["large"]
+    g = large(); notes.append((sys.getsizeof(g), list(chain(sys._getframe()))))
+
+
 def write():
     with open(f"{os.environ['NOTES']}.{os.getpid()}", "w", encoding="utf-8", errors="surrogateescape") as out:
         for note in notes:

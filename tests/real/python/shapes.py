@@ -9,7 +9,7 @@ import json
 import sys
 import threading
 
-from probe import here, held, released
+from probe import generator_made, here, held, released
 
 
 class Thing:
@@ -157,6 +157,7 @@ def main():
     d.throw(ValueError)
     list(delegating())
     long_lines(1, 2)
+    generator_made()
     asyncio.run(task(4))
     with contextlib.suppress(ValueError):
         raising()
