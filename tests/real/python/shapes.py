@@ -125,9 +125,15 @@ def cached(n):
 
 
 def dynamic():
-    """Code objects that come and go, often at the same address."""
-    for i in range(40):
-        exec(compile("\n" * i + "here()", f"<made {i % 7:02d}>", "exec"), {"here": here})
+    """Code objects that come and go, mostly at the same address."""
+    places = set()
+    for i in range(40):  # they differ in what the name of the file says, then in the table of lines
+        code = compile("\n" * (i % 5 if i > 20 else 3) + "here()", f"<made {i % 7 if i < 20 else 3:02d}>", "exec")
+        places.add(id(code))
+        exec(code, {"here": here})
+        del code
+    assert len(places) < 10, places
+    for i in range(20):
         exec("\n" * (i % 3) + "here(); x = 1", {"here": here})
         eval(f"[here() for _ in [{i}]]", {"here": here})
 
