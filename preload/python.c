@@ -158,7 +158,7 @@ static bool add_frame(struct python_stack *p, const struct python_reader *in,
         return false;
     if (f.instruction < code.begins && frame[PY_FRAME_OWNER] != PY_FRAME_OWNED_BY_GENERATOR)
         return true;
-    if (!GROW(p->found, p->found_room, p->found_count + 1))
+    if (p->found_count == p->found_room && !GROW(p->found, p->found_room, p->found_count + 1))
         return false;
     p->found[p->found_count++] = f;
     return true;

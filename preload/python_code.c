@@ -25,6 +25,9 @@
 struct text {
     const uint8_t *at;
     uint32_t count, unit;
+    uint64_t length; /* as the object says, as is its state */
+    uint32_t state;
+    bool ascii;
 };
 
 /* A code object as it is now. */
@@ -33,6 +36,7 @@ struct view {
     const uint8_t *table;
     uint32_t table_bytes;
     int32_t line, first_traced;
+    uint64_t name_object, file_object, table_object;
 };
 
 struct entry {
@@ -44,11 +48,22 @@ struct entry {
     int32_t line, first_traced;
 };
 
+/* A part of a code object as it was when it was compared last: the object, its size and state, and
+ * how many bytes of it, from where, must be those of our copy. */
+struct part {
+    uint64_t object, size;
+    uint32_t state;
+    uint32_t from, bytes;
+};
+
 /* Which entry a code object had when it was met last, and in which walk that was compared. */
 struct slot {
     uint64_t code; /* 0: empty */
     uint32_t walk;
     struct python_code is;
+    int32_t line;
+    uint32_t at;                   /* of the copy */
+    struct part name, file, table; /* object 0: not known; of long tables the first part */
 };
 
 /* The address made for an instruction of an entry. */
@@ -112,9 +127,19 @@ void python_codes_begin(struct python_codes *c) {
     }
 }
 
-static const struct python_reader directly = {.direct = true};
-
 /* ---- reading code objects ----------------------------------------------------------------- */
+
+static inline uint64_t word(const uint8_t *at) {
+    uint64_t v;
+    memcpy(&v, at, sizeof v);
+    return v;
+}
+
+static inline uint32_t half(const uint8_t *at) {
+    uint32_t v;
+    memcpy(&v, at, sizeof v);
+    return v;
+}
 
 /* Makes the bytes at `from` readable in place: the place itself or a copy in the scratch memory. */
 static inline const uint8_t *view_bytes(const struct python_reader *in, uint64_t from, size_t bytes,
@@ -143,6 +168,9 @@ static inline bool view_text(const struct python_reader *in, uint64_t object, st
     if (!compact || (unit != 1 && unit != 2 && unit != 4))
         return true; /* made by an interface long deprecated: without a name */
     t->unit = unit;
+    t->length = length;
+    t->state = state & ~PY_TEXT_INTERNED;
+    t->ascii = ascii;
     t->count = length < TEXT_MAX ? (uint32_t)length : TEXT_MAX;
     t->at = view_bytes(in, object + (ascii ? PY_TEXT_ASCII_DATA : PY_TEXT_DATA),
                        (size_t)t->count * unit, used);
@@ -164,17 +192,17 @@ static inline bool view_table(const struct python_reader *in, uint64_t object, s
 static inline bool view_code(const struct python_reader *in, uint64_t code, struct view *v) {
     uint8_t copy[PY_CODE_INSTRUCTIONS];
     const uint8_t *c = in->direct ? (const uint8_t *)code : copy;
-    uint64_t name, file, table;
     size_t used = 0;
     if (!in->direct && !python_read_copy(in, code, copy, sizeof copy))
         return false;
-    memcpy(&name, c + PY_CODE_NAME, sizeof name);
-    memcpy(&file, c + PY_CODE_FILE, sizeof file);
-    memcpy(&table, c + PY_CODE_LINES, sizeof table);
+    v->name_object = word(c + PY_CODE_NAME);
+    v->file_object = word(c + PY_CODE_FILE);
+    v->table_object = word(c + PY_CODE_LINES);
     memcpy(&v->line, c + PY_CODE_LINE, sizeof v->line);
     memcpy(&v->first_traced, c + PY_CODE_FIRST_TRACED, sizeof v->first_traced);
-    return view_text(in, name, &v->name, &used) && view_text(in, file, &v->file, &used) &&
-           view_table(in, table, v, &used);
+    return view_text(in, v->name_object, &v->name, &used) &&
+           view_text(in, v->file_object, &v->file, &used) &&
+           view_table(in, v->table_object, v, &used);
 }
 
 /* ---- entries ------------------------------------------------------------------------------ */
@@ -332,21 +360,73 @@ static inline struct slot *slot_of(struct python_codes *c, uint64_t code) {
     return s[1].code == code || s[0].walk == c->walk ? s + 1 : s;
 }
 
+/* Notes what is_unchanged() compares; only for objects that can be read in place. */
+static void note_parts(const struct python_codes *c, struct slot *s, const struct view *v) {
+    const struct entry *e = &c->entry[s->is.entry];
+    s->at = e->at;
+    s->line = v->line;
+    s->name =
+        (struct part){v->name_object, v->name.length, v->name.state,
+                      v->name.ascii ? PY_TEXT_ASCII_DATA : PY_TEXT_DATA, text_bytes(&v->name)};
+    s->file =
+        (struct part){v->file_object, v->file.length, v->file.state,
+                      v->file.ascii ? PY_TEXT_ASCII_DATA : PY_TEXT_DATA, text_bytes(&v->file)};
+    s->table = (struct part){.object = v->table_object,
+                             .size = v->table_bytes,
+                             .from = PY_BYTES_DATA,
+                             .bytes = head_bytes(v->table_bytes)};
+}
+
+static inline bool same_text(const struct part *p, const uint8_t *own) {
+    const uint8_t *object = (const uint8_t *)p->object;
+    return word(object + PY_TEXT_LENGTH) == p->size &&
+           (half(object + PY_TEXT_STATE) & ~PY_TEXT_INTERNED) == p->state &&
+           equal(own, object + p->from, p->bytes);
+}
+
+/* Whether the code object that the slot is of is still what it was: the same parts at the same
+ * places, which say the same. True is certain. */
+static inline bool is_unchanged(const struct python_codes *c, const struct slot *s) {
+    const uint8_t *code = (const uint8_t *)s->code, *own = c->bytes + s->at;
+    if (word(code + PY_CODE_NAME) != s->name.object ||
+        word(code + PY_CODE_FILE) != s->file.object ||
+        word(code + PY_CODE_LINES) != s->table.object ||
+        half(code + PY_CODE_LINE) != (uint32_t)s->line ||
+        half(code + PY_CODE_FIRST_TRACED) != (uint32_t)s->is.begins || s->table.size > TABLE_PART)
+        return false;
+    const uint8_t *table = (const uint8_t *)s->table.object;
+    return word(table + PY_OBJECT_SIZE) == s->table.size && same_text(&s->name, own) &&
+           same_text(&s->file, own + s->name.bytes) &&
+           equal(own + s->name.bytes + s->file.bytes, table + PY_BYTES_DATA, s->table.bytes);
+}
+
+/* The slot's entry is looked up anew; false when that cannot be done. */
+static bool look_up(struct python_codes *c, const struct python_reader *in, struct slot *s,
+                    uint64_t code) {
+    struct view v;
+    if (!view_code(in, code, &v))
+        return false;
+    if (s->code != code || !is_entry(c, &c->entry[s->is.entry], &v)) {
+        const struct python_code is = {find_entry(c, &v), v.first_traced};
+        if (is.entry == PYTHON_NO_CODE)
+            return false;
+        s->code = code;
+        s->is = is;
+    }
+    if (in->direct && v.name.length != 0 && v.file.length != 0)
+        note_parts(c, s, &v);
+    else
+        s->name.object = 0;
+    return true;
+}
+
 struct python_code python_code(struct python_codes *c, const struct python_reader *in,
                                uint64_t code) {
     struct slot *s = slot_of(c, code);
     if (s->code == code && s->walk == c->walk)
         return s->is;
-    struct view v;
-    if (!(in->direct ? view_code(&directly, code, &v) : view_code(in, code, &v)))
+    if ((s->code != code || !in->direct || !is_unchanged(c, s)) && !look_up(c, in, s, code))
         return (struct python_code){.entry = PYTHON_NO_CODE};
-    if (s->code != code || !is_entry(c, &c->entry[s->is.entry], &v)) {
-        const struct python_code is = {find_entry(c, &v), v.first_traced};
-        if (is.entry == PYTHON_NO_CODE)
-            return is;
-        s->code = code;
-        s->is = is;
-    }
     s->walk = c->walk;
     return s->is;
 }

@@ -34,9 +34,10 @@ enum python_layout {
     PY_CODE_LINES = 136,        /* bytes */
     PY_CODE_FIRST_TRACED = 168, /* int */
     PY_CODE_INSTRUCTIONS = 184,
-    PY_BYTES_DATA = 32,  /* PyBytesObject */
-    PY_TEXT_LENGTH = 16, /* PyASCIIObject */
-    PY_TEXT_STATE = 32,  /* unsigned: 2 bits, then kind (3), compact, ascii, ready */
+    PY_BYTES_DATA = 32,   /* PyBytesObject */
+    PY_TEXT_LENGTH = 16,  /* PyASCIIObject */
+    PY_TEXT_STATE = 32,   /* unsigned: 2 bits, then kind (3), compact, ascii, ready */
+    PY_TEXT_INTERNED = 3, /* the two bits, which may change */
     PY_TEXT_ASCII_DATA = 48,
     PY_TEXT_DATA = 72, /* PyCompactUnicodeObject */
 };

@@ -6,14 +6,13 @@ import multiprocessing
 import os
 import sys
 
-import probe
 from probe import here
 
 
 class Last:
-    """Deleted when the interpreter ends; its notes are written by itself."""
+    """Deleted when the interpreter ends."""
 
-    def __del__(self, here=here, write=probe.write):
+    def __del__(self, here=here):
         here()
 
 
@@ -21,7 +20,6 @@ def child(n):
     here()
     if n:
         sys.exit(0)
-    probe.write()  # processes of multiprocessing run no exit handlers
 
 
 def at_exit():

@@ -2,9 +2,9 @@
 """What a program says of its own stack beside what heaptape recorded of it.
 
 here() allocates a block of a size that no other has, and notes the stack as Python tells it. The notes go to
-the file $NOTES.PID as JSON lines: size, then (qualified name, file, line) from the inside out."""
+the file $NOTES.PID as JSON lines: size, then (qualified name, file, line) from the inside out. Nothing of them is
+kept, so that what comes next finds memory as it was."""
 
-import atexit
 import ctypes
 import itertools
 import json
@@ -15,7 +15,7 @@ held = ctypes.PyDLL(None)  # calls keep the GIL
 released = ctypes.CDLL(None)  # calls let go of it
 for library in held, released:
     library.malloc.argtypes, library.malloc.restype = [ctypes.c_size_t], ctypes.c_void_p
-notes = []
+out = None
 numbers = itertools.count()
 
 
@@ -26,8 +26,12 @@ def chain(frame):
         frame = frame.f_back
 
 
+def note(size, frame):
+    os.write(out, (json.dumps((size, list(chain(frame)))) + "\n").encode())
+
+
 def here(library=held):
-    size = 10_000_000 + 64 * next(numbers); notes.append((size, list(chain(sys._getframe())))); library.malloc(size)
+    size = 10_000_000 + 64 * next(numbers); note(size, sys._getframe()); library.malloc(size)
 
 
 def generator_made():
@@ -36,15 +40,13 @@ def generator_made():
     made = {}
     exec(f"def large():\n    {names} = 1\n    yield", made)
     large = made["large"]
-    g = large(); notes.append((sys.getsizeof(g), list(chain(sys._getframe()))))
+    g = large(); note(sys.getsizeof(g), sys._getframe())
 
 
-def write():
-    with open(f"{os.environ['NOTES']}.{os.getpid()}", "w", encoding="utf-8", errors="surrogateescape") as out:
-        for note in notes:
-            print(json.dumps(note), file=out)
-    notes.clear()
+def begin():
+    global out
+    out = os.open(f"{os.environ['NOTES']}.{os.getpid()}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
 
 
-atexit.register(write)
-os.register_at_fork(after_in_child=notes.clear)
+begin()
+os.register_at_fork(after_in_child=begin)

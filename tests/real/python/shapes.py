@@ -126,13 +126,17 @@ def cached(n):
 
 def dynamic():
     """Code objects that come and go, mostly at the same address."""
-    places = set()
-    for i in range(40):  # they differ in what the name of the file says, then in the table of lines
-        code = compile("\n" * (i % 5 if i > 20 else 3) + "here()", f"<made {i % 7 if i < 20 else 3:02d}>", "exec")
-        places.add(id(code))
+    made = []
+    for i in range(120):  # they differ in what the name of the file says, then in the table of lines
+        name = f"<made {i:02d} {'-' * 200}>" if i < 40 else "<made>"
+        text = "\n" * (3 if i < 40 else i % 5) + "here()"
+        code = compile(text, name, "exec")
+        place = id(code), id(name), id(code.co_linetable)
+        del name, text
         exec(code, {"here": here})
         del code
-    assert len(places) < 10, places
+        made.append(place)
+    assert len(set(made[:40])) < 10 and len(set(made[40:])) < 40, made
     for i in range(20):
         exec("\n" * (i % 3) + "here(); x = 1", {"here": here})
         eval(f"[here() for _ in [{i}]]", {"here": here})
