@@ -61,7 +61,7 @@ static struct check_frame frame_of(const struct name *n) {
                                 .file = copy(n->file),
                                 .module = copy(n->module),
                                 .line = n->file != NULL ? n->line : 0,
-                                .address = n->offset};
+                                .address = n->python ? 0 : n->offset};
 }
 
 /* Where the sources are, without a slash at the end; the caller frees. */

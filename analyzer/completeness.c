@@ -189,6 +189,11 @@ void completeness_put(struct json_object *o, const struct completeness *c, struc
     json_put(o, "modules_without_symbols", m.without_symbols);
     json_put(o, "modules_missing", m.missing);
     json_put(o, "modules_rebuilt", m.rebuilt);
+    const struct python *python = stacks_python(names_stacks(names));
+    const struct tape_python *p;
+    for (size_t i = 0; (p = python_interpreter(python, i)) != NULL; i++)
+        if (p->state != TAPE_PYTHON_RECORDED)
+            json_object_object_add(o, "python_frames", json_object_new_boolean(false));
 }
 
 struct json_object *completeness_json(struct tape_file *tape, const struct replay_counts *counts,

@@ -244,11 +244,13 @@ static char *printable_or_null(const char *text) {
     return text != NULL && *text != '\0' ? names_printable(text, strlen(text)) : NULL;
 }
 
-/* Code of a Python interpreter, or of the library in C that comes with it. */
+/* Code of a Python interpreter, of the library in C that comes with it, or of what ctypes calls
+ * through. */
 static bool runs_python(const struct names *t, const struct module *m) {
     const struct python *python = stacks_python(t->stacks);
     return m != NULL && python_interpreter(python, 0) != NULL &&
-           (python_is_interpreter(python, m->start) || strstr(m->path, "/lib-dynload/") != NULL);
+           (python_is_interpreter(python, m->start) || strstr(m->path, "/lib-dynload/") != NULL ||
+            strncmp(names_base(m->path), "libffi.so", 9) == 0);
 }
 
 /* One of a frame's names; `symbol` is what is known. */

@@ -115,7 +115,7 @@ enum tape_error python_take(struct python *y, uint64_t address, struct tape_in *
 
 bool python_lookup(const struct python *y, uint64_t address, struct symbol *out) {
     const struct code *c = find(y, address);
-    *out = (struct symbol){.line = tape_python_line(address)};
+    *out = (struct symbol){.function = "<unknown>", .line = tape_python_line(address)};
     if (c == NULL)
         return false;
     out->function = c->name;

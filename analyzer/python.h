@@ -18,7 +18,7 @@ void python_free(struct python *);
 enum tape_error python_take(struct python *, uint64_t address, struct tape_in *in);
 
 /* The function, file and line that a frame's address stands for, the texts as recorded; they belong
- * to the object. False: its event is lost; the line is known all the same. */
+ * to the object. False: its event is lost, the function is "<unknown>". */
 bool python_lookup(const struct python *, uint64_t address, struct symbol *out);
 
 /* Whether it is code of Python's own that imports modules: of "<frozen importlib._bootstrap>". */

@@ -144,6 +144,83 @@ assert interrupted > 100, interrupted
 '
 }
 
+@test "reports: the Python line is the place, and what runs Python is left out" {
+    needs_python
+    cat >leak.py <<'PY'
+import ctypes
+
+libc = ctypes.PyDLL(None)
+libc.malloc.restype = ctypes.c_void_p
+
+
+class Cache:
+    def fill(self):
+        for i in range(30):
+            libc.malloc(1000 + i)
+
+
+def main():
+    Cache().fill()
+
+
+main()
+PY
+    capture "$heaptape" check --python -q -o recording -- python3 leak.py
+    expect_status 1
+    grep -A4 'definitely lost' err | head -5 >place
+    cat err
+    expect_match place '^    at Cache\.fill \(leak\.py:10\)$'
+    expect_match place '^    ← main \(leak\.py:14\)$'
+    expect_match place '^    ← <module> \(leak\.py:17\)$'
+    printf '{\n  cache\n  Memcheck:Leak\n  ...\n  fun:Cache.fill\n  fun:main\n  ...\n}\n' >own.supp
+    capture "$heaptape" check --python -q --suppressions=own.supp -- python3 leak.py
+    expect_status 0
+    # src: of LeakSanitizer
+    printf 'leak:leak.py\n' >own.supp
+    capture "$heaptape" check --python -q --suppressions=own.supp -- python3 leak.py
+    expect_status 0
+
+    local tape
+    tape=$(echo recording/*.tape*)
+    for command in leaks 'leaks --top-down' 'leaks --flat' report; do
+        # shellcheck disable=SC2086 # words
+        "$heaptape" $command "$tape" >shown
+        expect_match shown 'Cache\.fill \(leak\.py:10\)'
+    done
+    "$heaptape" leaks --filter '*Cache.fill*' "$tape" >shown
+    expect_match shown '← main \(leak\.py:14\)'
+    if grep 'EvalFrame\|python3\.11' shown; then false; fi
+    "$heaptape" leaks --filter '*Cache.fill*' --no-fold "$tape" >shown
+    expect_match shown '← _PyEval_EvalFrameDefault \(in python3\.11\)'
+    "$heaptape" massif "$tape" -o massif.out --time-unit=B
+    expect_match massif.out 'Cache\.fill \(.*leak\.py:10\)'
+    "$heaptape" info "$tape" >shown
+    expect_match shown '^python  *CPython 3\.11\.[0-9]+, its frames are in the stacks$'
+    "$heaptape" leaks --json "$tape" >shown
+    python3 - <<'PY'
+import json
+
+
+def nodes(node):
+    yield node
+    for child in node.get("children", []):
+        yield from nodes(child)
+
+
+report = json.load(open("shown"))
+trees = [v for v in report.values() if isinstance(v, dict) and "children" in v]
+found = [n for t in trees for n in nodes(t) if n.get("function") == "Cache.fill"]
+assert found, report.keys()
+for n in found:
+    assert n["language"] == "python" and n["line"] == 10 and n["file"].endswith("leak.py"), n
+    assert "offset" not in n and "module" not in n, n
+assert any("language" not in n and n.get("function") for t in trees for n in nodes(t))
+PY
+    # The allocations of the start, where no Python is on the stack, keep their places.
+    "$heaptape" report --json -n0 "$tape" >shown
+    grep -q Py_InitializeFromConfig shown
+}
+
 @test "libunwind does not tell where its frames lie" {
     capture "$heaptape" record --python --unwinder=libunwind -o x.tape -- true
     expect_status 2
