@@ -225,7 +225,7 @@ static void find(struct python_stack *p, struct python_reader *in, struct unwind
     in->scratch = p->scratch;
     python_codes_begin(p->codes);
     find_frames(p, in, state, sp, stack->high);
-    if (!in->direct && others_end(runtime, state)) /* meanwhile */
+    if (!in->direct && (others_end(runtime, state) || own_state(runtime) != state)) /* meanwhile */
         p->found_count = p->found_loop_count = 0;
 }
 

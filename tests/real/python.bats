@@ -230,7 +230,7 @@ PY
 
 @test "other versions: a note, and native frames as ever" {
     printf 'void *run(void);\nint main(void) { void *volatile p = run(); return p == 0; }\n' >main.c
-    for version in 0x030c01f0 0x030b00f0 ''; do
+    for version in 0x030c01f0 0x030b00f0 '0x030b02f0; long _Py_RefTotal' ''; do
         printf 'char _PyRuntime[1000]; %s void *run(void);\n#include <stdlib.h>\nvoid *run(void) { return malloc(77); }\n' \
             "${version:+const unsigned long Py_Version = $version;}" >fake.c
         gcc -shared -fPIC -O1 -g -o libfake.so fake.c
@@ -240,7 +240,8 @@ PY
         "$heaptape" report x.tape >report
         case $version in
             0x030c*) expect_match report '^No Python frames: CPython 3\.12\.1 is not known, only 3\.11 from 3\.11\.1 on\.' ;;
-            0x030b*) expect_match report '^No Python frames: CPython 3\.11\.0 is not known' ;;
+            0x030b00f0) expect_match report '^No Python frames: CPython 3\.11\.0 is not known' ;;
+            *RefTotal) expect_match report '^No Python frames: this is a debug build of CPython 3\.11\.2\.' ;;
             *) expect_match report '^No Python frames: CPython older than 3\.11 is not known' ;;
         esac
         expect_match report ' run \(fake\.c:'
