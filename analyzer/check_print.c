@@ -42,8 +42,9 @@ static void print_frames(FILE *out, const struct check *c, const struct check_fi
     const char *arrow = screen->utf8 ? "\u2190 " : "<- ";
     uint32_t first, end = check_stack_shown(names, f->path, f->length, &first);
     first = check_stack_folded(names, f->path, first, end);
-    for (uint32_t i = first; i < end; i++) {
-        if (depth != 0 && i - first == depth) {
+    for (uint32_t i = first, shown = 0; i < end;
+         i = check_stack_next(names, f->path, i, end), shown++) {
+        if (depth != 0 && shown == depth) {
             fprintf(out, "    %s%s\n", arrow, screen->utf8 ? "\u2026" : "...");
             break;
         }

@@ -33,14 +33,34 @@ uint32_t check_stack_shown(const struct names *names, const uint32_t *path, uint
     return length;
 }
 
+/* The first frame that is no plumbing; `end`: there is none. */
+static uint32_t behind_plumbing(const struct names *names, const uint32_t *path, uint32_t first,
+                                uint32_t end, bool interpreter) {
+    const struct name *n = NULL;
+    uint32_t i = first;
+    for (; i < end; i++) {
+        n = names_get(names, path[i]);
+        if (!n->plumbing || (n->interpreter && !interpreter))
+            break;
+    }
+    return i < end && (n->start_up || n->loader) ? end : i;
+}
+
 uint32_t check_stack_folded(const struct names *names, const uint32_t *path, uint32_t first,
                             uint32_t end) {
-    uint32_t i = first;
-    while (i < end && names_get(names, path[i])->plumbing)
-        i++;
-    if (i == end || names_get(names, path[i])->start_up || names_get(names, path[i])->loader)
-        return first;
-    return i;
+    uint32_t i = behind_plumbing(names, path, first, end, true);
+    if (i == end)
+        i = behind_plumbing(names, path, first, end, false);
+    return i != end ? i : first;
+}
+
+uint32_t check_stack_next(const struct names *names, const uint32_t *path, uint32_t i,
+                          uint32_t end) {
+    const struct name *own = names_get(names, path[i]);
+    uint32_t next = i + 1;
+    while (next < end && !own->interpreter && names_get(names, path[next])->interpreter)
+        next++;
+    return next < end || own->python ? next : i + 1;
 }
 
 static struct check_frame frame_of(const struct name *n) {
@@ -49,7 +69,7 @@ static struct check_frame frame_of(const struct name *n) {
                                 .file = copy(n->file),
                                 .module = copy(n->module),
                                 .line = n->file != NULL ? n->line : 0,
-                                .address = n->offset};
+                                .address = n->python ? 0 : n->offset};
 }
 
 /* Where the sources are, without a slash at the end; the caller frees. */

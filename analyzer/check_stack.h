@@ -50,4 +50,8 @@ char *check_frame_label(const struct check_frame *);
 uint32_t check_stack_folded(const struct names *, const uint32_t *path, uint32_t first,
                             uint32_t end);
 
+/* The frame to show behind frame i, or `end`: code that runs Python is left out as in trees,
+ * tree_outer(). */
+uint32_t check_stack_next(const struct names *, const uint32_t *path, uint32_t i, uint32_t end);
+
 #endif

@@ -66,6 +66,7 @@ enum {
     OPT_GITHUB,
     OPT_LSAN_OPTIONS,
     OPT_QUIET,
+    OPT_PYTHON,
     OPT_ONLY,
     OPT_LIMIT,
     OPT_DEPTH,
@@ -134,6 +135,7 @@ static const struct command_option options[] = {
     [OPT_LSAN_OPTIONS] = {"lsan-options", 0, NULL,
                           "take log_path, suppressions and exitcode from LSAN_OPTIONS"},
     [OPT_QUIET] = {"quiet", 'q', NULL, "say nothing when all is well"},
+    [OPT_PYTHON] = {"python", 0, NULL, "functions of Python stand in the stacks (CPython 3.11)"},
     [OPT_ONLY] = {"only", 0, "PATTERNS",
                   "check only processes whose program matches, e.g. 'test_*,helper'"},
     [OPT_LIMIT] = {"limit", 'n', "N", "findings to show, 0: all (default 20)"},
@@ -357,6 +359,9 @@ static int parse(int argc, char **argv, struct settings *s, struct run *r) {
             break;
         case OPT_QUIET:
             s->quiet = true;
+            break;
+        case OPT_PYTHON:
+            setenv("HEAPTAPE_PYTHON", "1", 1);
             break;
         case OPT_ONLY:
             if (value[0] == '\0')

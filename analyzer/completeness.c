@@ -6,6 +6,7 @@
 
 #include "diag.h"
 #include "json_put.h"
+#include "python.h"
 #include "units.h"
 
 #define COLUMNS 100
@@ -121,6 +122,22 @@ static void print_debug(FILE *out, const struct names_modules *m) {
     }
 }
 
+/* Interpreters whose frames were asked for and are not there. */
+static void print_python(FILE *out, const struct python *python) {
+    const struct tape_python *p;
+    for (size_t i = 0; (p = python_interpreter(python, i)) != NULL; i++) {
+        if (p->state == TAPE_PYTHON_RECORDED)
+            continue;
+        char *version = python_version(p->version);
+        fprintf(out,
+                p->state == TAPE_PYTHON_BUILD
+                    ? "No Python frames: this is a debug build of CPython %s.\n"
+                    : "No Python frames: CPython %s is not known, only 3.11 from 3.11.1 on.\n",
+                version);
+        free(version);
+    }
+}
+
 void completeness_print_line(FILE *out, const struct completeness *c, struct names *names) {
     struct line l = {.out = out};
     char buf[UNITS_ROOM];
@@ -141,6 +158,7 @@ void completeness_print_line(FILE *out, const struct completeness *c, struct nam
         add_modules(&l, &m);
         fputc('\n', out);
         print_debug(out, &m);
+        print_python(out, stacks_python(names_stacks(names)));
         return;
     }
     fputc('\n', out);
@@ -195,6 +213,11 @@ void completeness_put(struct json_object *o, const struct completeness *c, struc
     json_put(o, "modules_rebuilt", m.rebuilt);
     json_put(o, "debug_files_rebuilt", m.other_build);
     json_put(o, "modules_without_dwo", m.without_split);
+    const struct python *python = stacks_python(names_stacks(names));
+    const struct tape_python *p;
+    for (size_t i = 0; (p = python_interpreter(python, i)) != NULL; i++)
+        if (p->state != TAPE_PYTHON_RECORDED)
+            json_object_object_add(o, "python_frames", json_object_new_boolean(false));
 }
 
 struct json_object *completeness_json(struct tape_file *tape, const struct replay_counts *counts,

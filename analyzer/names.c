@@ -10,6 +10,7 @@
 #include "diag.h"
 #include "embedded.h"
 #include "naming.h"
+#include "python.h"
 
 /* The names of a frame, outermost first. */
 struct frame_names {
@@ -108,7 +109,8 @@ static bool equal(const char *a, const char *b) {
 static bool same_name(const struct names *t, const struct name *a, const struct name *b) {
     if (t->calls_apart && (a->offset != b->offset || !equal(a->module, b->module)))
         return false;
-    if (!equal(a->function, b->function) || !equal(a->file, b->file) || a->inlined != b->inlined)
+    if (!equal(a->function, b->function) || !equal(a->file, b->file) || a->inlined != b->inlined ||
+        a->python != b->python)
         return false;
     if (a->file != NULL)
         return a->line == b->line;
@@ -172,7 +174,7 @@ static uint32_t intern(struct names *t, struct name *n) {
         t->name = xrealloc(t->name, t->room * sizeof *t->name);
     }
     n->label = make_label(n);
-    n->entry = n->readable != NULL && strcmp(n->readable, "main") == 0;
+    n->entry = !n->python && n->readable != NULL && strcmp(n->readable, "main") == 0;
     n->start_up = n->readable != NULL && (strcmp(n->readable, "_start") == 0 ||
                                           strncmp(n->readable, "__libc_start_", 13) == 0 ||
                                           strstr(n->readable, "__rust_begin_short_backtrace"));
@@ -180,6 +182,10 @@ static uint32_t intern(struct names *t, struct name *n) {
                                            strncmp(n->readable, "operator new(", 13) == 0 ||
                                            strncmp(n->readable, "operator new[](", 15) == 0);
     n->plumbing = folding_is_plumbing(t->folding, n->readable, n->linkage);
+    if (!n->plumbing && n->interpreter && (t->folding == NULL || !t->folding->off))
+        n->plumbing = true;
+    else
+        n->interpreter = false;
     n->loader = n->module != NULL && strncmp(names_base(n->module), "ld-linux", 8) == 0;
     t->name[t->count] = *n;
     t->slot[at] = t->count + 1;
@@ -247,10 +253,21 @@ static char *printable_or_null(const char *text) {
     return text != NULL && *text != '\0' ? names_printable(text, strlen(text)) : NULL;
 }
 
+/* Code of a Python interpreter, of the library in C that comes with it, or of what ctypes calls
+ * through. */
+static bool runs_python(const struct names *t, const struct module *m) {
+    const struct python *python = stacks_python(t->stacks);
+    return m != NULL && python_interpreter(python, 0) != NULL &&
+           (python_is_interpreter(python, m->start) || strstr(m->path, "/lib-dynload/") != NULL ||
+            strncmp(names_base(m->path), "libffi.so", 9) == 0);
+}
+
 /* One of a frame's names; `symbol` is what is known. */
 static uint32_t name_of(struct names *t, const struct module *m, uint64_t offset,
                         const struct symbol *symbol, bool inlined) {
     struct name n = {.offset = offset, .inlined = inlined};
+    n.python = m == NULL && tape_python_is(offset);
+    n.interpreter = n.python ? python_is_import(symbol) : runs_python(t, m);
     n.readable = n.function = printable_or_null(symbol->function);
     if (symbol->linkage != NULL)
         n.linkage = names_printable(symbol->linkage, demangle_unversioned(symbol->linkage));
@@ -266,12 +283,17 @@ static uint32_t name_of(struct names *t, const struct module *m, uint64_t offset
 static struct frame_names resolve(struct names *t, uint32_t frame) {
     const struct frame *f = stacks_frame(t->stacks, frame);
     const struct module *m = f->module != UINT32_MAX ? stacks_module(t->stacks, f->module) : NULL;
-    uint64_t call = f->address - 1; /* inside the call instruction */
+    const bool python = m == NULL && tape_python_is(f->address);
+    uint64_t call = python ? f->address : f->address - 1; /* inside the call instruction */
     uint64_t offset = m != NULL ? call - m->bias : call;
     struct symbol symbol[SYMBOLS_INLINED_MAX];
     size_t count = m != NULL ? t->lookup(t->context, m, offset, symbol, SYMBOLS_INLINED_MAX) : 0;
-    if (m == NULL && t->jit != NULL && jit_map_lookup(t->jit, call, symbol))
+    if (python) {
+        python_lookup(stacks_python(t->stacks), call, symbol);
         count = 1;
+    } else if (m == NULL && t->jit != NULL && jit_map_lookup(t->jit, call, symbol)) {
+        count = 1;
+    }
     if (count == 0) { /* it has a name all the same: the offset */
         symbol[0] = (struct symbol){0};
         count = 1;

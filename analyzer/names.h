@@ -40,6 +40,8 @@ struct name {
     bool start_up;      /* code of the C library, the linker or Rust's runtime that calls main */
     bool allocator;     /* operator new, heaptape_pool_alloc: shown as the request itself */
     bool plumbing;      /* see folding.h: at the inner end it is not the place that asks */
+    bool python;        /* a function of Python's, whatever its name */
+    bool interpreter;   /* plumbing only where a place further out is none: code that runs Python */
     bool loader;        /* code of the dynamic linker */
 };
 

@@ -280,9 +280,12 @@ struct json_object *tree_json_name(const struct name *n) {
     if (n->line != 0)
         json_put(o, "line", n->line);
     json_put_text(o, "module", n->module);
-    json_put(o, "offset", n->offset);
+    if (!n->python)
+        json_put(o, "offset", n->offset);
     if (n->inlined)
         json_object_object_add(o, "inlined", json_object_new_boolean(true));
+    if (n->python)
+        json_put_text(o, "language", "python");
     return o;
 }
 

@@ -6,7 +6,7 @@ _heaptape_options() {
     local view="--bottom-up --top-down --flat --threshold --depth -n --limit --filter $names --full-names --wide --json"
     case $1 in
     record)
-        echo '-o --output -f --force -q --quiet --only --paused --max-size --unwinder --clock' \
+        echo '-o --output -f --force -q --quiet --only --paused --max-size --python --unwinder --clock' \
             '--buffer-events -h --help'
         ;;
     check)
@@ -14,7 +14,7 @@ _heaptape_options() {
             '--gen-suppressions --fail-on-stale --fail-on-growth --fail-on-killed --fail-on-unrecorded --max-peak --max-peak-at' \
             '--max-allocs --max-allocs-at --max-leaked --max-leaked-at --error-exitcode --leak-kinds --show-leak-kinds --leak-check-heuristics' \
             '--leak-resolution --no-leak-kinds -o --output --log-file --log-fd --format --json' \
-            '--junit --sarif --tap --xml --xml-file --xml-fd --github --lsan-options -q --quiet --only' \
+            '--junit --sarif --tap --xml --xml-file --xml-fd --github --lsan-options -q --quiet --python --only' \
             "-n --limit --depth $names --full-names --wide -h --help"
         ;;
     report) echo "-n --limit --depth --pid --exe $names --full-names --wide --json -h --help" ;;
