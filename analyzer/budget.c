@@ -79,7 +79,7 @@ bool budget_covers(const struct budget *b, const struct names *names, const uint
     bool found = b->pattern == NULL;
     for (uint32_t i = 0; i < length && !found; i++) {
         const struct name *n = names_get(names, path[i]);
-        found = is_function(b->pattern, n->function) || is(b->pattern, n->linkage) ||
+        found = is_function(b->pattern, n->readable) || is(b->pattern, n->linkage) ||
                 is_path(b->pattern, n->file) || is_path(b->pattern, n->module);
     }
     return found;

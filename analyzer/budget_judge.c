@@ -8,6 +8,7 @@
 #include "budget.h"
 #include "check.h"
 #include "diag.h"
+#include "naming.h"
 
 static const enum metric metric_of[BUDGET_KINDS] = {
     [BUDGET_PEAK] = METRIC_PEAK_BYTES,
@@ -135,7 +136,7 @@ static void measure(struct check *c) {
     struct budgets *b = c->budgets;
     if (!any(b, BUDGET_PEAK, false) && !any(b, BUDGET_ALLOCS, false))
         return;
-    struct symbols *symbols = symbols_new(true);
+    struct symbols *symbols = naming_symbols();
     struct joined *all = joined_new_lookup(names_lookup_in_files, symbols);
     for (size_t i = 0; i < c->process_count; i++)
         if (c->process[i].end != CHECK_UNREADABLE && c->process[i].end != CHECK_OWN)

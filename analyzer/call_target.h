@@ -6,7 +6,7 @@
  * is gone from the stack when memory is allocated for it, and without debug information nothing on
  * the stack says its name. The calling module's procedure linkage table and relocations still do.
  *
- * x86-64. A module's file is opened once and mapped until call_targets_free(). Not thread-safe.
+ * A module's file is opened once and mapped until call_targets_free(). Not thread-safe.
  */
 #ifndef CALL_TARGET_H
 #define CALL_TARGET_H

@@ -1,180 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "check.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "call_target.h"
 #include "diag.h"
-
-static void add_problem(struct check *c, char *sentence) {
-    c->problem = xrealloc(c->problem, (c->problem_count + 1) * sizeof *c->problem);
-    c->problem[c->problem_count++] = sentence;
-}
-
-/* ---- processes ---------------------------------------------------------------------------- */
-
-static bool is_tail(const char *path) {
-    size_t n = strlen(path);
-    return n > 5 && strcmp(path + n - 5, ".tail") == 0;
-}
-
-static bool is_own(const char *exe) {
-    char self[4096];
-    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
-    self[n > 0 ? n : 0] = '\0';
-    return exe != NULL && n > 0 && strcmp(exe, self) == 0;
-}
-
-/* Whether there is a process of this number that has not ended, whatever program it runs by now. */
-static bool exists(uint64_t pid) {
-    char path[64], line[512] = "";
-    snprintf(path, sizeof path, "/proc/%llu/stat", (unsigned long long)pid);
-    FILE *in = fopen(path, "re");
-    if (in == NULL)
-        return false;
-    bool got = fgets(line, sizeof line, in) != NULL;
-    fclose(in);
-    const char *state = strrchr(line, ')'); /* the name may hold brackets itself */
-    return got && state != NULL && strncmp(state, ") Z", 3) != 0 && strncmp(state, ") X", 3) != 0;
-}
-
-/* Opens the recording for a first look. */
-static void look_at(struct check_process *p) {
-    struct tape_file *tape = tape_file_open(p->tape);
-    if (tape == NULL) {
-        p->end = CHECK_UNREADABLE;
-        return;
-    }
-    const struct tape_process *t = tape_file_process(tape);
-    const char *program = t->exe != NULL ? names_base(t->exe) : "?";
-    p->program = names_printable(program, strlen(program));
-    p->pid = t->pid;
-    p->ppid = t->ppid;
-    p->started = t->start_mono;
-    memcpy(p->id, tape_file_id(tape), sizeof p->id);
-    p->forked = t->parent_id != NULL;
-    if (p->forked)
-        memcpy(p->parent_id, t->parent_id, sizeof p->parent_id);
-    p->fork_stamp = t->fork_stamp;
-    p->end = is_own(t->exe)               ? CHECK_OWN
-             : t->closed                  ? CHECK_CLOSED
-             : t->alive || exists(t->pid) ? CHECK_RUNNING
-                                          : CHECK_UNSEEN;
-    tape_file_close(tape);
-}
-
-bool check_settled(char *const *tapes, size_t count) {
-    bool settled = true;
-    for (size_t i = 0; i < count && settled; i++) {
-        struct check_process p = {.tape = tapes[i]};
-        if (is_tail(p.tape) || access(p.tape, F_OK) != 0)
-            continue;
-        look_at(&p);
-        settled = p.end != CHECK_RUNNING;
-        free(p.program);
-    }
-    return settled;
-}
-
-static int by_start(const void *a, const void *b) {
-    const struct check_process *p = a, *q = b;
-    if (p->started != q->started)
-        return p->started < q->started ? -1 : 1;
-    return strcmp(p->tape, q->tape);
-}
-
-static void list_processes(struct check *c, char *const *tapes, size_t count) {
-    c->process = xcalloc(count, sizeof *c->process);
-    for (size_t i = 0; i < count; i++)
-        if (!is_tail(tapes[i]) && access(tapes[i], F_OK) == 0)
-            c->process[c->process_count++].tape = xstrdup(tapes[i]);
-    for (size_t i = 0; i < c->process_count; i++)
-        look_at(&c->process[i]);
-    if (c->process_count != 0)
-        qsort(c->process, c->process_count, sizeof *c->process, by_start);
-    for (size_t i = 0; i < c->process_count; i++)
-        for (size_t k = i + 1; k < c->process_count; k++)
-            if ((c->process[i].end == CHECK_UNSEEN || c->process[i].end == CHECK_RUNNING) &&
-                c->process[i].pid == c->process[k].pid)
-                c->process[i].end = CHECK_REPLACED;
-}
-
-/* ---- what makes the answer doubtful ------------------------------------------------------- */
-
-static void judge_unseen(struct check *c, const struct check_process *p) {
-    bool first = p->pid == c->pid;
-    const char *name = p->program;
-    if (first && WIFSIGNALED(c->wait_status))
-        add_problem(c, xasprintf("process %llu (%s) was killed by signal %d (%s); what was on its "
-                                 "heap then counts as not freed",
-                                 (unsigned long long)p->pid, name, WTERMSIG(c->wait_status),
-                                 sigabbrev_np(WTERMSIG(c->wait_status))));
-    else if (first)
-        add_problem(c, xasprintf("process %llu (%s) ended unseen: it became a program that cannot "
-                                 "be recorded, or left without the C library",
-                                 (unsigned long long)p->pid, name));
-    else if (c->only == NULL)
-        add_problem(c, xasprintf("process %llu (%s) ended unseen: it was killed, or became a "
-                                 "program that cannot be recorded",
-                                 (unsigned long long)p->pid, name));
-}
-
-static void judge(struct check *c, const struct check_process *p) {
-    unsigned long long pid = p->pid;
-    if (p->end == CHECK_OWN)
-        return;
-    if (p->end == CHECK_UNREADABLE)
-        add_problem(c, xasprintf("the recording %s cannot be read", p->tape));
-    else if (p->end == CHECK_RUNNING)
-        add_problem(c, xasprintf("process %llu (%s) is still running; what it will not free is "
-                                 "not known yet",
-                                 pid, p->program));
-    else if (p->end == CHECK_UNSEEN)
-        judge_unseen(c, p);
-    if (p->lost != 0 && p->end != CHECK_REPLACED)
-        add_problem(c, xasprintf("process %llu (%s): %llu events were lost", pid, p->program,
-                                 (unsigned long long)p->lost));
-    if ((p->damaged_chunks != 0 || p->damaged_bytes != 0) && p->end != CHECK_REPLACED)
-        add_problem(c, xasprintf("process %llu (%s): its recording is damaged (%llu chunks, %llu "
-                                 "bytes)",
-                                 pid, p->program, (unsigned long long)p->damaged_chunks,
-                                 (unsigned long long)p->damaged_bytes));
-}
-
-static void judge_all(struct check *c) {
-    bool any = false, first = false;
-    for (size_t i = 0; i < c->process_count; i++) {
-        judge(c, &c->process[i]);
-        any = true;
-        first |= c->process[i].pid == c->pid;
-    }
-    if (!any && c->only != NULL)
-        add_problem(c, xasprintf("nothing was recorded: no process ran a program that matches %s",
-                                 c->only));
-    else if (!any)
-        add_problem(c, xasprintf("nothing was recorded: the recorder could not be loaded, or could "
-                                 "not write its file"));
-    else if (!first && c->only == NULL)
-        add_problem(c, xasprintf("%s itself was not recorded, only processes that it started",
-                                 c->program));
-}
-
-/* An answer without classes counts what may be none of a leak. */
-static void judge_classes(struct check *c) {
-    if (c->total[LEAK_UNKNOWN].places == 0)
-        return;
-    for (size_t i = 0; i < c->process_count; i++) {
-        const struct check_process *p = &c->process[i];
-        if (p->unclassified != NULL && p->end == CHECK_CLOSED)
-            add_problem(c, xasprintf("process %llu (%s): nothing is known of what still points to "
-                                     "its blocks: %s",
-                                     (unsigned long long)p->pid, p->program, p->unclassified));
-    }
-}
 
 /* ---- findings ----------------------------------------------------------------------------- */
 
@@ -184,12 +15,17 @@ struct real_paths {
     bool *known;
 };
 
+/* Valgrind has no clone3: threads begin in clone there. */
+static const char *outermost_as_valgrind(const struct name *n) {
+    return n->linkage != NULL && strcmp(n->linkage, "clone3") == 0 ? "clone" : n->linkage;
+}
+
 static struct supp_frame frame_of(const struct name *n, uint32_t number, struct real_paths *real) {
     if (!real->known[number] && n->module != NULL)
         real->path[number] = realpath(n->module, NULL);
     real->known[number] = true;
-    return (struct supp_frame){.function = n->function,
-                               .linkage = n->plain != NULL ? n->plain : n->linkage,
+    return (struct supp_frame){.function = n->readable,
+                               .linkage = n->plain != NULL ? n->plain : outermost_as_valgrind(n),
                                .file = n->file,
                                .module = n->module,
                                .module_real = real->path[number],
@@ -346,13 +182,16 @@ static void list_findings(struct check *c) {
 }
 
 void check_gather(struct check *c, char *const *tapes, size_t count) {
-    list_processes(c, tapes, count);
+    check_list_processes(c, tapes, count);
+    check_take_process_log(c);
     c->joined = joined_new();
     names_fold(joined_names(c->joined), c->folding);
+    if (c->calls_apart)
+        names_tell_calls_apart(joined_names(c->joined));
     check_read(c);
-    judge_all(c);
+    check_judge_processes(c);
     list_findings(c);
-    judge_classes(c);
+    check_judge_classes(c);
     for (size_t i = 0; i < c->suppressions->count; i++)
         c->stale += suppression_is_stale(&c->suppressions->entry[i]);
     budgets_judge(c);
@@ -376,10 +215,14 @@ void check_free(struct check *c) {
         free(c->uncounted[i].path);
     for (size_t i = 0; i < c->problem_count; i++)
         free(c->problem[i]);
+    for (size_t i = 0; i < c->note_count; i++)
+        free(c->note[i]);
     free(c->uncounted);
     free(c->process);
     free(c->finding);
     free(c->problem);
+    free(c->note);
+    check_unrecorded_free(c);
     check_tests_free(c);
     check_growth_free(c);
     joined_free(c->joined);

@@ -20,7 +20,8 @@
 enum check_end {
     CHECK_CLOSED,     /* ended in order */
     CHECK_REPLACED,   /* by exec: the next image of the same process is there, too */
-    CHECK_UNSEEN,     /* not closed: killed, or replaced by a program that was not recorded */
+    CHECK_KILLED,     /* by a signal, abort() too: there is no saying what it had lost */
+    CHECK_UNSEEN,     /* not closed, and nobody knows why */
     CHECK_RUNNING,    /* still */
     CHECK_UNREADABLE, /* its recording */
     CHECK_OWN,        /* heaptape itself, in a check inside of this one */
@@ -32,12 +33,21 @@ struct check_process {
     char *program;
     uint64_t pid, ppid, started; /* started: CLOCK_MONOTONIC, ns */
     enum check_end end;
+    int signal;                                          /* CHECK_KILLED: by which */
     uint8_t id[TAPE_ID_BYTES], parent_id[TAPE_ID_BYTES]; /* of its tape, and of its parent's */
     bool forked;                                         /* there is a parent_id */
     uint64_t fork_stamp;                                 /* ticks */
     char *unclassified; /* why its blocks are LEAK_UNKNOWN, see leak_survey.h; NULL: they are not,
                            or nobody asked */
+    bool in_place;      /* no copy of it could be made for its heap image: LEAK_IN_PLACE */
     uint64_t events, allocations, lost, damaged_chunks, damaged_bytes, truncated;
+};
+
+/* A program that was started and left no recording. */
+struct check_unrecorded {
+    char *path;     /* owned */
+    char *why;      /* "is statically linked"; "": it cannot be told; owned */
+    uint64_t times; /* that it was started */
 };
 
 /* A test that the programs marked, by its name over all processes. */
@@ -101,14 +111,22 @@ struct check {
     unsigned heuristics; /* leak_heuristics.h */
     uint32_t resolution; /* frames, the allocation function among them, by which findings are told
                             apart; 0: all */
+    bool calls_apart;    /* frames that read the same differ where the calls' addresses do */
     struct suppressions *suppressions; /* not owned */
     struct budgets *budgets;           /* not owned; may be empty */
     const struct folding *folding;     /* not owned; of the text */
     bool fail_on_growth;               /* so do loops that grow: otherwise nobody looks at them */
-    bool fail_on_stale;                /* stale suppressions make it fail */
+    bool fail_on_killed;               /* children that were killed make it fail */
+    bool fail_on_unrecorded;           /* so do programs that left no recording */
+    const char *process_log; /* file with the programs that were started, NULL: not known; not
+                                owned */
+    bool fail_on_stale;      /* stale suppressions make it fail */
 
     struct check_process *process; /* by start */
     size_t process_count;
+    struct check_unrecorded *unrecorded; /* by their first start */
+    size_t unrecorded_count;
+    bool process_log_full;         /* there may be more */
     struct joined *joined;         /* owns the names */
     struct check_finding *finding; /* of kinds that count; largest first */
     size_t finding_count;
@@ -134,6 +152,8 @@ struct check {
     uint64_t stale; /* entries of the user's own files that matched nothing */
     char **problem; /* why a run without findings would not be a clean one, a sentence each */
     size_t problem_count;
+    char **note; /* what is good to know and makes nothing fail, a sentence each */
+    size_t note_count;
 };
 
 /*
@@ -159,6 +179,26 @@ static inline bool check_counts(const struct check *c, enum leak_kind kind) {
 static inline bool check_shows(const struct check *c, enum leak_kind kind) {
     return kind == LEAK_UNKNOWN || (c->shown >> kind & 1) != 0;
 }
+
+/*
+ * check_processes.c: _list fills c->process from the files, _judge adds problems and notes of each
+ * process, and check_judge_classes, when the findings are there, those of their heap images.
+ */
+void check_list_processes(struct check *, char *const *tapes, size_t count);
+void check_judge_processes(struct check *);
+void check_judge_classes(struct check *);
+
+/* "SIGKILL", or "signal 40"; the caller frees. */
+char *check_signal_name(int signal);
+
+/*
+ * check_process_log.c: fills c->unrecorded, when the processes are listed, and says of processes
+ * that are CHECK_UNSEEN so far how they ended: CHECK_REPLACED by such a program, or CHECK_KILLED.
+ * The sentence that names unrecorded programs; the caller frees.
+ */
+void check_take_process_log(struct check *);
+char *check_unrecorded_sentence(const struct check *);
+void check_unrecorded_free(struct check *);
 
 /* check_read.c: reads the recordings of c->process; what each did not free goes to c->joined, under
  * a frame of its own at the inner end that says function and kind: its address is check_frame(). */

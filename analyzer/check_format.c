@@ -35,7 +35,9 @@ int check_files_open(struct check_files *f) {
     for (int i = 0; i < FORMAT_COUNT; i++) {
         if (f->name[i] == NULL)
             continue;
-        f->file[i] = i == FORMAT_GITHUB ? stderr : fopen(f->name[i], "we");
+        f->file[i] = i == FORMAT_GITHUB ? stderr
+                     : f->fd[i] != 0    ? fdopen(f->fd[i], "w")
+                                        : fopen(f->name[i], "we");
         if (f->file[i] == NULL) {
             diag("%s: cannot be written: %s", f->name[i], strerror(errno));
             return EXIT_FINDING;

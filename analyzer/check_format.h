@@ -20,6 +20,7 @@ struct check_context {
     uint64_t started;          /* s since 1970 */
     uint64_t ran;              /* ns */
     const char *kept;          /* where the recordings are, NULL: they go */
+    int gen_suppressions;      /* entries with each finding: GEN_YES and so on */
     bool brief;                /* leave out summaries of what is well */
 };
 
@@ -56,6 +57,7 @@ check_writer *check_format_log(const char *name, bool *known);
 
 struct check_files {
     const char *name[FORMAT_COUNT]; /* NULL: not wanted; not owned */
+    int fd[FORMAT_COUNT];           /* of check_log_take(), 0: the file of the name is made */
     FILE *file[FORMAT_COUNT];
 };
 

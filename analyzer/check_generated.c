@@ -63,30 +63,39 @@ static bool is_new(struct generated_entries *seen, char *entry) {
     return true;
 }
 
-void check_print_generated(FILE *out, const struct check *c, const struct check_finding *f, int how,
-                           struct generated_entries *seen) {
+char *check_generated(const struct check *c, const struct check_finding *f, int how,
+                      struct generated_entries *seen) {
     const struct names *names = joined_names(c->joined);
     char *entry = NULL;
     size_t size;
     FILE *text = how != GEN_NONE ? open_memstream(&entry, &size) : NULL;
     if (text == NULL)
-        return;
+        return NULL;
     if (f->kind != LEAK_UNKNOWN)
         fprintf(text, "   match-leak-kinds: %s\n", leak_kind_info[f->kind].name);
     print_patterns(text, names, f, how);
     fclose(text);
-    if (how == GEN_YES && !is_new(seen, entry)) {
+    bool once = how == GEN_YES; /* then `seen` owns it from here on */
+    if (once && !is_new(seen, entry)) {
         free(entry);
-        return;
+        return NULL;
     }
     uint32_t first, end = check_stack_shown(names, f->path, f->length, &first);
     first = check_stack_folded(names, f->path, first, end);
     const struct name *at = f->length != 0 ? names_get(names, f->path[first]) : NULL;
-    fprintf(out, "{\n   %s: %s\n   Memcheck:Leak\n", leak_kind_info[f->kind].phrase,
-            at != NULL ? at->label : "?");
-    fprintf(out, "%s}\n", entry);
-    if (how != GEN_YES)
+    char *whole = xasprintf("{\n   %s: %s\n   Memcheck:Leak\n%s}\n", leak_kind_info[f->kind].phrase,
+                            at != NULL ? at->label : "?", entry);
+    if (!once)
         free(entry);
+    return whole;
+}
+
+void check_print_generated(FILE *out, const struct check *c, const struct check_finding *f, int how,
+                           struct generated_entries *seen) {
+    char *entry = check_generated(c, f, how, seen);
+    if (entry != NULL)
+        fputs(entry, out);
+    free(entry);
 }
 
 void generated_entries_free(struct generated_entries *seen) {

@@ -53,6 +53,11 @@ void check_print_github(FILE *out, const struct check *c, const struct check_con
             else
                 left_out++;
         }
+    for (size_t i = 0; i < c->note_count && i < ANNOTATIONS_MAX; i++) {
+        fputs("::notice title=heaptape::", out);
+        print_escaped(out, c->note[i], "%\r\n");
+        fputc('\n', out);
+    }
     if (left_out != 0)
         fprintf(out, "::notice title=heaptape::%zu more places of %llu, see the log\n", left_out,
                 (unsigned long long)c->found);

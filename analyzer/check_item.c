@@ -58,7 +58,7 @@ static uint64_t hash(uint64_t h, const char *text) { /* FNV-1a, the end of the t
     return h;
 }
 
-/* Functions and files' names, not lines, addresses or directories. */
+/* Functions and files' names, not lines, addresses or directories; the same with --no-demangle. */
 static uint64_t fingerprint(const struct check_item *item) {
     uint64_t h = UINT64_C(0xcbf29ce484222325);
     if (item->finding == NULL)
@@ -67,7 +67,8 @@ static uint64_t fingerprint(const struct check_item *item) {
         return h;
     for (size_t i = 0; i < item->stack.count; i++) {
         const struct check_frame *f = &item->stack.frame[i];
-        h = hash(h, f->function != NULL ? f->function : "");
+        const char *function = f->readable != NULL ? f->readable : f->function;
+        h = hash(h, function != NULL ? function : "");
         h = hash(h, names_base(f->file != NULL ? f->file : f->module != NULL ? f->module : ""));
     }
     return h;

@@ -46,7 +46,9 @@ static void put_shares(struct json_object *o, const struct check *c,
     json_object_object_add(o, "outside_of_tests", json_amounts(bytes, blocks));
 }
 
-static struct json_object *finding_json(const struct check *c, const struct check_finding *f) {
+/* `how`, `seen`: of suppressions, as for check_generated(). */
+static struct json_object *finding_json(const struct check *c, const struct check_finding *f,
+                                        int how, struct generated_entries *seen) {
     struct json_object *o = json_object_new_object(), *stack = json_object_new_array();
     json_put_text(o, "kind", leak_kind_info[f->kind].name);
     json_put(o, "bytes", f->bytes);
@@ -61,6 +63,10 @@ static struct json_object *finding_json(const struct check *c, const struct chec
         json_object_array_add(stack,
                               tree_json_name(names_get(joined_names(c->joined), f->path[i])));
     json_object_object_add(o, "stack", stack);
+    char *entry = check_generated(c, f, how, seen);
+    if (entry != NULL)
+        json_object_object_add(o, "suppression", json_object_new_string(entry)); /* printable */
+    free(entry);
     if (c->test_count != 0)
         put_shares(o, c, f);
     return o;
@@ -98,11 +104,20 @@ static struct json_object *budget_json(const struct budget *b) {
     return o;
 }
 
+static void put_signal(struct json_object *o, int signal) {
+    char *name = check_signal_name(signal);
+    json_put_text(o, "signal", name);
+    free(name);
+}
+
 static struct json_object *process_json(const struct check_process *p) {
-    static const char *const end[] = {
-        [CHECK_CLOSED] = "ended",          [CHECK_REPLACED] = "replaced by exec",
-        [CHECK_UNSEEN] = "unseen",         [CHECK_RUNNING] = "still running",
-        [CHECK_UNREADABLE] = "unreadable", [CHECK_OWN] = "heaptape itself, not checked"};
+    static const char *const end[] = {[CHECK_CLOSED] = "ended",
+                                      [CHECK_REPLACED] = "replaced by exec",
+                                      [CHECK_KILLED] = "killed by a signal",
+                                      [CHECK_UNSEEN] = "unseen",
+                                      [CHECK_RUNNING] = "still running",
+                                      [CHECK_UNREADABLE] = "unreadable",
+                                      [CHECK_OWN] = "heaptape itself, not checked"};
     struct json_object *o = json_object_new_object();
     json_object_object_add(o, "tape", json_text(p->tape));
     if (p->program != NULL)
@@ -110,6 +125,8 @@ static struct json_object *process_json(const struct check_process *p) {
     json_put(o, "pid", p->pid);
     json_put(o, "ppid", p->ppid);
     json_object_object_add(o, "end", json_object_new_string(end[p->end]));
+    if (p->end == CHECK_KILLED)
+        put_signal(o, p->signal);
     json_put(o, "events", p->events);
     json_put(o, "allocations", p->allocations);
     json_put(o, "lost", p->lost);
@@ -118,6 +135,15 @@ static struct json_object *process_json(const struct check_process *p) {
     json_put(o, "truncated_stacks", p->truncated);
     if (p->unclassified != NULL)
         json_object_object_add(o, "no_leak_kinds", json_text(p->unclassified));
+    json_put_bool(o, "image_in_place", p->in_place);
+    return o;
+}
+
+static struct json_object *unrecorded_json(const struct check_unrecorded *u) {
+    struct json_object *o = json_object_new_object();
+    json_object_object_add(o, "program", json_text(u->path));
+    json_object_object_add(o, "why", *u->why != '\0' ? json_text(u->why) : NULL);
+    json_put(o, "times", u->times);
     return o;
 }
 
@@ -126,7 +152,10 @@ void check_print_json(FILE *out, const struct check *c, const struct check_style
     struct json_object *o = json_object_new_object(), *findings = json_object_new_array(),
                        *used = json_object_new_array(), *unused = json_object_new_array(),
                        *processes = json_object_new_array(), *problems = json_object_new_array(),
-                       *kinds = json_object_new_object(), *budgets = json_object_new_array();
+                       *kinds = json_object_new_object(), *budgets = json_object_new_array(),
+                       *notes = json_object_new_array(), *unrecorded = json_object_new_array();
+    struct generated_entries seen = {0};
+    int how = (int)style->gen_suppressions;
     json_object_object_add(o, "program", json_text(c->program));
     if (WIFSIGNALED(c->wait_status))
         json_put(o, "program_signal", (uint64_t)WTERMSIG(c->wait_status));
@@ -148,7 +177,7 @@ void check_print_json(FILE *out, const struct check *c, const struct check_style
     json_object_object_add(o, "allowed", amount(c->allowed_bytes, c->allowed_blocks, c->allowed));
     for (size_t i = 0; i < c->finding_count; i++)
         if (check_is_found(&c->finding[i]))
-            json_object_array_add(findings, finding_json(c, &c->finding[i]));
+            json_object_array_add(findings, finding_json(c, &c->finding[i], how, &seen));
     json_object_object_add(o, "findings", findings);
     json_object_object_add(o, "ignored", json_amounts(c->ignored_bytes, c->ignored_blocks));
     struct json_object *tests = json_object_new_array();
@@ -160,7 +189,7 @@ void check_print_json(FILE *out, const struct check *c, const struct check_style
     if (c->uncounted_count != 0) {
         struct json_object *uncounted = json_object_new_array();
         for (size_t i = 0; i < c->uncounted_count; i++)
-            json_object_array_add(uncounted, finding_json(c, &c->uncounted[i]));
+            json_object_array_add(uncounted, finding_json(c, &c->uncounted[i], how, &seen));
         json_object_object_add(o, "uncounted", uncounted);
     }
     for (size_t i = 0; i < c->budgets->count; i++)
@@ -181,10 +210,17 @@ void check_print_json(FILE *out, const struct check *c, const struct check_style
     for (size_t i = 0; i < c->problem_count; i++)
         json_object_array_add(problems, json_text(c->problem[i]));
     json_object_object_add(o, "problems", problems);
+    for (size_t i = 0; i < c->unrecorded_count; i++)
+        json_object_array_add(unrecorded, unrecorded_json(&c->unrecorded[i]));
+    json_object_object_add(o, "unrecorded", unrecorded);
+    for (size_t i = 0; i < c->note_count; i++)
+        json_object_array_add(notes, json_text(c->note[i]));
+    json_object_object_add(o, "notes", notes);
     if (style->kept != NULL)
         json_object_object_add(o, "recordings", json_text(style->kept));
     fprintf(out, "%s\n",
             json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
                                                   JSON_C_TO_STRING_NOSLASHESCAPE));
     json_object_put(o);
+    generated_entries_free(&seen);
 }

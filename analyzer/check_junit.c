@@ -123,6 +123,17 @@ static void print_tests(FILE *out, const struct check *c, const struct check_ite
     free(l.item);
 }
 
+static void print_notes(FILE *out, const struct check *c) {
+    if (c->note_count == 0)
+        return;
+    fputs("    <system-out>", out);
+    for (size_t i = 0; i < c->note_count; i++) {
+        fputs(i == 0 ? "" : "\n", out);
+        xml_lines(out, c->note[i]);
+    }
+    fputs("</system-out>\n", out);
+}
+
 static void print_property(FILE *out, const char *name, uint64_t value) {
     fprintf(out, "      <property name=\"%s\" value=\"%" PRIu64 "\"/>\n", name, value);
 }
@@ -149,5 +160,6 @@ void check_print_junit(FILE *out, const struct check *c, const struct check_cont
     for (size_t i = 0; i < context->items->count; i++)
         print_case(out, &context->items->item[i]);
     print_tests(out, c, context->items);
+    print_notes(out, c);
     fputs("  </testsuite>\n</testsuites>\n", out);
 }

@@ -45,6 +45,8 @@ void check_print_lsan_log(FILE *out, const struct check *c, const struct check_c
             print_frames(out, &item->budget->site[k].stack);
         fputc('\n', out);
     }
+    for (size_t i = 0; i < c->note_count && !check_clean(c); i++)
+        fprintf(out, "heaptape: note: %s\n", c->note[i]);
     if (c->found != 0)
         fprintf(out,
                 "SUMMARY: LeakSanitizer: %" PRIu64 " byte(s) leaked in %" PRIu64

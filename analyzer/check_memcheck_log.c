@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "check_format.h"
+#include "check_parts.h"
 #include "diag.h"
 #include "units.h"
 
@@ -71,20 +72,33 @@ static void print_summary(FILE *out, const struct check *c) {
             units_count(a, c->suppressed_bytes), units_count(b, c->suppressed_blocks));
 }
 
-static void print_record(FILE *out, const struct check *c, const struct check_finding *f,
-                         const struct check_stack *stack, uint64_t number) {
-    char *text = check_loss_record(f, number, check_loss_records(c));
+/* What loss records are printed with. */
+struct log {
+    FILE *out;
+    const struct check *check;
+    const struct check_context *context;
+    uint64_t number;
+    struct generated_entries seen;
+};
+
+static void print_record(struct log *log, const struct check_finding *f,
+                         const struct check_stack *stack) {
+    FILE *out = log->out;
+    const struct check *c = log->check;
+    char *text = check_loss_record(f, ++log->number, check_loss_records(c));
     fprintf(out, "==%" PRIu64 "== %s\n", c->pid, text);
     print_stack(out, c->pid, stack);
     fprintf(out, "==%" PRIu64 "== \n", c->pid);
     free(text);
+    check_print_generated(out, c, f, log->context->gen_suppressions, &log->seen);
 }
 
-static void print_uncounted(FILE *out, const struct check *c, uint64_t number) {
+static void print_uncounted(struct log *log) {
+    const struct check *c = log->check;
     for (size_t i = 0; i < c->uncounted_count; i++) {
         const struct check_finding *f = &c->uncounted[i];
         struct check_stack s = check_stack_of(joined_names(c->joined), f->op, f->path, f->length);
-        print_record(out, c, f, &s, ++number);
+        print_record(log, f, &s);
         check_stack_free(&s);
     }
 }
@@ -92,7 +106,7 @@ static void print_uncounted(FILE *out, const struct check *c, uint64_t number) {
 void check_print_memcheck_log(FILE *out, const struct check *c,
                               const struct check_context *context) {
     bool unknown = false;
-    uint64_t number = 0;
+    struct log log = {.out = out, .check = c, .context = context};
     if (!context->brief)
         fprintf(out,
                 "==%" PRIu64 "== heaptape " HEAPTAPE_VERSION
@@ -104,7 +118,7 @@ void check_print_memcheck_log(FILE *out, const struct check *c,
             continue;
         if (item->finding != NULL) {
             unknown |= item->finding->kind == LEAK_UNKNOWN;
-            print_record(out, c, item->finding, &item->stack, ++number);
+            print_record(&log, item->finding, &item->stack);
             continue;
         }
         fprintf(out, "==%" PRIu64 "== heaptape: %s\n", c->pid, item->message);
@@ -112,7 +126,10 @@ void check_print_memcheck_log(FILE *out, const struct check *c,
             print_budget(out, c->pid, item->budget);
         fprintf(out, "==%" PRIu64 "== \n", c->pid);
     }
-    print_uncounted(out, c, number);
+    print_uncounted(&log);
+    generated_entries_free(&log.seen);
+    for (size_t i = 0; i < c->note_count && !context->brief; i++)
+        fprintf(out, "==%" PRIu64 "== heaptape: note: %s\n", c->pid, c->note[i]);
     if (unknown)
         fprintf(out,
                 "==%" PRIu64 "== possibly lost: not freed; whether anything still points to it is "

@@ -23,6 +23,9 @@ void generated_entries_free(struct generated_entries *);
  */
 void check_print_generated(FILE *, const struct check *, const struct check_finding *, int how,
                            struct generated_entries *);
+/* The same as a text, lines from { to }; NULL: there is none. The caller frees. */
+char *check_generated(const struct check *, const struct check_finding *, int how,
+                      struct generated_entries *);
 
 /* Budgets that are broken, with their largest sites. */
 void check_print_budgets(FILE *, const struct check *);

@@ -42,8 +42,9 @@ static void print_frames(FILE *out, const struct check *c, const struct check_fi
     const char *arrow = screen->utf8 ? "\u2190 " : "<- ";
     uint32_t first, end = check_stack_shown(names, f->path, f->length, &first);
     first = check_stack_folded(names, f->path, first, end);
-    for (uint32_t i = first; i < end; i++) {
-        if (depth != 0 && i - first == depth) {
+    for (uint32_t i = first, shown = 0; i < end;
+         i = check_stack_next(names, f->path, i, end), shown++) {
+        if (depth != 0 && shown == depth) {
             fprintf(out, "    %s%s\n", arrow, screen->utf8 ? "\u2026" : "...");
             break;
         }
@@ -156,15 +157,15 @@ static bool print_totals(FILE *out, const struct check *c, bool counted, const c
     return any;
 }
 
-static void print_problems(FILE *out, const struct check *c) {
-    enum { PROBLEMS_MAX = 10 };
-    if (c->problem_count == 0)
+static void print_sentences(FILE *out, const char *title, char *const *sentence, size_t count) {
+    enum { SENTENCES_MAX = 10 };
+    if (count == 0)
         return;
-    fputs("heaptape: check: this answer is not reliable:\n", out);
-    for (size_t i = 0; i < c->problem_count && i < PROBLEMS_MAX; i++)
-        fprintf(out, "  %s\n", c->problem[i]);
-    if (c->problem_count > PROBLEMS_MAX)
-        fprintf(out, "  and %zu more\n", c->problem_count - PROBLEMS_MAX);
+    fprintf(out, "heaptape: check: %s:\n", title);
+    for (size_t i = 0; i < count && i < SENTENCES_MAX; i++)
+        fprintf(out, "  %s\n", sentence[i]);
+    if (count > SENTENCES_MAX)
+        fprintf(out, "  and %zu more\n", count - SENTENCES_MAX);
 }
 
 static void print_more(FILE *out, uint64_t places) {
@@ -223,7 +224,8 @@ void check_print(FILE *out, const struct check *c, const struct check_style *sty
         print_suppressed(out, c);
     if (c->fail_on_stale)
         check_print_stale(out, c);
-    print_problems(out, c);
+    print_sentences(out, "note", c->note, c->note_count);
+    print_sentences(out, "this answer is not reliable", c->problem, c->problem_count);
     char *program = names_printable(c->program, strlen(c->program));
     if (c->found != 0) {
         char *where = number_of(c->found, "place", "places");

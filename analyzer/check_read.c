@@ -186,7 +186,8 @@ static void read_tape(struct reading *r, size_t at, struct tape_file *tape) {
                                        .count = pass.children,
                                        .reached = reach_fork,
                                        .context = &pass};
-    bool ended = p->end == CHECK_CLOSED || p->end == CHECK_UNSEEN;
+    bool ended = p->end == CHECK_CLOSED ||
+                 (c->unclassified && (p->end == CHECK_KILLED || p->end == CHECK_UNSEEN));
     struct leak_survey *survey =
         leak_survey_new(tape,
                         &(struct survey_plan){.image = c->unclassified || !ended ? NULL : &at_exit,
@@ -200,6 +201,7 @@ static void read_tape(struct reading *r, size_t at, struct tape_file *tape) {
     p->lost = health->lost;
     p->damaged_chunks = health->damaged_chunks;
     p->damaged_bytes = health->damaged_bytes;
+    p->in_place = survey->image != NULL && !survey->image->frozen;
     p->truncated = tape_file_process(tape)->truncated;
     p->allocations = replay_counts(survey->replay)->allocations;
     if (c->fail_on_growth)

@@ -141,33 +141,38 @@ static bool is_result(const struct check_item *item) {
     return item->failed && item->rule != RULE_RECORDINGS && item->rule != RULE_PROGRAM;
 }
 
-static struct json_object *invocation_json(const struct check_items *items) {
+static void add_notification(struct json_object *list, const char *level, const char *text) {
+    struct json_object *note = json_object_new_object();
+    json_put_text(note, "level", level);
+    json_object_object_add(note, "message", text_object(text));
+    json_object_array_add(list, note);
+}
+
+static struct json_object *invocation_json(const struct check *c, const struct check_items *items) {
     struct json_object *o = json_object_new_object(), *notes = json_object_new_array();
     bool reliable = true;
     for (size_t i = 0; i < items->count; i++) {
         const struct check_item *item = &items->item[i];
         if (!item->failed || is_result(item))
             continue;
-        struct json_object *note = json_object_new_object();
-        json_put_text(note, "level", "error");
-        json_object_object_add(note, "message", text_object(item->message));
-        json_object_array_add(notes, note);
+        add_notification(notes, "error", item->message);
         reliable &= item->rule != RULE_RECORDINGS;
     }
+    for (size_t i = 0; i < c->note_count; i++)
+        add_notification(notes, "note", c->note[i]);
     json_put_bool(o, "executionSuccessful", reliable);
     json_object_object_add(o, "toolExecutionNotifications", notes);
     return o;
 }
 
 void check_print_sarif(FILE *out, const struct check *c, const struct check_context *context) {
-    (void)c;
     struct json_object *o = json_object_new_object(), *runs = json_object_new_array(),
                        *run = json_object_new_object(), *results = json_object_new_array(),
                        *invocations = json_object_new_array();
     json_put_text(o, "$schema", "https://json.schemastore.org/sarif-2.1.0.json");
     json_put_text(o, "version", "2.1.0");
     json_object_object_add(run, "tool", tool_json());
-    json_object_array_add(invocations, invocation_json(context->items));
+    json_object_array_add(invocations, invocation_json(c, context->items));
     json_object_object_add(run, "invocations", invocations);
     for (size_t i = 0; i < context->items->count; i++)
         if (is_result(&context->items->item[i]) && json_object_array_length(results) < RESULTS_MAX)

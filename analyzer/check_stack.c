@@ -11,6 +11,13 @@ static char *copy(const char *text) {
     return text != NULL ? xstrdup(text) : NULL;
 }
 
+/* The outermost frame of a thread, which libc makes by one of two functions; a program may have one
+ * of such a name further in. */
+static bool is_thread_start(const struct name *n) {
+    return n->function != NULL &&
+           (strcmp(n->function, "clone3") == 0 || strcmp(n->function, "clone") == 0);
+}
+
 uint32_t check_stack_shown(const struct names *names, const uint32_t *path, uint32_t length,
                            uint32_t *first) {
     *first = 0;
@@ -20,28 +27,49 @@ uint32_t check_stack_shown(const struct names *names, const uint32_t *path, uint
         const struct name *n = names_get(names, path[i]);
         if (n->entry)
             return i + 1;
-        if (n->start_up && i > *first)
+        if ((n->start_up || (i + 1 == length && is_thread_start(n))) && i > *first)
             return i;
     }
     return length;
 }
 
+/* The first frame that is no plumbing; `end`: there is none. */
+static uint32_t behind_plumbing(const struct names *names, const uint32_t *path, uint32_t first,
+                                uint32_t end, bool interpreter) {
+    const struct name *n = NULL;
+    uint32_t i = first;
+    for (; i < end; i++) {
+        n = names_get(names, path[i]);
+        if (!n->plumbing || (n->interpreter && !interpreter))
+            break;
+    }
+    return i < end && (n->start_up || n->loader) ? end : i;
+}
+
 uint32_t check_stack_folded(const struct names *names, const uint32_t *path, uint32_t first,
                             uint32_t end) {
-    uint32_t i = first;
-    while (i < end && names_get(names, path[i])->plumbing)
-        i++;
-    if (i == end || names_get(names, path[i])->start_up || names_get(names, path[i])->loader)
-        return first;
-    return i;
+    uint32_t i = behind_plumbing(names, path, first, end, true);
+    if (i == end)
+        i = behind_plumbing(names, path, first, end, false);
+    return i != end ? i : first;
+}
+
+uint32_t check_stack_next(const struct names *names, const uint32_t *path, uint32_t i,
+                          uint32_t end) {
+    const struct name *own = names_get(names, path[i]);
+    uint32_t next = i + 1;
+    while (next < end && !own->interpreter && names_get(names, path[next])->interpreter)
+        next++;
+    return next < end || own->python ? next : i + 1;
 }
 
 static struct check_frame frame_of(const struct name *n) {
     return (struct check_frame){.function = copy(n->function),
+                                .readable = n->readable != n->function ? copy(n->readable) : NULL,
                                 .file = copy(n->file),
                                 .module = copy(n->module),
                                 .line = n->file != NULL ? n->line : 0,
-                                .address = n->offset};
+                                .address = n->python ? 0 : n->offset};
 }
 
 /* Where the sources are, without a slash at the end; the caller frees. */
@@ -106,6 +134,7 @@ struct check_stack check_stack_of(const struct names *names, const char *op, con
 void check_stack_free(struct check_stack *s) {
     for (size_t i = 0; i < s->count; i++) {
         free(s->frame[i].function);
+        free(s->frame[i].readable);
         free(s->frame[i].file);
         free(s->frame[i].module);
         free(s->frame[i].path);

@@ -13,6 +13,7 @@
 
 struct check_frame {
     char *function, *file, *module; /* NULL: unknown; file and module are full paths */
+    char *readable;                 /* the function demangled; NULL: as it is shown */
     char *path;                     /* of the file: relative when it lies in the source tree */
     unsigned line;                  /* 0: unknown */
     uint64_t address;               /* in the module's file; 0: the allocation function */
@@ -36,7 +37,8 @@ bool check_stack_in_tree(const struct check_stack *);
 void check_stack_free(struct check_stack *);
 
 /* The frames worth showing, from *first up to the returned one: without operator new at the inner
- * end, and without what lies outside main. */
+ * end, and without what lies outside main, or outside a thread's first function in the C library.
+ */
 uint32_t check_stack_shown(const struct names *, const uint32_t *path, uint32_t length,
                            uint32_t *first);
 
@@ -47,5 +49,9 @@ char *check_frame_label(const struct check_frame *);
 /* Of these the first behind the plumbing (folding.h), as in trees: tree_innermost(). */
 uint32_t check_stack_folded(const struct names *, const uint32_t *path, uint32_t first,
                             uint32_t end);
+
+/* The frame to show behind frame i, or `end`: code that runs Python is left out as in trees,
+ * tree_outer(). */
+uint32_t check_stack_next(const struct names *, const uint32_t *path, uint32_t i, uint32_t end);
 
 #endif

@@ -56,7 +56,6 @@ static void print_block(FILE *out, const struct check_item *item) {
 }
 
 void check_print_tap(FILE *out, const struct check *c, const struct check_context *context) {
-    (void)c;
     const struct check_items *items = context->items;
     fprintf(out, "TAP version 13\n1..%zu\n", items->count);
     for (size_t i = 0; i < items->count; i++) {
@@ -66,4 +65,6 @@ void check_print_tap(FILE *out, const struct check *c, const struct check_contex
         if (items->item[i].failed)
             print_block(out, &items->item[i]);
     }
+    for (size_t i = 0; i < c->note_count; i++)
+        fprintf(out, "# %s\n", c->note[i]);
 }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "check_format.h"
+#include "check_parts.h"
 #include "diag.h"
 #include "units.h"
 #include "xml_text.h"
@@ -73,16 +74,77 @@ static void print_budget(FILE *out, const struct budget *b) {
     }
 }
 
+/* An entry's frames, a line each. "..." has no element: the text behind it has it. */
+static void print_suppressed_frames(FILE *out, const char *entry) {
+    for (const char *line = entry; *line != '\0'; line += strcspn(line, "\n") + 1) {
+        const char *text = line + strspn(line, " "), *colon = text + strcspn(text, ":\n");
+        bool is_frame = strncmp(text, "fun:", 4) == 0 || strncmp(text, "obj:", 4) == 0;
+        if (!is_frame)
+            continue;
+        char *name = xasprintf("%.*s", (int)(colon - text), text);
+        char *value = xasprintf("%.*s", (int)strcspn(colon + 1, "\n"), colon + 1);
+        fputs("    <sframe> ", out);
+        xml_element(out, name, value);
+        fputs(" </sframe>\n", out);
+        free(name);
+        free(value);
+    }
+}
+
+static void print_raw(FILE *out, const char *text) {
+    const char *end;
+    fputs("    <rawtext>\n<![CDATA[\n", out);
+    for (; (end = strstr(text, "]]>")) != NULL; text = end + 2)
+        fprintf(out, "%.*s]]]]><![CDATA[", (int)(end - text), text);
+    fprintf(out, "%s]]>\n    </rawtext>\n", text);
+}
+
+static void print_suppression(FILE *out, const struct check *c, const struct check_finding *f,
+                              struct generated_entries *seen, int how) {
+    char *entry = check_generated(c, f, how, seen);
+    if (entry == NULL)
+        return;
+    char *name = strchr(entry, '\n') + 1;
+    char *kind = strchr(name, '\n') + 1, *rest = strchr(kind, '\n') + 1;
+    name = xasprintf("%.*s", (int)(kind - name - 4), name + 3);
+    fputs("  <suppression>\n    ", out);
+    xml_element(out, "sname", name);
+    fputs("\n    <skind>Memcheck:Leak</skind>\n", out);
+    if (f->kind != LEAK_UNKNOWN)
+        fprintf(out, "    <skaux>match-leak-kinds: %s</skaux>\n", leak_kind_info[f->kind].name);
+    print_suppressed_frames(out, rest);
+    print_raw(out, entry);
+    fputs("  </suppression>\n", out);
+    free(name);
+    free(entry);
+}
+
 static void begin_error(FILE *out, size_t number) {
     fprintf(out, "<error>\n  <unique>0x%zx</unique>\n  <tid>1</tid>\n", number);
 }
 
-static void print_error(FILE *out, const struct check *c, const struct check_item *item,
-                        size_t number) {
+/* What errors are printed with. */
+struct errors {
+    FILE *out;
+    const struct check *check;
+    const struct check_context *context;
+    size_t number;
+    struct generated_entries seen;
+};
+
+static void print_loss(struct errors *e, const struct check_finding *f, const struct check_stack *s,
+                       uint64_t record) {
+    print_leak(e->out, f, record, check_loss_records(e->check));
+    print_stack(e->out, s);
+    print_suppression(e->out, e->check, f, &e->seen, e->context->gen_suppressions);
+}
+
+static void print_error(struct errors *e, const struct check_item *item) {
+    FILE *out = e->out;
+    size_t number = e->number++;
     begin_error(out, number);
     if (item->finding != NULL) {
-        print_leak(out, item->finding, number + 1, check_loss_records(c));
-        print_stack(out, &item->stack);
+        print_loss(e, item->finding, &item->stack, number + 1);
     } else {
         fputs("  <kind>ClientCheck</kind>\n  ", out);
         xml_element(out, "what", item->message);
@@ -96,14 +158,15 @@ static void print_error(FILE *out, const struct check *c, const struct check_ite
 }
 
 /* Shown, though it makes nothing fail. */
-static void print_uncounted(FILE *out, const struct check *c, size_t number, uint64_t record) {
+static void print_uncounted(struct errors *e) {
+    const struct check *c = e->check;
+    uint64_t record = check_loss_records(c) - c->uncounted_count;
     for (size_t i = 0; i < c->uncounted_count; i++) {
         const struct check_finding *f = &c->uncounted[i];
         struct check_stack s = check_stack_of(joined_names(c->joined), f->op, f->path, f->length);
-        begin_error(out, number++);
-        print_leak(out, f, ++record, check_loss_records(c));
-        print_stack(out, &s);
-        fputs("</error>\n\n", out);
+        begin_error(e->out, e->number++);
+        print_loss(e, f, &s, ++record);
+        fputs("</error>\n\n", e->out);
         check_stack_free(&s);
     }
 }
@@ -145,6 +208,17 @@ static void print_suppressions(FILE *out, const struct suppressions *all) {
     fputs("</suppcounts>\n\n", out);
 }
 
+/* The protocol has no place for notes. A comment may not hold two dashes in a row, nor end with
+ * one. */
+static void print_notes(FILE *out, const struct check *c) {
+    for (size_t i = 0; i < c->note_count; i++) {
+        fputs("<!-- ", out);
+        for (const char *p = c->note[i]; *p != '\0'; p++)
+            fputc(*p == '-' && (p[1] == '-' || p[1] == '\0') ? '_' : *p, out);
+        fputs(" -->\n\n", out);
+    }
+}
+
 void check_print_xml(FILE *out, const struct check *c, const struct check_context *context) {
     fputs("<?xml version=\"1.0\"?>\n\n<valgrindoutput>\n\n"
           "<protocolversion>4</protocolversion>\n<protocoltool>memcheck</protocoltool>\n\n"
@@ -159,14 +233,16 @@ void check_print_xml(FILE *out, const struct check *c, const struct check_contex
     fputs("</args>\n\n", out);
     print_state(out, "RUNNING", 0);
     print_state(out, "FINISHED", context->ran);
-    size_t number = 0;
+    struct errors errors = {.out = out, .check = c, .context = context};
     for (size_t i = 0; i < context->items->count; i++) {
         const struct check_item *item = &context->items->item[i];
         if (item->failed && item->rule != RULE_PROGRAM &&
             (item->finding == NULL || check_shows(c, item->finding->kind)))
-            print_error(out, c, item, number++);
+            print_error(&errors, item);
     }
-    print_uncounted(out, c, number, check_loss_records(c) - c->uncounted_count);
+    print_uncounted(&errors);
+    generated_entries_free(&errors.seen);
+    print_notes(out, c);
     fputs("<errorcounts>\n</errorcounts>\n\n", out);
     print_suppressions(out, c->suppressions);
     fputs("</valgrindoutput>\n", out);

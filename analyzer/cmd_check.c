@@ -13,10 +13,12 @@
 
 #include "check.h"
 #include "check_format.h"
+#include "check_log.h"
 #include "command.h"
 #include "diag.h"
 #include "leak_heuristics.h"
 #include "lsan_options.h"
+#include "naming.h"
 #include "option_value.h"
 #include "output.h"
 #include "recording.h"
@@ -36,6 +38,8 @@ enum {
     OPT_GEN_SUPPRESSIONS,
     OPT_FAIL_ON_STALE,
     OPT_FAIL_ON_GROWTH,
+    OPT_FAIL_ON_KILLED,
+    OPT_FAIL_ON_UNRECORDED,
     OPT_MAX_PEAK,
     OPT_MAX_PEAK_AT,
     OPT_MAX_ALLOCS,
@@ -50,6 +54,7 @@ enum {
     OPT_NO_LEAK_KINDS,
     OPT_OUTPUT,
     OPT_LOG_FILE,
+    OPT_LOG_FD,
     OPT_FORMAT,
     OPT_JSON,
     OPT_JUNIT,
@@ -57,14 +62,21 @@ enum {
     OPT_TAP,
     OPT_XML,
     OPT_XML_FILE,
+    OPT_XML_FD,
     OPT_GITHUB,
     OPT_LSAN_OPTIONS,
     OPT_QUIET,
+    OPT_PYTHON,
     OPT_ONLY,
     OPT_LIMIT,
     OPT_DEPTH,
     OPT_NO_FOLD,
     OPT_ALLOC_FN,
+    OPT_NO_DEMANGLE,
+    OPT_DEBUG_DIR,
+    OPT_DEBUGINFOD,
+    OPT_NO_CACHE,
+    OPT_FULL_NAMES,
     OPT_WIDE
 };
 
@@ -82,6 +94,10 @@ static const struct command_option options[] = {
                            "fail when a suppression of your files matches nothing"},
     [OPT_FAIL_ON_GROWTH] = {"fail-on-growth", 0, NULL,
                             "fail when call sites grow with each heaptape_iteration()"},
+    [OPT_FAIL_ON_KILLED] = {"fail-on-killed", 0, NULL,
+                            "fail when a child was killed, so that it could not be checked"},
+    [OPT_FAIL_ON_UNRECORDED] = {"fail-on-unrecorded", 0, NULL,
+                                "fail when a program was started that left no recording"},
     [OPT_MAX_PEAK] = {"max-peak", 0, "SIZE", "fail when a process has more on its heap at once"},
     [OPT_MAX_PEAK_AT] = {"max-peak-at", 0, "PATTERN=SIZE",
                          "the same for stacks in which a name matches; repeatable"},
@@ -100,11 +116,12 @@ static const struct command_option options[] = {
     [OPT_HEURISTICS] = {"leak-check-heuristics", 0, "NAMES",
                         "pointers into a block that are as good as to its start (default all)"},
     [OPT_RESOLUTION] = {"leak-resolution", 0, "LEVEL",
-                        "frames that tell findings apart: low 2, med 4, high all (default)"},
+                        "frames that tell findings apart: low 2, med 4, high all and every call"},
     [OPT_NO_LEAK_KINDS] = {"no-leak-kinds", 0, NULL,
                            "count everything that was not freed; take no heap image"},
     [OPT_OUTPUT] = {"output", 'o', "DIR", "record to this directory, and keep it"},
     [OPT_LOG_FILE] = {"log-file", 0, "FILE", "write the result to FILE instead of stderr"},
+    [OPT_LOG_FD] = {"log-fd", 0, "N", "write the result to this open file instead"},
     [OPT_FORMAT] = {"format", 0, "NAME",
                     "form of that text: text (default), or that of memcheck or lsan"},
     [OPT_JSON] = {"json", 0, NULL, "machine-readable result"},
@@ -113,27 +130,36 @@ static const struct command_option options[] = {
     [OPT_TAP] = {"tap", 0, "FILE", "write the result as TAP 13, too"},
     [OPT_XML] = {"xml", 0, "yes|no", "write the result as Valgrind's XML, too; with --xml-file"},
     [OPT_XML_FILE] = {"xml-file", 0, "FILE", "where --xml=yes writes"},
+    [OPT_XML_FD] = {"xml-fd", 0, "N", "the open file that --xml=yes writes to"},
     [OPT_GITHUB] = {"github", 0, NULL, "print annotations for GitHub Actions on stderr, too"},
     [OPT_LSAN_OPTIONS] = {"lsan-options", 0, NULL,
                           "take log_path, suppressions and exitcode from LSAN_OPTIONS"},
     [OPT_QUIET] = {"quiet", 'q', NULL, "say nothing when all is well"},
+    [OPT_PYTHON] = {"python", 0, NULL, "functions of Python stand in the stacks (CPython 3.11)"},
     [OPT_ONLY] = {"only", 0, "PATTERNS",
                   "check only processes whose program matches, e.g. 'test_*,helper'"},
     [OPT_LIMIT] = {"limit", 'n', "N", "findings to show, 0: all (default 20)"},
     [OPT_DEPTH] = {"depth", 0, "N", "frames to show of each, 0: all (default 16)"},
     [OPT_NO_FOLD] = FOLDING_NO_FOLD,
     [OPT_ALLOC_FN] = FOLDING_ALLOC_FN,
-    [OPT_WIDE] = {"wide", 0, NULL, "do not shorten long names"},
+    [OPT_NO_DEMANGLE] = NAMING_NO_DEMANGLE,
+    [OPT_DEBUG_DIR] = NAMING_DEBUG_DIR,
+    [OPT_DEBUGINFOD] = NAMING_DEBUGINFOD,
+    [OPT_NO_CACHE] = NAMING_NO_CACHE,
+    [OPT_FULL_NAMES] = NAMING_FULL_NAMES,
+    [OPT_WIDE] = NAMING_WIDE,
     {0},
 };
 
 struct settings {
-    const char *output, *log_file;
+    const char *output;
     bool json, quiet, no_defaults, print_defaults, fail_on_stale, fail_on_growth, xml, lsan;
+    bool fail_on_killed, fail_on_unrecorded;
     bool unclassified;
     unsigned kinds, shown, heuristics;
     bool shown_given;
     uint32_t resolution;
+    bool calls_apart;
     check_writer *log_writer; /* of the log; NULL: our own text */
     struct lsan_options lsan_options;
     uint64_t error_status, limit, depth;
@@ -146,23 +172,25 @@ struct run {
     struct recording recording;
     struct folding folding;
     struct scratch scratch;
+    char *process_log; /* programs that were started, in the scratch directory; NULL: none */
     struct suppressions suppressions;
     struct budgets budgets;
     struct check_files files;
     char **command;          /* our own argument vector */
     struct timespec started; /* CLOCK_REALTIME */
     uint64_t ran;            /* ns */
-    FILE *out;
+    struct check_log log;
 };
 
-static bool parse_resolution(const char *text, uint32_t *frames) {
+static bool parse_resolution(const char *text, struct settings *s) {
     static const struct {
         const char *name;
         uint32_t frames;
     } level[] = {{"low", 2}, {"med", 4}, {"high", 0}};
     for (size_t i = 0; i < sizeof level / sizeof *level; i++)
         if (strcmp(level[i].name, text) == 0) {
-            *frames = level[i].frames;
+            s->resolution = level[i].frames;
+            s->calls_apart = level[i].frames == 0;
             return true;
         }
     return false;
@@ -204,6 +232,7 @@ static int parse_format(struct run *r, struct settings *s, int option, const cha
     if (option != OPT_GITHUB && *value == '\0')
         return command_usage_error(c, "--%s needs a file name", options[option].name);
     r->files.name[format[option]] = option == OPT_GITHUB ? "stderr" : value;
+    r->files.fd[format[option]] = 0;
     return EXIT_FINE;
 }
 
@@ -214,7 +243,7 @@ static int take_lsan_options(struct settings *s, struct run *r) {
     s->log_writer = check_format_log("lsan", &known);
     s->error_status = s->lsan_options.exit_status;
     if (s->lsan_options.log_path != NULL)
-        s->log_file = s->lsan_options.log_path;
+        r->log.name = s->lsan_options.log_path;
     return s->lsan_options.suppressions != NULL
                ? suppressions_load(&r->suppressions, s->lsan_options.suppressions)
                : EXIT_FINE;
@@ -251,6 +280,12 @@ static int parse(int argc, char **argv, struct settings *s, struct run *r) {
         case OPT_FAIL_ON_GROWTH:
             s->fail_on_growth = true;
             break;
+        case OPT_FAIL_ON_KILLED:
+            s->fail_on_killed = true;
+            break;
+        case OPT_FAIL_ON_UNRECORDED:
+            s->fail_on_unrecorded = true;
+            break;
         case OPT_MAX_PEAK:
         case OPT_MAX_PEAK_AT:
         case OPT_MAX_ALLOCS:
@@ -278,7 +313,7 @@ static int parse(int argc, char **argv, struct settings *s, struct run *r) {
                 return command_usage_error(c, "--leak-check-heuristics: there is no '%s'", value);
             break;
         case OPT_RESOLUTION:
-            if (!parse_resolution(value, &s->resolution))
+            if (!parse_resolution(value, s))
                 return command_usage_error(c, "--leak-resolution: '%s' is none of low, med, high",
                                            value);
             break;
@@ -293,7 +328,18 @@ static int parse(int argc, char **argv, struct settings *s, struct run *r) {
         case OPT_LOG_FILE:
             if (value[0] == '\0')
                 return command_usage_error(c, "--log-file needs a file name");
-            s->log_file = value;
+            r->log = (struct check_log){.name = value};
+            break;
+        case OPT_LOG_FD:
+            r->log = (struct check_log){.fd = check_log_take(c, "log-fd", value)};
+            if (r->log.fd < 0)
+                return EXIT_USAGE;
+            break;
+        case OPT_XML_FD:
+            r->files.name[FORMAT_XML] = "XML";
+            r->files.fd[FORMAT_XML] = check_log_take(c, "xml-fd", value);
+            if (r->files.fd[FORMAT_XML] < 0)
+                return EXIT_USAGE;
             break;
         case OPT_JSON:
             s->json = true;
@@ -314,6 +360,9 @@ static int parse(int argc, char **argv, struct settings *s, struct run *r) {
         case OPT_QUIET:
             s->quiet = true;
             break;
+        case OPT_PYTHON:
+            setenv("HEAPTAPE_PYTHON", "1", 1);
+            break;
         case OPT_ONLY:
             if (value[0] == '\0')
                 return command_usage_error(c, "--only needs a pattern");
@@ -331,11 +380,17 @@ static int parse(int argc, char **argv, struct settings *s, struct run *r) {
         case OPT_ALLOC_FN:
             folding_option(&r->folding, options[option].name, value);
             break;
+        case OPT_NO_DEMANGLE:
+        case OPT_DEBUG_DIR:
+        case OPT_DEBUGINFOD:
+        case OPT_NO_CACHE:
+        case OPT_FULL_NAMES:
         case OPT_WIDE:
-            s->style.wide = true;
+            naming_option(c, options[option].name, value);
             break;
         }
     }
+    s->style.wide = naming()->full_names;
     s->style.limit = (uint32_t)s->limit;
     s->style.depth = (uint32_t)s->depth;
     if (s->lsan && (status = take_lsan_options(s, r)) != EXIT_FINE)
@@ -344,7 +399,7 @@ static int parse(int argc, char **argv, struct settings *s, struct run *r) {
         return command_usage_error(c, "--json and --format=memcheck or lsan are two forms of one "
                                       "text");
     if (s->xml && r->files.name[FORMAT_XML] == NULL)
-        return command_usage_error(c, "--xml=yes needs --xml-file");
+        return command_usage_error(c, "--xml=yes needs --xml-file or --xml-fd");
     if (!s->xml)
         r->files.name[FORMAT_XML] = NULL;
     return EXIT_FINE;
@@ -354,26 +409,6 @@ static char *tape_path(void *context, pid_t pid) {
     const struct run *r = context;
     (void)pid;
     return xasprintf("%s/%s.tape", r->scratch.path, names_base(r->recording.argv[0]));
-}
-
-/* Where the result goes; opened before the program runs, so that a wrong name costs no run. */
-static int open_log(struct run *r) {
-    const char *name = r->settings->log_file;
-    r->out = name != NULL ? fopen(name, "we") : stderr;
-    if (r->out != NULL)
-        return EXIT_FINE;
-    diag("%s: cannot be written: %s", name, strerror(errno));
-    return EXIT_FINDING;
-}
-
-static int close_log(struct run *r, int status) {
-    if (r->out == NULL || r->settings->log_file == NULL)
-        return status;
-    bool bad = ferror(r->out) != 0;
-    if (fclose(r->out) == 0 && !bad)
-        return status;
-    diag("%s: the result could not be written: %s", r->settings->log_file, strerror(errno));
-    return status == EXIT_FINE ? EXIT_FINDING : status;
 }
 
 /* The status that the result calls for; that of a program that failed itself goes before. */
@@ -422,9 +457,13 @@ static int conclude(struct run *r, const struct launch_result *result) {
                       .shown = r->settings->shown_given ? r->settings->shown : r->settings->kinds,
                       .heuristics = r->settings->heuristics,
                       .resolution = r->settings->resolution,
+                      .calls_apart = r->settings->calls_apart,
                       .suppressions = &r->suppressions,
                       .budgets = &r->budgets,
                       .fail_on_growth = r->settings->fail_on_growth,
+                      .fail_on_killed = r->settings->fail_on_killed,
+                      .fail_on_unrecorded = r->settings->fail_on_unrecorded,
+                      .process_log = r->process_log,
                       .fail_on_stale = r->settings->fail_on_stale};
     struct output_list tapes = list_tapes(r);
     const struct timespec step = {.tv_nsec = GRACE_STEP_NS};
@@ -439,6 +478,8 @@ static int conclude(struct run *r, const struct launch_result *result) {
     }
     signal(SIGPIPE, SIG_IGN); /* a lost reader must not change the exit status */
     check_gather(&c, tapes.name, tapes.count);
+    if (r->process_log != NULL)
+        unlink(r->process_log);
     bool clean = check_clean(&c);
     bool keep = !clean || r->scratch.named;
     struct check_style style = r->settings->style;
@@ -451,13 +492,14 @@ static int conclude(struct run *r, const struct launch_result *result) {
                                     .started = (uint64_t)r->started.tv_sec,
                                     .ran = r->ran,
                                     .kept = style.kept,
+                                    .gen_suppressions = (int)style.gen_suppressions,
                                     .brief = r->settings->quiet};
     if (r->settings->json)
-        check_print_json(r->out, &c, &style, status);
+        check_print_json(r->log.out, &c, &style, status);
     else if (r->settings->log_writer != NULL)
-        r->settings->log_writer(r->out, &c, &context);
+        r->settings->log_writer(r->log.out, &c, &context);
     else if (!clean || !r->settings->quiet)
-        check_print(r->out, &c, &style);
+        check_print(r->log.out, &c, &style);
     check_files_write(&r->files, &c, &context);
     check_items_free((struct check_items *)context.items);
     if (keep)
@@ -467,7 +509,17 @@ static int conclude(struct run *r, const struct launch_result *result) {
     return status;
 }
 
+/* Without it nobody learns of programs that leave no recording. */
+static void make_process_log(struct run *r) {
+    r->process_log = xasprintf("%s/programs.log", r->scratch.path);
+    int fd = open(r->process_log, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (fd >= 0)
+        close(fd);
+    setenv("HEAPTAPE_PROCESSES", r->process_log, 1);
+}
+
 static int run_program(struct run *r) {
+    make_process_log(r);
     unsetenv("HEAPTAPE_PAUSED"); /* what is not recorded would look as if it had been freed */
     if (r->settings->unclassified)
         unsetenv("HEAPTAPE_IMAGE");
@@ -484,8 +536,7 @@ static int run_program(struct run *r) {
     r->ran = (uint64_t)((ended.tv_sec - begun.tv_sec) * 1000000000 + ended.tv_nsec - begun.tv_nsec);
     status = conclude(r, &result);
     scratch_remove(&r->scratch);
-    status = check_files_close(&r->files, close_log(r, status));
-    r->out = NULL;
+    status = check_files_close(&r->files, check_log_close(&r->log, status));
     if (WIFSIGNALED(result.wait_status))
         status = launch_exit_status(result.wait_status);
     return status;
@@ -519,7 +570,7 @@ static int run(int argc, char **argv) {
         if (status == EXIT_FINE)
             status = recording_prepare(&r.recording, argv + optind);
         if (status == EXIT_FINE)
-            status = open_log(&r);
+            status = check_log_open(&r.log);
         if (status == EXIT_FINE)
             status = check_files_open(&r.files);
         if (status == EXIT_FINE)
@@ -528,7 +579,8 @@ static int run(int argc, char **argv) {
             status = run_program(&r);
     }
     scratch_remove(&r.scratch);
-    close_log(&r, status);
+    free(r.process_log);
+    check_log_close(&r.log, status);
     check_files_close(&r.files, status);
     lsan_options_free(&s.lsan_options);
     budgets_free(&r.budgets);

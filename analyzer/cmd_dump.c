@@ -10,6 +10,7 @@
 #include "merge.h"
 #include "names.h"
 #include "tape/blobs.h"
+#include "tape/python.h"
 
 static const struct command_option options[] = {
     {"no-stacks", 0, NULL, "leave out the lines that define call stacks"},
@@ -99,11 +100,18 @@ static void print_stack(struct dump *d, uint32_t stack) {
         if (m != NULL) {
             json_object_object_add(o, "module", json_object_new_string(path));
             json_object_object_add(o, "offset", json_object_new_uint64(f->address - m->bias));
+        } else if (tape_python_is(f->address)) {
+            json_object_object_add(o, "code",
+                                   json_object_new_uint64(tape_python_number(f->address)));
+            json_object_object_add(o, "line", json_object_new_uint64(tape_python_line(f->address)));
         }
         print_object(o);
     } else if (m != NULL) {
         printf("stack %" PRIu32 " caller=%" PRIu32 " frame=0x%" PRIx64 " %s+0x%" PRIx64 "\n",
                number, caller, f->address, path, f->address - m->bias);
+    } else if (tape_python_is(f->address)) {
+        printf("stack %" PRIu32 " caller=%" PRIu32 " frame=0x%" PRIx64 " code=%u line=%u\n", number,
+               caller, f->address, tape_python_number(f->address), tape_python_line(f->address));
     } else {
         printf("stack %" PRIu32 " caller=%" PRIu32 " frame=0x%" PRIx64 " ?\n", number, caller,
                f->address);
@@ -173,6 +181,22 @@ static void module_fields(struct json_object *o, const struct tape_event *e) {
     field_text(o, "path", m.path, m.path_len);
 }
 
+static void python_fields(struct json_object *o, const struct tape_event *e) {
+    struct tape_in in = tape_in_of(e->blob, (size_t)e->size);
+    struct tape_python p;
+    struct tape_python_code c;
+    if (e->address == 0 && tape_get_python(&in, &p) == TAPE_OK) {
+        field(o, "version", p.version, true);
+        field(o, "state", p.state, false);
+        field(o, "module", p.module, true);
+    } else if (e->address != 0 && tape_get_python_code(&in, &c) == TAPE_OK) {
+        field(o, "code", e->address, false);
+        field(o, "line", c.line, false);
+        field_text(o, "name", c.name, c.name_len);
+        field_text(o, "file", c.file, c.file_len);
+    }
+}
+
 /* Nothing for heaptape_mark(), and for kinds that are not known: they are taken for that. */
 static void mark_kind(struct json_object *o, uint64_t kind) {
     static const char *const name[] = {[TAPE_MARK_TEST_BEGIN] = "test_begin",
@@ -210,6 +234,8 @@ static void event_fields(struct json_object *o, const struct tape_event *e, uint
             field_text(o, "text", e->blob, (size_t)e->size);
         } else if (e->op == TAPE_OP_IGNORE) {
             field(o, "address", e->address, true);
+        } else if (e->op == TAPE_OP_PYTHON) {
+            python_fields(o, e);
         } else {
             field(o, "start", e->address, true);
             if (e->op == TAPE_OP_MODULE_LOAD) {

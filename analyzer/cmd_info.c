@@ -8,6 +8,7 @@
 #include "completeness.h"
 #include "diag.h"
 #include "names.h"
+#include "python.h"
 #include "tape_chunks.h"
 #include "units.h"
 
@@ -87,6 +88,19 @@ static const char *known(const char *text) {
     return text != NULL ? text : "?";
 }
 
+static void print_python(const struct python *python) {
+    const struct tape_python *p;
+    for (size_t i = 0; (p = python_interpreter(python, i)) != NULL; i++) {
+        char *version = python_version(p->version);
+        char *text = xasprintf("CPython %s%s, its frames are %sin the stacks", version,
+                               p->state == TAPE_PYTHON_BUILD ? " (debug build)" : "",
+                               p->state == TAPE_PYTHON_RECORDED ? "" : "not ");
+        line("python", text);
+        free(text);
+        free(version);
+    }
+}
+
 static void print_process(const struct info *n) {
     const struct tape_process *p = tape_file_process(n->tape);
     char duration[UNITS_ROOM];
@@ -101,6 +115,7 @@ static void print_process(const struct info *n) {
     line("forked from", p->parent);
     line("recorder", p->recorder);
     line("unwinder", p->unwinder);
+    print_python(stacks_python(replay_stacks(n->replay)));
     line("clock", clock_text(tape_file_clock(n->tape)));
     line("duration", units_duration(duration, replay_counts(n->replay)->end_time));
     line("state", state_of(p));
@@ -272,6 +287,22 @@ static struct json_object *packing_json(const struct tape_packing *p) {
     return o;
 }
 
+static struct json_object *python_json(const struct python *python) {
+    struct json_object *list = json_object_new_array();
+    const struct tape_python *p;
+    for (size_t i = 0; (p = python_interpreter(python, i)) != NULL; i++) {
+        struct json_object *o = json_object_new_object();
+        char *version = python_version(p->version);
+        add_text(o, "version", version);
+        free(version);
+        json_object_object_add(o, "debug", json_object_new_boolean(p->state == TAPE_PYTHON_BUILD));
+        json_object_object_add(o, "frames",
+                               json_object_new_boolean(p->state == TAPE_PYTHON_RECORDED));
+        json_object_array_add(list, o);
+    }
+    return list;
+}
+
 static void print_json(const struct info *n) {
     const struct tape_process *p = tape_file_process(n->tape);
     const struct replay_counts *counts = replay_counts(n->replay);
@@ -293,6 +324,7 @@ static void print_json(const struct info *n) {
     add_text(o, "parent", p->parent);
     add_text(o, "recorder", p->recorder);
     add_text(o, "unwinder", p->unwinder);
+    json_object_object_add(o, "python", python_json(stacks_python(replay_stacks(n->replay))));
     add_text(o, "clock", clock_text(tape_file_clock(n->tape)));
     add_number(o, "start_ns", p->start_real);
     add_number(o, "duration_ns", counts->end_time);

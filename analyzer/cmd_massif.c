@@ -8,6 +8,7 @@
 #include "completeness.h"
 #include "diag.h"
 #include "massif.h"
+#include "naming.h"
 #include "option_value.h"
 
 static const struct command_option options[] = {
@@ -19,6 +20,10 @@ static const struct command_option options[] = {
     {"depth", 0, "N", "frames in a tree, 1 to 200 (default 30)"},
     FOLDING_NO_FOLD,
     FOLDING_ALLOC_FN,
+    NAMING_NO_DEMANGLE,
+    NAMING_DEBUG_DIR,
+    NAMING_DEBUGINFOD,
+    NAMING_NO_CACHE,
     {"heap-admin", 0, "BYTES", "taken to be the allocator's own share of a block (default 8)"},
     {"alignment", 0, "BYTES", "to which sizes are taken to be rounded up (default 16)"},
     {NULL, 0, NULL, NULL},
@@ -46,7 +51,7 @@ static bool parse(int argc, char **argv, struct massif_options *m, const char **
     while ((found = command_next_option(c, argc, argv, &value)) >= 0) {
         const char *name = options[found].name;
         uint64_t number = 0;
-        if (folding_option(&m->folding, name, value))
+        if (folding_option(&m->folding, name, value) || naming_option(c, name, value))
             continue;
         if (strcmp(name, "output") == 0) {
             *output = value;

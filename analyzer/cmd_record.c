@@ -26,6 +26,7 @@ enum {
     OPT_ONLY,
     OPT_PAUSED,
     OPT_MAX_SIZE,
+    OPT_PYTHON,
     OPT_UNWINDER,
     OPT_CLOCK,
     OPT_BUFFER_EVENTS
@@ -41,6 +42,7 @@ static const struct command_option options[] = {
     [OPT_PAUSED] = {"paused", 0, NULL, "record nothing before the program calls heaptape_start()"},
     [OPT_MAX_SIZE] = {"max-size", 0, "BYTES",
                       "stop recording at this size of a file; K, M and G may follow"},
+    [OPT_PYTHON] = {"python", 0, NULL, "functions of Python stand in the stacks (CPython 3.11)"},
     [OPT_UNWINDER] = {"unwinder", 0, "NAME",
                       "how stacks are captured: rows (default), libunwind, or verify (both, "
                       "compared)"},
@@ -138,6 +140,8 @@ static int set_option(int option, const char *argument) {
                                        argument);
         snprintf(number, sizeof number, "%llu", (unsigned long long)n);
         return setenv("HEAPTAPE_MAX_SIZE", number, 1);
+    case OPT_PYTHON:
+        return setenv("HEAPTAPE_PYTHON", "1", 1);
     case OPT_UNWINDER:
         if (!is_one_of(argument, "rows libunwind verify"))
             return command_usage_error(c, "--unwinder=%s: it is rows, libunwind or verify",
@@ -174,7 +178,12 @@ static int run(int argc, char **argv) {
     }
     if (optind >= argc)
         return command_usage_error(&command_record, "no program given to record");
+    const char *unwinder = getenv("HEAPTAPE_UNWINDER");
+    if (getenv("HEAPTAPE_PYTHON") != NULL && unwinder != NULL && strcmp(unwinder, "libunwind") == 0)
+        return command_usage_error(&command_record,
+                                   "--python needs --unwinder=rows (the default) or verify");
 
+    unsetenv("HEAPTAPE_PROCESSES"); /* a check's around this one: it does not see these processes */
     int status = recording_prepare(&r.recording, argv + optind);
     if (status == EXIT_FINE)
         status = check_place(&r);

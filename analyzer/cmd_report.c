@@ -6,6 +6,7 @@
 #include "completeness.h"
 #include "diag.h"
 #include "family.h"
+#include "naming.h"
 #include "option_value.h"
 #include "report.h"
 #include "report_family.h"
@@ -17,7 +18,12 @@ static const struct command_option options[] = {
     {"exe", 0, "GLOB", "only those of programs whose path or file name matches"},
     FOLDING_NO_FOLD,
     FOLDING_ALLOC_FN,
-    {"wide", 0, NULL, "do not shorten long names"},
+    NAMING_NO_DEMANGLE,
+    NAMING_DEBUG_DIR,
+    NAMING_DEBUGINFOD,
+    NAMING_NO_CACHE,
+    NAMING_FULL_NAMES,
+    NAMING_WIDE,
     {"json", 0, NULL, "machine-readable output, exact integers"},
     {NULL, 0, NULL, NULL},
 };
@@ -43,7 +49,7 @@ const struct command command_report = {
 struct settings {
     uint64_t limit, depth, pid;
     const char *exe;
-    bool wide, json;
+    bool json;
     struct folding folding;
 };
 
@@ -53,11 +59,9 @@ static bool parse(int argc, char **argv, struct settings *s) {
     while ((found = command_next_option(&command_report, argc, argv, &value)) >= 0) {
         const char *name = options[found].name;
         bool good = true;
-        if (folding_option(&s->folding, name, value))
+        if (folding_option(&s->folding, name, value) || naming_option(&command_report, name, value))
             continue;
-        if (strcmp(name, "wide") == 0)
-            s->wide = true;
-        else if (strcmp(name, "json") == 0)
+        if (strcmp(name, "json") == 0)
             s->json = true;
         else if (strcmp(name, "exe") == 0)
             s->exe = value;
@@ -93,7 +97,7 @@ static void report_one(void *context, struct family_member *m, struct tape_file 
     if (s->json) {
         report_print_json(stdout, &r);
     } else {
-        struct screen screen = screen_of(stdout, s->wide);
+        struct screen screen = screen_of(stdout, naming()->full_names);
         report_print(stdout, &r, &screen);
     }
     for (unsigned i = 0; i < RANKING_COUNT; i++)
@@ -127,7 +131,7 @@ static int report_several(struct family *f, const struct settings *s) {
     if (s->json) {
         report_family_print_json(stdout, r);
     } else {
-        struct screen screen = screen_of(stdout, s->wide);
+        struct screen screen = screen_of(stdout, naming()->full_names);
         report_family_print(stdout, r, &screen);
     }
     int status = report_family_status(r);

@@ -9,7 +9,7 @@
 
 #include "diag.h"
 
-#define OPTIONS_MAX 40
+#define OPTIONS_MAX 64
 #define HELP_VALUE  -2
 
 static int count_options(const struct command *c) {

@@ -6,6 +6,7 @@
 
 #include "diag.h"
 #include "json_put.h"
+#include "python.h"
 #include "units.h"
 
 #define COLUMNS 100
@@ -101,6 +102,42 @@ char *completeness_doubt_suffix(const struct tape_health *h) {
     return suffix;
 }
 
+/* What was not used, and what is missing, though there are names. */
+static void print_debug(FILE *out, const struct names_modules *m) {
+    if (m->other_build != 0) {
+        char *file = names_printable(m->other_build_file, strlen(m->other_build_file));
+        fprintf(out, "Not used, as %s of another build than the module: %s%s\n",
+                m->other_build == 1 ? "it is" : "they are", file,
+                m->other_build == 1 ? "" : ", ...");
+        free(file);
+    }
+    if (m->without_split != 0) {
+        const char *base = names_base(m->split_module);
+        char *name = names_printable(base, strlen(base));
+        fprintf(out,
+                "Inlined functions are not known in %s%s: .dwo files are missing, or of another "
+                "build\n",
+                name, m->without_split == 1 ? "" : ", ...");
+        free(name);
+    }
+}
+
+/* Interpreters whose frames were asked for and are not there. */
+static void print_python(FILE *out, const struct python *python) {
+    const struct tape_python *p;
+    for (size_t i = 0; (p = python_interpreter(python, i)) != NULL; i++) {
+        if (p->state == TAPE_PYTHON_RECORDED)
+            continue;
+        char *version = python_version(p->version);
+        fprintf(out,
+                p->state == TAPE_PYTHON_BUILD
+                    ? "No Python frames: this is a debug build of CPython %s.\n"
+                    : "No Python frames: CPython %s is not known, only 3.11 from 3.11.1 on.\n",
+                version);
+        free(version);
+    }
+}
+
 void completeness_print_line(FILE *out, const struct completeness *c, struct names *names) {
     struct line l = {.out = out};
     char buf[UNITS_ROOM];
@@ -119,6 +156,10 @@ void completeness_print_line(FILE *out, const struct completeness *c, struct nam
     if (names != NULL) {
         struct names_modules m = names_modules(names);
         add_modules(&l, &m);
+        fputc('\n', out);
+        print_debug(out, &m);
+        print_python(out, stacks_python(names_stacks(names)));
+        return;
     }
     fputc('\n', out);
 }
@@ -170,6 +211,13 @@ void completeness_put(struct json_object *o, const struct completeness *c, struc
     json_put(o, "modules_without_symbols", m.without_symbols);
     json_put(o, "modules_missing", m.missing);
     json_put(o, "modules_rebuilt", m.rebuilt);
+    json_put(o, "debug_files_rebuilt", m.other_build);
+    json_put(o, "modules_without_dwo", m.without_split);
+    const struct python *python = stacks_python(names_stacks(names));
+    const struct tape_python *p;
+    for (size_t i = 0; (p = python_interpreter(python, i)) != NULL; i++)
+        if (p->state != TAPE_PYTHON_RECORDED)
+            json_object_object_add(o, "python_frames", json_object_new_boolean(false));
 }
 
 struct json_object *completeness_json(struct tape_file *tape, const struct replay_counts *counts,

@@ -4,8 +4,11 @@
 #include <libiberty/demangle.h>
 #include <setjmp.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define STUB_MARK "@plt"
 
 /* The demanglers hand over the result in pieces and cannot be told to stop, hence the jump. They
    keep their state on the stack while they print; only a Rust identifier in punycode may leak its
@@ -42,13 +45,29 @@ static bool accepts(demangler *run, int options, const char *name, struct sink *
 }
 
 size_t demangle_unversioned(const char *linkage) {
-    return *linkage == '\0' ? 0 : 1 + strcspn(linkage + 1, "@");
+    size_t n = *linkage == '\0' ? 0 : 1 + strcspn(linkage + 1, "@");
+    return strcmp(linkage + n, STUB_MARK) == 0 ? n + strlen(STUB_MARK) : n;
+}
+
+/* A stub's name is that of its function, with the mark behind it. */
+static char *demangle_stub(const char *linkage, size_t n) {
+    char *function = strndup(linkage, n - strlen(STUB_MARK)), *readable, *marked;
+    if (function == NULL)
+        return NULL;
+    readable = demangle(function);
+    free(function);
+    if (readable == NULL || asprintf(&marked, "%s%s", readable, STUB_MARK) < 0)
+        marked = NULL;
+    free(readable);
+    return marked;
 }
 
 char *demangle(const char *linkage) {
     size_t n = demangle_unversioned(linkage);
     if (linkage[0] != '_' || n > DEMANGLE_INPUT_MAX) /* most names of C programs end here */
         return NULL;
+    if (n > strlen(STUB_MARK) && strcmp(linkage + n - strlen(STUB_MARK), STUB_MARK) == 0)
+        return demangle_stub(linkage, n);
     char *name = strndup(linkage, n);
     if (name == NULL)
         return NULL;

@@ -19,7 +19,8 @@
 #define DEMANGLE_OUTPUT_MAX ((size_t)64 * 1024)
 
 /* Bytes of `linkage` in front of its symbol version: 6 for "malloc", "malloc@GLIBC_2.2.5" and
-   "malloc@@GLIBC_2.2.5". A name that begins with '@' has no version. */
+   "malloc@@GLIBC_2.2.5". A name that begins with '@' has no version, and "@plt" is none: the stub
+   that "malloc@plt" stands for is not malloc. */
 size_t demangle_unversioned(const char *linkage);
 
 /*

@@ -13,10 +13,12 @@
 struct entry {
     struct span span;
     uint32_t number;      /* of the line */
-    char *text;           /* owned */
+    char *line_text;      /* the line, owned */
+    char *text;           /* what follows the numbers, perhaps cut into parts; owned */
     const char *function; /* in it, or a literal */
     const char *file;     /* in it; NULL: none */
     unsigned line;
+    bool used; /* jit_map_use() */
 };
 
 struct jit_map {
@@ -68,11 +70,22 @@ static void add(struct jit_map *m, const char *text) {
     }
     struct entry e = {.span = {.start = start, .end = start + size},
                       .number = (uint32_t)m->count,
+                      .line_text = xstrdup(text),
                       .text = xstrdup(text + name)};
     e.function = e.text;
     take_v8(&e);
     take_python(&e);
     m->entry[m->count++] = e;
+}
+
+static struct jit_map *finish(struct jit_map *m) {
+    if (m->count == 0) {
+        jit_map_free(m);
+        return NULL;
+    }
+    qsort(m->entry, m->count, sizeof *m->entry, by_start);
+    spans_finish(m->entry, sizeof *m->entry, m->count);
+    return m;
 }
 
 struct jit_map *jit_map_read(const char *path) {
@@ -92,13 +105,16 @@ struct jit_map *jit_map_read(const char *path) {
     }
     free(line);
     fclose(in);
-    if (m->count == 0) {
-        jit_map_free(m);
-        return NULL;
-    }
-    qsort(m->entry, m->count, sizeof *m->entry, by_start);
-    spans_finish(m->entry, sizeof *m->entry, m->count);
-    return m;
+    return finish(m);
+}
+
+struct jit_map *jit_map_parse(const char *text) {
+    struct jit_map *m = xcalloc(1, sizeof *m);
+    char *copy = xstrdup(text), *rest = copy;
+    for (const char *line; (line = strsep(&rest, "\n")) != NULL;)
+        add(m, line);
+    free(copy);
+    return finish(m);
 }
 
 /* What a packed tape knows. */
@@ -121,6 +137,8 @@ static struct jit_map *of_packed(const struct tape_process *p) {
 struct jit_map *jit_map_of(const struct tape_process *p) {
     char path[64];
     struct stat st;
+    if (p->code_map != NULL)
+        return jit_map_parse(p->code_map);
     if (p->jit_count != 0)
         return of_packed(p);
     snprintf(path, sizeof path, "/tmp/perf-%" PRIu64 ".map", p->pid);
@@ -133,22 +151,59 @@ struct jit_map *jit_map_of(const struct tape_process *p) {
 void jit_map_free(struct jit_map *m) {
     if (m == NULL)
         return;
-    for (size_t i = 0; i < m->count; i++)
+    for (size_t i = 0; i < m->count; i++) {
         free(m->entry[i].text);
+        free(m->entry[i].line_text);
+    }
     free(m->entry);
     free(m);
 }
 
-bool jit_map_lookup(const struct jit_map *m, uint64_t address, struct symbol *out) {
-    const struct entry *found = NULL;
+static struct entry *find(const struct jit_map *m, uint64_t address) {
+    struct entry *found = NULL;
     for (size_t i = spans_upto(m->entry, sizeof *m->entry, m->count, address);
          i > 0 && m->entry[i - 1].span.reach > address; i--) {
-        const struct entry *e = &m->entry[i - 1];
+        struct entry *e = &m->entry[i - 1];
         if (e->span.end > address && (found == NULL || e->number > found->number))
             found = e;
     }
+    return found;
+}
+
+bool jit_map_lookup(const struct jit_map *m, uint64_t address, struct symbol *out) {
+    const struct entry *found = find(m, address);
     if (found == NULL)
         return false;
     *out = (struct symbol){.function = found->function, .file = found->file, .line = found->line};
     return true;
+}
+
+bool jit_map_use(struct jit_map *m, uint64_t address) {
+    struct entry *found = find(m, address);
+    if (found != NULL)
+        found->used = true;
+    return found != NULL;
+}
+
+static int by_number(const void *a, const void *b) {
+    const struct entry *const *e = a, *const *f = b;
+    return ((*e)->number > (*f)->number) - ((*e)->number < (*f)->number);
+}
+
+char *jit_map_text_of_used(const struct jit_map *m, size_t *length) {
+    const struct entry **used = xcalloc(m->count, sizeof *used);
+    size_t count = 0, bytes = 0;
+    for (size_t i = 0; i < m->count; i++)
+        if (m->entry[i].used) {
+            used[count++] = &m->entry[i];
+            bytes += strlen(m->entry[i].line_text) + 1;
+        }
+    qsort(used, count, sizeof *used, by_number);
+    char *text = xmalloc(bytes + 1), *p = text;
+    for (size_t i = 0; i < count; i++)
+        p += sprintf(p, "%s\n", used[i]->line_text);
+    *p = '\0';
+    free(used);
+    *length = bytes;
+    return text;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "diag.h"
+#include "python.h"
 #include "tree.h"
 
 /*
@@ -99,6 +100,20 @@ static uint32_t join_module(struct stacks *stacks, const struct module *m) {
     return count;
 }
 
+/* What is known of a module as a Python interpreter, when it has been joined. */
+static void join_interpreter(struct translation *t, uint32_t module) {
+    struct stacks *to = t->joined->stacks;
+    uint64_t start = stacks_module(t->from, module)->start;
+    const struct tape_python *p;
+    for (size_t i = 0; (p = python_interpreter(stacks_python(t->from), i)) != NULL; i++) {
+        struct tape_python joined = *p;
+        if (p->module != start || t->module[module] == 0)
+            continue;
+        joined.module = stacks_module(to, t->module[module] - 1)->start;
+        python_add_interpreter(stacks_python(to), &joined);
+    }
+}
+
 static uint32_t join_frame(struct translation *t, uint32_t frame) {
     struct stacks *to = t->joined->stacks;
     const struct frame *f = stacks_frame(t->from, frame);
@@ -106,12 +121,16 @@ static uint32_t join_frame(struct translation *t, uint32_t frame) {
     if (f->module != UINT32_MAX) {
         const struct module *m = stacks_module(t->from, f->module);
         uint64_t offset = address - 1 - m->bias;
-        if (t->module[f->module] == 0)
+        if (t->module[f->module] == 0) {
             t->module[f->module] = join_module(to, m) + 1;
+            join_interpreter(t, f->module);
+        }
         uint32_t joined = t->module[f->module] - 1; /* a full space wraps round to UINT32_MAX */
         if (joined != UINT32_MAX && offset >> SPACE_SHIFT == 0)
             address = stacks_module(to, joined)->start + offset + 1;
     }
+    if (f->module == UINT32_MAX && tape_python_is(address))
+        address = python_join(stacks_python(to), stacks_python(t->from), address);
     return stacks_intern_frame(to, address, 0);
 }
 

@@ -9,6 +9,7 @@
 #include "embedded.h"
 #include "json_put.h"
 #include "leak_why_parts.h"
+#include "naming.h"
 #include "suppressions.h"
 #include "tree.h"
 
@@ -20,7 +21,7 @@ static bool stack_matches(struct names *names, uint32_t stack, const char *site)
         return true;
     for (uint32_t p = names_place(names, stack); p != 0; p = names_caller(names, p)) {
         const struct name *n = names_get(names, names_of(names, p));
-        if ((n->function != NULL && suppressions_glob(site, n->function, true)) ||
+        if ((n->readable != NULL && suppressions_glob(site, n->readable, true)) ||
             (n->linkage != NULL && suppressions_glob(site, n->linkage, true)))
             return true;
     }
@@ -112,7 +113,7 @@ static uint32_t each_group(const struct why_question *q,
     struct why w = {.survey = q->survey, .names = q->names, .paths = &paths};
     uint32_t count;
     leak_paths_make(&paths, &q->survey->graph);
-    w.symbols = symbols_new(true);
+    w.symbols = naming_symbols();
     struct why_group *group = find_groups(&w, q->site, &count);
     for (uint32_t i = 0; i < count && (q->limit == 0 || i < q->limit); i++)
         take(context, &w, &group[i]);

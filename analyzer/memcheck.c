@@ -39,10 +39,8 @@ static const char *const ignored[] = {
     "keep-debuginfo",
     "keep-stacktraces",
     "kernel-variant",
-    "leak-check",
     "leak-check-heuristics",
     "leak-resolution",
-    "log-fd",
     "main-stacksize",
     "malloc-fill",
     "max-stackframe",
@@ -86,7 +84,6 @@ static const char *const ignored[] = {
     "vgdb-shadow-registers",
     "vgdb-stop-at",
     "workaround-gcc312-asm",
-    "xml-fd",
     "xml-user-comment",
     "xtree-leak",
     "xtree-leak-file",
@@ -144,6 +141,7 @@ static char *expand(const char *name) {
 struct translation {
     char **word; /* for check; texts that were made here are not freed: the process ends with it */
     int count;
+    enum { LEAKS_FULL, LEAKS_SUMMARY, LEAKS_NO } leaks; /* --leak-check */
 };
 
 static void push(struct translation *t, char *word) {
@@ -155,6 +153,19 @@ static void help(void) {
          "heaptape check behind the command line of valgrind --tool=memcheck: writes a log of the\n"
          "same form. See heaptape-memcheck(1); heaptape check --help shows options that are taken\n"
          "as well.");
+}
+
+/* Valgrind's words for what naming.h has. A directory that is not there is none to Valgrind. */
+static bool translate_naming(struct translation *t, const char *word) {
+    static const char extra[] = "--extra-debuginfo-path=";
+    const char *path = word + strlen(extra);
+    if (strcmp(word, "--demangle=no") == 0)
+        push(t, xstrdup("--no-demangle"));
+    else if (strncmp(word, extra, strlen(extra)) == 0 && access(path, X_OK) == 0)
+        push(t, xasprintf("--debug-dir=%s", path));
+    else
+        return false;
+    return true;
 }
 
 /* One option, at argv[i]; returns how many words it took, or 0 with *status when it ends here. */
@@ -188,6 +199,17 @@ static int translate(struct translation *t, char **argv, int *status) {
         diag("memcheck: --tool=%s: only memcheck's leak check is there", value);
         return 0;
     }
+    if (value != NULL && strncmp(name, "leak-check=", 11) == 0) {
+        static const char *const how[] = {"full", "yes", "summary", "no"};
+        static const int leaks[] = {LEAKS_FULL, LEAKS_FULL, LEAKS_SUMMARY, LEAKS_NO};
+        for (size_t i = 0; i < sizeof how / sizeof *how; i++)
+            if (strcmp(value, how[i]) == 0) {
+                t->leaks = leaks[i];
+                return 1;
+            }
+        diag("memcheck: --leak-check=%s: it is no, summary, yes or full", value);
+        return 0;
+    }
     if (value != NULL && strncmp(name, "num-callers=", 12) == 0) {
         push(t, xasprintf("--depth=%s", value));
         return 1;
@@ -201,6 +223,8 @@ static int translate(struct translation *t, char **argv, int *status) {
         push(t, xasprintf("--%.8s=%s", name, expand(value)));
         return 1;
     }
+    if (translate_naming(t, word))
+        return 1;
     const struct command_option *own = own_option(name, length);
     if (own != NULL) {
         push(t, argv[0]);
@@ -216,10 +240,11 @@ static int translate(struct translation *t, char **argv, int *status) {
 }
 
 int memcheck_run(int argc, char **argv) {
-    struct translation t = {.word = xcalloc((unsigned long)argc + 4, sizeof *t.word)};
+    struct translation t = {.word = xcalloc((unsigned long)argc + 7, sizeof *t.word)};
     int status = EXIT_FINE, i = 1;
     push(&t, argv[0]);
     push(&t, xstrdup("--format=memcheck"));
+    push(&t, xstrdup("--leak-resolution=high"));
     while (i < argc && argv[i][0] == '-' && argv[i][1] != '\0' && strcmp(argv[i], "--") != 0) {
         int taken = translate(&t, argv + i, &status);
         if (taken == 0)
@@ -228,6 +253,12 @@ int memcheck_run(int argc, char **argv) {
     }
     if (i < argc && strcmp(argv[i], "--") == 0)
         i++;
+    if (t.leaks != LEAKS_FULL) { /* behind what else was said of kinds */
+        push(&t, xstrdup("--leak-kinds=none"));
+        push(&t, xstrdup("--show-leak-kinds=none"));
+    }
+    if (t.leaks == LEAKS_NO)
+        push(&t, xstrdup("--quiet"));
     push(&t, xstrdup("--"));
     for (; i < argc; i++)
         push(&t, argv[i]);

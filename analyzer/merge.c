@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "diag.h"
+#include "python.h"
 #include "tape/blobs.h"
 #include "tape_ahead.h"
 #include "tape_walk.h"
@@ -194,6 +195,12 @@ static void leave_piece(struct merge *m, struct cursor *c) {
     next_piece(m, c);
 }
 
+static enum tape_error read_python(struct merge *m, const struct tape_record *r,
+                                   const uint32_t *bytes) {
+    struct tape_in in = tape_in_of(bytes, (size_t)r->size);
+    return python_take(stacks_python(m->stacks), tape_record_address(r), &in);
+}
+
 /* What an event means for the stream itself; the rest is the replay's business. */
 static inline enum tape_error take_event(struct merge *m, struct cursor *c,
                                          const struct tape_record *r, uint32_t *said) {
@@ -208,6 +215,8 @@ static inline enum tape_error take_event(struct merge *m, struct cursor *c,
             c->depth = 0;
         else if (op == TAPE_OP_MODULE_LOAD || op == TAPE_OP_MODULE_UNLOAD)
             error = merge_read_module(m->stacks, r, c->buffer->frame + c->frame_at);
+        else if (op == TAPE_OP_PYTHON)
+            error = read_python(m, r, c->buffer->frame + c->frame_at);
     }
     c->frame_at += r->push;
     return error;

@@ -9,6 +9,8 @@
 #include "demangle.h"
 #include "diag.h"
 #include "embedded.h"
+#include "naming.h"
+#include "python.h"
 
 /* The names of a frame, outermost first. */
 struct frame_names {
@@ -21,6 +23,7 @@ struct names {
     names_lookup *lookup;
     void *context;
     const struct folding *folding;
+    bool calls_apart;
     struct jit_map *jit;
     struct frame_names *of_frame; /* by frame */
     uint32_t frame_room;
@@ -90,9 +93,11 @@ static uint64_t hash_text(uint64_t h, const char *s) {
 /* What decides whether two frames are one place: with a source file the module does not matter
  * (a template used by two libraries is one line), without one the offset does only where not even
  * the function is known. */
-static uint64_t hash_name(const struct name *n) {
+static uint64_t hash_name(const struct names *t, const struct name *n) {
     uint64_t h = hash_text(UINT64_C(0xcbf29ce484222325), n->function);
     h = hash_text(h, n->file != NULL ? n->file : n->module);
+    if (t->calls_apart)
+        h = (h ^ n->offset) * UINT64_C(0x100000001b3);
     h ^= n->file != NULL ? n->line : n->function == NULL ? n->offset : 0;
     return h ^ h >> 29;
 }
@@ -101,8 +106,11 @@ static bool equal(const char *a, const char *b) {
     return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
 }
 
-static bool same_name(const struct name *a, const struct name *b) {
-    if (!equal(a->function, b->function) || !equal(a->file, b->file) || a->inlined != b->inlined)
+static bool same_name(const struct names *t, const struct name *a, const struct name *b) {
+    if (t->calls_apart && (a->offset != b->offset || !equal(a->module, b->module)))
+        return false;
+    if (!equal(a->function, b->function) || !equal(a->file, b->file) || a->inlined != b->inlined ||
+        a->python != b->python)
         return false;
     if (a->file != NULL)
         return a->line == b->line;
@@ -114,7 +122,7 @@ static void grow_slots(struct names *t) {
     t->slots = t->slots != 0 ? t->slots * 2 : 1024;
     t->slot = xcalloc(t->slots, sizeof *t->slot);
     for (uint32_t i = 0; i < t->count; i++) {
-        uint32_t at = (uint32_t)hash_name(&t->name[i]) & (t->slots - 1);
+        uint32_t at = (uint32_t)hash_name(t, &t->name[i]) & (t->slots - 1);
         while (t->slot[at] != 0)
             at = (at + 1) & (t->slots - 1);
         t->slot[at] = i + 1;
@@ -139,19 +147,25 @@ static char *make_label(const struct name *n) {
     return xasprintf("0x%" PRIx64, n->offset);
 }
 
+static void free_texts(const struct name *n) {
+    if (n->readable != n->function)
+        free((char *)n->readable);
+    free((char *)n->function);
+    free((char *)n->linkage);
+    free((char *)n->plain);
+    free((char *)n->file);
+    free((char *)n->module);
+}
+
 /* The number of a name that reads like *n; takes over the texts of *n. */
 static uint32_t intern(struct names *t, struct name *n) {
     if (t->count * 2 >= t->slots)
         grow_slots(t);
-    uint32_t at = (uint32_t)hash_name(n) & (t->slots - 1);
+    uint32_t at = (uint32_t)hash_name(t, n) & (t->slots - 1);
     for (; t->slot[at] != 0; at = (at + 1) & (t->slots - 1)) {
         uint32_t found = t->slot[at] - 1;
-        if (same_name(&t->name[found], n)) {
-            free((char *)n->function);
-            free((char *)n->linkage);
-            free((char *)n->plain);
-            free((char *)n->file);
-            free((char *)n->module);
+        if (same_name(t, &t->name[found], n)) {
+            free_texts(n);
             return found;
         }
     }
@@ -160,14 +174,18 @@ static uint32_t intern(struct names *t, struct name *n) {
         t->name = xrealloc(t->name, t->room * sizeof *t->name);
     }
     n->label = make_label(n);
-    n->entry = n->function != NULL && strcmp(n->function, "main") == 0;
-    n->start_up = n->function != NULL && (strcmp(n->function, "_start") == 0 ||
-                                          strncmp(n->function, "__libc_start_", 13) == 0 ||
-                                          strstr(n->function, "__rust_begin_short_backtrace"));
-    n->allocator = n->function != NULL && (strcmp(n->function, "heaptape_pool_alloc") == 0 ||
-                                           strncmp(n->function, "operator new(", 13) == 0 ||
-                                           strncmp(n->function, "operator new[](", 15) == 0);
-    n->plumbing = folding_is_plumbing(t->folding, n->function, n->linkage);
+    n->entry = !n->python && n->readable != NULL && strcmp(n->readable, "main") == 0;
+    n->start_up = n->readable != NULL && (strcmp(n->readable, "_start") == 0 ||
+                                          strncmp(n->readable, "__libc_start_", 13) == 0 ||
+                                          strstr(n->readable, "__rust_begin_short_backtrace"));
+    n->allocator = n->readable != NULL && (strcmp(n->readable, "heaptape_pool_alloc") == 0 ||
+                                           strncmp(n->readable, "operator new(", 13) == 0 ||
+                                           strncmp(n->readable, "operator new[](", 15) == 0);
+    n->plumbing = folding_is_plumbing(t->folding, n->readable, n->linkage);
+    if (!n->plumbing && n->interpreter && (t->folding == NULL || !t->folding->off))
+        n->plumbing = true;
+    else
+        n->interpreter = false;
     n->loader = n->module != NULL && strncmp(names_base(n->module), "ld-linux", 8) == 0;
     t->name[t->count] = *n;
     t->slot[at] = t->count + 1;
@@ -191,11 +209,7 @@ struct names *names_new_lookup(struct stacks *stacks, names_lookup *lookup, void
 }
 
 struct names *names_new(struct stacks *stacks) {
-    struct symbols *symbols = symbols_new(true);
-    if (symbols == NULL) {
-        diag("out of memory");
-        exit(EXIT_FINDING);
-    }
+    struct symbols *symbols = naming_symbols();
     struct names *t = names_new_lookup(stacks, names_lookup_in_files, symbols);
     t->symbols = symbols;
     return t;
@@ -203,6 +217,10 @@ struct names *names_new(struct stacks *stacks) {
 
 void names_fold(struct names *t, const struct folding *folding) {
     t->folding = folding;
+}
+
+void names_tell_calls_apart(struct names *t) {
+    t->calls_apart = true;
 }
 
 struct names *names_of_recording(struct stacks *stacks, const struct folding *folding,
@@ -218,11 +236,7 @@ void names_free(struct names *t) {
         return;
     for (uint32_t i = 0; i < t->count; i++) {
         free((char *)t->name[i].label);
-        free((char *)t->name[i].function);
-        free((char *)t->name[i].linkage);
-        free((char *)t->name[i].plain);
-        free((char *)t->name[i].file);
-        free((char *)t->name[i].module);
+        free_texts(&t->name[i]);
     }
     symbols_free(t->symbols);
     jit_map_free(t->jit);
@@ -239,13 +253,26 @@ static char *printable_or_null(const char *text) {
     return text != NULL && *text != '\0' ? names_printable(text, strlen(text)) : NULL;
 }
 
+/* Code of a Python interpreter, of the library in C that comes with it, or of what ctypes calls
+ * through. */
+static bool runs_python(const struct names *t, const struct module *m) {
+    const struct python *python = stacks_python(t->stacks);
+    return m != NULL && python_interpreter(python, 0) != NULL &&
+           (python_is_interpreter(python, m->start) || strstr(m->path, "/lib-dynload/") != NULL ||
+            strncmp(names_base(m->path), "libffi.so", 9) == 0);
+}
+
 /* One of a frame's names; `symbol` is what is known. */
 static uint32_t name_of(struct names *t, const struct module *m, uint64_t offset,
                         const struct symbol *symbol, bool inlined) {
     struct name n = {.offset = offset, .inlined = inlined};
-    n.function = printable_or_null(symbol->function);
+    n.python = m == NULL && tape_python_is(offset);
+    n.interpreter = n.python ? python_is_import(symbol) : runs_python(t, m);
+    n.readable = n.function = printable_or_null(symbol->function);
     if (symbol->linkage != NULL)
         n.linkage = names_printable(symbol->linkage, demangle_unversioned(symbol->linkage));
+    if (naming()->no_demangle && n.linkage != NULL)
+        n.function = xstrdup(n.linkage);
     n.plain = printable_or_null(symbol->plain);
     n.file = printable_or_null(symbol->file);
     n.line = n.file != NULL ? symbol->line : 0;
@@ -256,12 +283,17 @@ static uint32_t name_of(struct names *t, const struct module *m, uint64_t offset
 static struct frame_names resolve(struct names *t, uint32_t frame) {
     const struct frame *f = stacks_frame(t->stacks, frame);
     const struct module *m = f->module != UINT32_MAX ? stacks_module(t->stacks, f->module) : NULL;
-    uint64_t call = f->address - 1; /* inside the call instruction */
+    const bool python = m == NULL && tape_python_is(f->address);
+    uint64_t call = python ? f->address : f->address - 1; /* inside the call instruction */
     uint64_t offset = m != NULL ? call - m->bias : call;
     struct symbol symbol[SYMBOLS_INLINED_MAX];
     size_t count = m != NULL ? t->lookup(t->context, m, offset, symbol, SYMBOLS_INLINED_MAX) : 0;
-    if (m == NULL && t->jit != NULL && jit_map_lookup(t->jit, call, symbol))
+    if (python) {
+        python_lookup(stacks_python(t->stacks), call, symbol);
         count = 1;
+    } else if (m == NULL && t->jit != NULL && jit_map_lookup(t->jit, call, symbol)) {
+        count = 1;
+    }
     if (count == 0) { /* it has a name all the same: the offset */
         symbol[0] = (struct symbol){0};
         count = 1;
@@ -361,6 +393,17 @@ struct stacks *names_stacks(const struct names *t) {
     return t->stacks;
 }
 
+static void note_debug(struct names *t, const struct module *m, struct names_modules *out) {
+    struct symbols_debug d =
+        symbols_module_debug(t->symbols, m->path, m->build_id, m->build_id_len);
+    out->other_build += d.other_build != NULL;
+    out->without_split += d.lacks_split;
+    if (d.other_build != NULL && out->other_build_file == NULL)
+        out->other_build_file = d.other_build;
+    if (d.lacks_split && out->split_module == NULL)
+        out->split_module = m->path;
+}
+
 struct names_modules names_modules(struct names *t) {
     struct names_modules out = {0};
     uint32_t count = stacks_module_count(t->stacks);
@@ -398,6 +441,7 @@ struct names_modules names_modules(struct names *t) {
             if (out.first == NULL)
                 out.first = m->path;
         }
+        note_debug(t, m, &out);
     }
     free(used);
     return out;

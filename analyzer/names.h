@@ -27,7 +27,8 @@ struct names;
 
 struct name {
     const char *label;    /* "function (file.c:12)", "function (in libx.so)", "libx.so+0x1234" */
-    const char *function; /* NULL: unknown */
+    const char *function; /* as it is shown; NULL: unknown */
+    const char *readable; /* the same demangled, for comparison with patterns; NULL: unknown */
     const char *linkage;  /* as the symbol table has it, without version; NULL: unknown */
     const char *plain;  /* of an inlined function: without scope, as Valgrind calls it; else NULL */
     const char *file;   /* full path as the debug information has it; NULL: unknown */
@@ -39,6 +40,8 @@ struct name {
     bool start_up;      /* code of the C library, the linker or Rust's runtime that calls main */
     bool allocator;     /* operator new, heaptape_pool_alloc: shown as the request itself */
     bool plumbing;      /* see folding.h: at the inner end it is not the place that asks */
+    bool python;        /* a function of Python's, whatever its name */
+    bool interpreter;   /* plumbing only where a place further out is none: code that runs Python */
     bool loader;        /* code of the dynamic linker */
 };
 
@@ -58,6 +61,9 @@ struct names *names_new_lookup(struct stacks *stacks, names_lookup *lookup, void
 /* What is plumbing; must outlive the object. Before anything is asked for; else the built-in list.
  */
 void names_fold(struct names *, const struct folding *);
+/* Names that read the same are several where the addresses of the calls differ. Before anything is
+ * asked for. */
+void names_tell_calls_apart(struct names *);
 /* The names of one recording: names_new() with these options, and for code in no module those of
  * the map that its process wrote, if that is there (jit_map.h). */
 struct names *names_of_recording(struct stacks *, const struct folding *,
@@ -82,6 +88,10 @@ struct stacks *names_stacks(const struct names *);
 struct names_modules {
     unsigned used, without_symbols, missing, rebuilt;
     const char *first; /* one of the last three kinds; NULL when none */
+    /* Of the rest: debug files that are not used because they are of another build, and modules of
+     * which .dwo files are missing. With one of each, or NULL. */
+    unsigned other_build, without_split;
+    const char *other_build_file, *split_module;
 };
 struct names_modules names_modules(struct names *);
 

@@ -36,14 +36,23 @@ static bool changes_ids(const char *path, const struct stat *st) {
 /* A file under examination, and the script whose #! line named it (NULL: the user did). */
 struct subject {
     const char *path, *script;
+    char **why; /* where the reason goes; NULL: it is printed */
 };
 
-static int refuse(const struct subject *s, const char *why) {
-    if (s->script != NULL)
-        diag("%s: its interpreter %s %s", s->script, s->path, why);
+/* `advice`: what else is said to a user who wanted to run it, or "". */
+static int refuse_with(const struct subject *s, const char *why, const char *advice) {
+    if (s->why != NULL)
+        *s->why =
+            s->script != NULL ? xasprintf("is run by %s, which %s", s->path, why) : xstrdup(why);
+    else if (s->script != NULL)
+        diag("%s: its interpreter %s %s%s", s->script, s->path, why, advice);
     else
-        diag("%s: %s", s->path, why);
+        diag("%s: %s%s", s->path, why, advice);
     return EXIT_NOT_EXECUTABLE;
+}
+
+static int refuse(const struct subject *s, const char *why) {
+    return refuse_with(s, why, "");
 }
 
 static int check_elf(const struct subject *s, enum elf_verdict verdict, const char *loader) {
@@ -55,16 +64,16 @@ static int check_elf(const struct subject *s, enum elf_verdict verdict, const ch
     case ELF_DAMAGED:
         return refuse(s, "is a damaged ELF file, or no program");
     case ELF_32_BIT:
-        return refuse(s, "is a 32-bit program; only 64-bit programs can be recorded");
+        return refuse_with(s, "is a 32-bit program", "; only 64-bit programs can be recorded");
     case ELF_OTHER_CPU:
         return refuse(s, "is a program for another processor architecture");
     case ELF_STATIC:
-        return refuse(s, "is statically linked, so the recorder cannot be loaded into it; link "
-                         "it dynamically to record it");
+        return refuse_with(s, "is statically linked",
+                           ", so the recorder cannot be loaded into it; link it dynamically to "
+                           "record it");
     case ELF_OTHER_LOADER:
-        snprintf(why, sizeof why,
-                 "is loaded by %s; only programs of the GNU C library can be recorded", loader);
-        return refuse(s, why);
+        snprintf(why, sizeof why, "is loaded by %s", loader);
+        return refuse_with(s, why, "; only programs of the GNU C library can be recorded");
     case ELF_NO_LOADER:
         snprintf(why, sizeof why, "needs the loader %s, which does not exist", loader);
         return refuse(s, why);
@@ -118,8 +127,9 @@ static int check_file(const struct subject *s, char next[SHEBANG_MAX]) {
     if (verdict != ELF_NOT_ELF) {
         int status = check_elf(s, verdict, loader);
         if (status == EXIT_FINE && changes_ids(s->path, &st))
-            return refuse(s, "is set-user-id, set-group-id or has file capabilities, so the loader "
-                             "ignores the recorder; record a copy of it without these");
+            return refuse_with(s, "is set-user-id, set-group-id or has file capabilities",
+                               ", so the loader ignores the recorder; record a copy of it without "
+                               "these");
         return status;
     }
     if (text == TEXT_BINARY)
@@ -131,21 +141,37 @@ static int check_file(const struct subject *s, char next[SHEBANG_MAX]) {
     return EXIT_FINE;
 }
 
-/* The file and every interpreter behind it. */
-static int check_chain(const char *path) {
+/* The file and every interpreter behind it. `last`: receives the last one, which the caller frees;
+ * `why`: as in a subject; both may be NULL. */
+static int check_chain(const char *path, char **last, char **why) {
     char script[SHEBANG_MAX], next[SHEBANG_MAX];
-    struct subject s = {.path = path};
+    struct subject s = {.path = path, .why = why};
     int status = check_file(&s, next);
     for (int depth = 0; status == EXIT_FINE && next[0] != '\0'; depth++) {
         if (depth == SHEBANG_DEPTH) {
-            diag("%s: has too many interpreters behind one another", path);
-            return EXIT_NOT_EXECUTABLE;
+            s = (struct subject){.path = path, .why = why};
+            return refuse(&s, "has too many interpreters behind one another");
         }
         strcpy(script, next);
-        s = (struct subject){.path = script, .script = path};
+        s = (struct subject){.path = script, .script = path, .why = why};
         status = check_file(&s, next);
     }
+    if (last != NULL)
+        *last = xstrdup(s.path);
     return status;
+}
+
+char *program_image(const char *path, char **why) {
+    char *last = NULL;
+    *why = NULL;
+    if (access(path, R_OK) == 0)
+        check_chain(path, &last, why);
+    char *real = last != NULL ? realpath(last, NULL) : NULL;
+    if (real != NULL) {
+        free(last);
+        return real;
+    }
+    return last != NULL ? last : xstrdup(path);
 }
 
 /* The first regular file of this name in PATH, preferring one that can be executed; NULL when
@@ -188,7 +214,7 @@ int program_find(const char *name, char **path) {
         diag("%s: no such program in PATH", name);
         return EXIT_NOT_FOUND;
     }
-    int status = check_chain(found);
+    int status = check_chain(found, NULL, NULL);
     if (status == EXIT_FINE)
         *path = found;
     else

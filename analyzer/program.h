@@ -13,4 +13,12 @@
  */
 int program_find(const char *name, char **path);
 
+/*
+ * What a process that ran this file had as its executable: for a script its interpreter, without
+ * symbolic links where they can be followed; the caller frees. *why becomes why the recorder cannot
+ * be loaded into it, "is statically linked", which the caller frees, or NULL when it can or when
+ * that cannot be told any more. Prints nothing.
+ */
+char *program_image(const char *path, char **why);
+
 #endif

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "code_map.h"
 #include "diag.h"
 #include "replay.h"
 #include "settle.h"
@@ -23,12 +24,17 @@ size_t record_settle(const char *tape, const struct output_list *before) {
     size_t running = 0;
     char *first_problem = NULL;
     struct output_list now = output_list(tape);
+    bool code_maps = code_map_any();
     for (size_t i = 0; i < now.count; i++) {
         const char *path = now.name[i];
         char *problem = NULL;
         if (strcmp(path, tape) == 0 ||
-            (output_is_other_process(tape, path) && !output_list_has(before, path)))
-            running += settle_tape(path, &problem) == SETTLE_RUNNING;
+            (output_is_other_process(tape, path) && !output_list_has(before, path))) {
+            enum settle_result result = settle_tape(path, &problem);
+            running += result == SETTLE_RUNNING;
+            if (result == SETTLE_DONE && code_maps)
+                problem = code_map_keep(path);
+        }
         if (first_problem == NULL)
             first_problem = problem;
         else

@@ -15,25 +15,39 @@ struct function {
     Dwarf_Die die;
 };
 
+/* A namespace or type, from its DIE's offset to behind its last child. */
+struct around {
+    struct span span;
+    Dwarf_Die die;
+};
+
 /* The functions of one unit. */
 struct unit {
     Dwarf_Off offset; /* of its DIE; with `file` what it goes by */
     Dwarf *file;
     struct function *function;
     size_t count, room;
+    struct around *around; /* in the order of the tree */
+    size_t arounds, around_room;
 };
 
 struct scopes {
     void *units; /* tree of struct unit */
+    bool lack_split;
 };
 
 struct scopes *scopes_new(void) {
     return calloc(1, sizeof(struct scopes));
 }
 
+bool scopes_lack_split(const struct scopes *s) {
+    return s->lack_split;
+}
+
 static void unit_free(void *opaque) {
     struct unit *u = opaque;
     free(u->function);
+    free(u->around);
     free(u);
 }
 
@@ -87,17 +101,41 @@ static bool may_hold_functions(int tag) {
     }
 }
 
-static void collect(struct unit *u, Dwarf_Die *parent, unsigned depth) {
-    Dwarf_Die die;
+/* What is part of a function's name in C++. */
+static bool is_around(int tag) {
+    return tag == DW_TAG_namespace || tag == DW_TAG_class_type || tag == DW_TAG_structure_type ||
+           tag == DW_TAG_union_type;
+}
+
+static void add_around(struct unit *u, Dwarf_Die *die, Dwarf_Off end) {
+    if (u->arounds == u->around_room) {
+        size_t room = 2 * u->around_room + 16;
+        struct around *around = reallocarray(u->around, room, sizeof *around);
+        if (around == NULL)
+            return;
+        u->around = around;
+        u->around_room = room;
+    }
+    u->around[u->arounds++] = (struct around){{.start = dwarf_dieoffset(die), .end = end}, *die};
+}
+
+/* `end`: where the parent's children end. */
+static void collect(struct unit *u, Dwarf_Die *parent, Dwarf_Off end, unsigned depth) {
+    Dwarf_Die die, next;
     if (depth == DEPTH_MAX || dwarf_child(parent, &die) != 0)
         return;
-    do {
+    for (bool more = true; more; die = next) {
+        more = dwarf_siblingof(&die, &next) == 0;
         int tag = dwarf_tag(&die);
+        Dwarf_Off behind = more ? dwarf_dieoffset(&next) : end;
         if (tag == DW_TAG_subprogram)
             add_ranges(u, &die);
-        if (may_hold_functions(tag) && dwarf_haschildren(&die))
-            collect(u, &die, depth + 1);
-    } while (dwarf_siblingof(&die, &die) == 0);
+        if (!may_hold_functions(tag) || !dwarf_haschildren(&die))
+            continue;
+        if (is_around(tag))
+            add_around(u, &die, behind);
+        collect(u, &die, behind, depth + 1);
+    }
 }
 
 static int function_order(const void *a, const void *b) {
@@ -125,7 +163,8 @@ static struct unit *get_unit(struct scopes *s, Dwarf_Die *die) {
         free(u);
         return NULL;
     }
-    collect(u, die, 0);
+    collect(u, die, UINT64_MAX, 0);
+    spans_finish(u->around, sizeof *u->around, u->arounds);
     if (u->count != 0)
         qsort(u->function, u->count, sizeof *u->function, function_order);
     spans_finish(u->function, sizeof *u->function, u->count);
@@ -175,7 +214,9 @@ static bool step_in(Dwarf_Die *die, Dwarf_Addr address) {
 size_t scopes_at(struct scopes *s, Dwarf_Die *unit, Dwarf_Addr address, Dwarf_Die *chain,
                  size_t room) {
     Dwarf_Die whole;
-    struct unit *u = whole_unit(unit, &whole) ? get_unit(s, &whole) : NULL;
+    bool there = whole_unit(unit, &whole);
+    s->lack_split |= !there;
+    struct unit *u = there ? get_unit(s, &whole) : NULL;
     struct function *f = u != NULL ? function_at(u, address) : NULL;
     if (f == NULL)
         return 0;
@@ -190,5 +231,27 @@ size_t scopes_at(struct scopes *s, Dwarf_Die *unit, Dwarf_Addr address, Dwarf_Di
         chain[i] = chain[count - 1 - i];
         chain[count - 1 - i] = other;
     }
+    return count;
+}
+
+size_t scopes_around(struct scopes *s, Dwarf_Die *function, Dwarf_Die *chain, size_t room) {
+    Dwarf_Die die = *function, unit;
+    Dwarf_Attribute attribute;
+    for (unsigned i = 0; i < DEPTH_MAX; i++) /* to where it is declared */
+        if ((dwarf_attr(&die, DW_AT_abstract_origin, &attribute) == NULL &&
+             dwarf_attr(&die, DW_AT_specification, &attribute) == NULL) ||
+            dwarf_formref_die(&attribute, &die) == NULL)
+            break;
+    if (dwarf_diecu(&die, &unit, NULL, NULL) == NULL)
+        return 0;
+    const struct unit *u = get_unit(s, &unit);
+    if (u == NULL)
+        return 0;
+    Dwarf_Off offset = dwarf_dieoffset(&die);
+    size_t count = 0;
+    for (size_t i = spans_upto(u->around, sizeof *u->around, u->arounds, offset);
+         i > 0 && u->around[i - 1].span.reach > offset && count < room; i--)
+        if (u->around[i - 1].span.end > offset && u->around[i - 1].span.start < offset)
+            chain[count++] = u->around[i - 1].die;
     return count;
 }

@@ -11,12 +11,15 @@
 #define SCOPES_H
 
 #include <elfutils/libdw.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 struct scopes; /* of the units of one file */
 
 /* NULL when memory is out. */
 struct scopes *scopes_new(void);
+/* Whether a unit was asked for whose .dwo file is missing, or of another build. */
+bool scopes_lack_split(const struct scopes *);
 /* NULL is nothing. */
 void scopes_free(struct scopes *);
 
@@ -32,5 +35,9 @@ void scopes_free(struct scopes *);
  */
 size_t scopes_at(struct scopes *, Dwarf_Die *unit, Dwarf_Addr address, Dwarf_Die *chain,
                  size_t room);
+
+/* The namespaces and types that a function is declared in, innermost first; `function` may be a
+ * copy of it that was put inline. Where there are more than `room`, outer ones are left out. */
+size_t scopes_around(struct scopes *, Dwarf_Die *function, Dwarf_Die *chain, size_t room);
 
 #endif

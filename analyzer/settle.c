@@ -11,6 +11,7 @@
 
 #include "diag.h"
 #include "settle_segment.h"
+#include "tape_append.h"
 #include "tape_walk.h"
 
 #define CLOSED_END 256 /* bytes at the end of a tape; a chunk has one that is not zero there */
@@ -48,17 +49,15 @@ static bool read_header(struct settling *s) {
            tape_get_file_header(&in, &s->header) == TAPE_OK;
 }
 
-/*
- * The kernel grants a read lease only on a file that nobody has open, or mapped, for writing. A
- * recorder has its tape mapped from its first event to its orderly end, also when its process can
- * be seen under another number or not at all (name spaces, a vfork child that outlives it).
- */
 static enum settle_result ask_lease(int fd) {
-    if (fcntl(fd, F_SETLEASE, F_RDLCK) == 0) {
-        fcntl(fd, F_SETLEASE, F_UNLCK);
+    switch (tape_lease(fd)) {
+    case TAPE_NOBODY_WRITES:
         return SETTLE_DONE;
+    case TAPE_SOMEBODY_WRITES:
+        return SETTLE_RUNNING;
+    default:
+        return SETTLE_LEFT;
     }
-    return errno == EAGAIN ? SETTLE_RUNNING : SETTLE_LEFT;
 }
 
 /* Whether the tail is this tape's and nothing else. A region that was given back keeps its id. */
@@ -128,91 +127,6 @@ static bool gather(struct settle_segment *segment, const struct tape_file *f, bo
     return true;
 }
 
-/* ---- the tape's end ----------------------------------------------------------------------- */
-
-struct tape_end {
-    uint64_t segment, length; /* the last one with a chunk, as its header says */
-    uint64_t end;             /* behind its last chunk; 0: there is none */
-};
-
-/* Behind the last of the chunks from `at` on. */
-static uint64_t skip_chunks(int fd, uint64_t at, uint64_t end) {
-    uint8_t bytes[TAPE_CHUNK_HEADER_BYTES];
-    struct tape_chunk_header h;
-    while (at + sizeof bytes <= end && tape_pread(fd, bytes, sizeof bytes, at)) {
-        struct tape_in in = tape_in_of(bytes, sizeof bytes);
-        if (tape_get_chunk_header(&in, &h) != TAPE_OK)
-            break;
-        at += tape_chunk_span(h.stored_bytes);
-    }
-    return at < end ? at : end;
-}
-
-/* For a tape without damage: what is no segment or chunk is unused room. */
-static struct tape_end find_end(int fd, uint64_t size) {
-    struct tape_end last = {0};
-    for (uint64_t at = TAPE_FILE_HEADER_BYTES; at < size;) {
-        uint8_t bytes[TAPE_SEGMENT_HEADER_BYTES];
-        struct tape_segment_header h;
-        struct tape_in in = tape_in_of(bytes, sizeof bytes);
-        if (!tape_pread(fd, bytes, sizeof bytes, at) ||
-            tape_get_segment_header(&in, &h) != TAPE_OK || h.offset != at) {
-            at = tape_align(at + 1, TAPE_SEGMENT_ALIGN);
-            continue;
-        }
-        uint64_t chunks = at + sizeof bytes;
-        uint64_t end = h.length < size - at ? at + h.length : size;
-        uint64_t stop = skip_chunks(fd, chunks, end);
-        if (stop > chunks)
-            last = (struct tape_end){at, h.length, stop};
-        at = tape_align(stop > chunks ? stop : chunks, TAPE_SEGMENT_ALIGN);
-    }
-    return last;
-}
-
-static bool write_all(int fd, const uint8_t *bytes, uint64_t count, uint64_t at) {
-    while (count > 0) {
-        ssize_t n = pwrite(fd, bytes, count, (off_t)at);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return false;
-        bytes += n;
-        at += (uint64_t)n;
-        count -= (uint64_t)n;
-    }
-    return true;
-}
-
-/* First the header, then the file: a segment that reaches beyond the end would look torn. */
-static bool cut(int fd, const struct tape_end *last) {
-    uint8_t bytes[TAPE_SEGMENT_HEADER_BYTES];
-    const struct tape_segment_header h = {.offset = last->segment,
-                                          .length = last->end - last->segment};
-    tape_put_segment_header(bytes, &h);
-    return (last->length <= h.length || write_all(fd, bytes, sizeof bytes, last->segment)) &&
-           ftruncate(fd, (off_t)last->end) == 0;
-}
-
-/* Room first, then the segment, then the word that makes it count. */
-static bool append(int fd, struct settle_segment *segment, uint64_t end) {
-    uint64_t at = tape_align(end, TAPE_SEGMENT_ALIGN);
-    uint8_t magic[4];
-    settle_segment_place(segment, at);
-    tape_put_u32(magic, TAPE_CHUNK_MAGIC);
-    bool room = fallocate(fd, 0, (off_t)at, (off_t)segment->used) == 0;
-    if (!room && (errno == EOPNOTSUPP || errno == ENOSYS))
-        room = ftruncate(fd, (off_t)(at + segment->used)) == 0;
-    if (room && write_all(fd, segment->bytes, segment->used, at) &&
-        write_all(fd, magic, sizeof magic, at + SETTLE_COMMIT_AT))
-        return true;
-    int error = errno;
-    bool taken_back = ftruncate(fd, (off_t)end) == 0;
-    (void)taken_back; /* otherwise the segment stays, without a chunk */
-    errno = error;
-    return false;
-}
-
 /* ---- settling ----------------------------------------------------------------------------- */
 
 static bool later(const struct timespec *a, const struct timespec *b) {
@@ -252,7 +166,7 @@ static bool may_remove_tail(struct settling *s) {
 
 static enum settle_result write_tape(struct settling *s, struct settle_segment *segment) {
     uint64_t size = (uint64_t)s->tape_was.st_size;
-    struct tape_end last = find_end(s->tape, size);
+    struct tape_end last = tape_end_find(s->tape, size);
     struct stat now;
     if (last.end == 0 || (s->tail >= 0 && !may_remove_tail(s)))
         return SETTLE_LEFT;
@@ -262,8 +176,9 @@ static enum settle_result write_tape(struct settling *s, struct settle_segment *
     if (last.end < size || segment->used > 0) {
         int fd = open(s->path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
         bool done = fd >= 0 && fstat(fd, &now) == 0 && now.st_ino == s->tape_was.st_ino &&
-                    now.st_dev == s->tape_was.st_dev && (last.end >= size || cut(fd, &last)) &&
-                    (segment->used == 0 || append(fd, segment, last.end));
+                    now.st_dev == s->tape_was.st_dev &&
+                    (last.end >= size || tape_end_cut(fd, &last)) &&
+                    (segment->used == 0 || tape_append(fd, segment, last.end));
         if (!done)
             note(s, "cannot be completed");
         if (fd >= 0) {

@@ -29,14 +29,35 @@ static void add_chunk(struct settle_segment *s, const struct tape_chunk_header *
 }
 
 /* A zstd frame with content size and checksum in `to`, or 0 when it would not be smaller. */
-static size_t compress(uint8_t *to, size_t bound, const struct tape_encoded *e) {
+static size_t compress(uint8_t *to, size_t bound, const void *payload, size_t bytes) {
     ZSTD_CCtx *zstd = ZSTD_createCCtx();
     if (zstd == NULL)
         return 0;
     ZSTD_CCtx_setParameter(zstd, ZSTD_c_checksumFlag, 1);
-    size_t n = ZSTD_compress2(zstd, to, bound, e->payload, e->bytes);
+    size_t n = ZSTD_compress2(zstd, to, bound, payload, bytes);
     ZSTD_freeCCtx(zstd);
-    return ZSTD_isError(n) || n >= e->bytes ? 0 : n;
+    return ZSTD_isError(n) || n >= bytes ? 0 : n;
+}
+
+/* The header has everything but codec, stored length and checksum. */
+static void add_packed(struct settle_segment *s, struct tape_chunk_header *h, const void *payload) {
+    size_t bound = ZSTD_compressBound(h->raw_bytes);
+    uint8_t *packed = xmalloc(bound);
+    h->codec = TAPE_CODEC_ZSTD;
+    h->stored_bytes = (uint32_t)compress(packed, bound, payload, h->raw_bytes);
+    if (h->stored_bytes == 0) {
+        h->codec = TAPE_CODEC_STORED;
+        h->stored_bytes = h->raw_bytes;
+        h->payload_crc = tape_crc32c(payload, h->stored_bytes);
+    }
+    add_chunk(s, h, h->codec == TAPE_CODEC_STORED ? payload : packed);
+    free(packed);
+}
+
+void settle_segment_add_payload(struct settle_segment *s, uint8_t type, const void *payload,
+                                size_t bytes) {
+    struct tape_chunk_header h = {.type = type, .raw_bytes = (uint32_t)bytes};
+    add_packed(s, &h, payload);
 }
 
 bool settle_segment_add_events(struct settle_segment *s, const struct tape_piece *p) {
@@ -52,7 +73,6 @@ bool settle_segment_add_events(struct settle_segment *s, const struct tape_piece
     bool fits = e.bytes <= TAPE_CHUNK_MAX;
     if (fits) {
         struct tape_chunk_header h = {.type = TAPE_CHUNK_EVENTS,
-                                      .codec = TAPE_CODEC_ZSTD,
                                       .raw_bytes = (uint32_t)e.bytes,
                                       .stream = p->stream,
                                       .events = b->records,
@@ -60,18 +80,7 @@ bool settle_segment_add_events(struct settle_segment *s, const struct tape_piece
                                       .first_stamp = e.first_stamp,
                                       .last_stamp = e.last_stamp,
                                       .lost = p->lost};
-        size_t bound = ZSTD_compressBound(e.bytes);
-        uint8_t *packed = xmalloc(bound);
-        const uint8_t *payload = packed;
-        h.stored_bytes = (uint32_t)compress(packed, bound, &e);
-        if (h.stored_bytes == 0) {
-            payload = e.payload;
-            h.codec = TAPE_CODEC_STORED;
-            h.stored_bytes = h.raw_bytes;
-            h.payload_crc = tape_crc32c(payload, h.stored_bytes);
-        }
-        add_chunk(s, &h, payload);
-        free(packed);
+        add_packed(s, &h, e.payload);
     }
     free(scratch);
     return fits;

@@ -32,6 +32,11 @@ struct tape_region settle_end_region(const uint8_t *id, uint32_t stream, uint64_
 void settle_segment_add_end(struct settle_segment *, const uint8_t *id, uint32_t stream,
                             uint64_t end, uint64_t lost);
 
+/* A chunk of this type that is of no stream, compressed where that makes it smaller; `bytes` is at
+ * most TAPE_CHUNK_MAX. */
+void settle_segment_add_payload(struct settle_segment *, uint8_t type, const void *payload,
+                                size_t bytes);
+
 /* The segment will lie at this offset of the file. */
 void settle_segment_place(struct settle_segment *, uint64_t at);
 

@@ -6,6 +6,7 @@
 #include "diag.h"
 #include "modules.h"
 #include "pages.h"
+#include "python.h"
 
 #define UNRESOLVED (UINT32_MAX - 1)
 
@@ -41,6 +42,7 @@ struct stacks {
     struct key *key;
     uint32_t key_count, key_mask;
     struct modules modules;
+    struct python *python;
 };
 
 #define FIRST_ROOM 1024 /* a power of two */
@@ -53,6 +55,7 @@ struct stacks *stacks_new(void) {
     s->table = pages_new(2 * s->room * sizeof *s->table);
     s->count = 1;
     s->key_mask = FIRST_ROOM - 1;
+    s->python = python_new();
     s->key = xcalloc(s->key_mask + 1, sizeof *s->key);
     return s;
 }
@@ -61,6 +64,7 @@ void stacks_free(struct stacks *s) {
     if (s == NULL)
         return;
     modules_free(&s->modules);
+    python_free(s->python);
     pages_free(s->node, s->room * sizeof *s->node);
     pages_free(s->last, s->room * sizeof *s->last);
     pages_free(s->table, 2 * (size_t)s->room * sizeof *s->table);
@@ -100,6 +104,10 @@ const struct module *stacks_loaded_at(const struct stacks *s, uint64_t address) 
 
 const struct module *stacks_module(const struct stacks *s, uint32_t index) {
     return s->modules.module[index];
+}
+
+struct python *stacks_python(const struct stacks *s) {
+    return s->python;
 }
 
 /* ---- frames ------------------------------------------------------------------------------- */

@@ -29,6 +29,7 @@ struct frame {
 };
 
 struct stacks;
+struct python;
 
 struct stacks *stacks_new(void);
 void stacks_free(struct stacks *);
@@ -40,6 +41,9 @@ uint32_t stacks_module_count(const struct stacks *);
 const struct module *stacks_module(const struct stacks *, uint32_t index);
 /* The module that holds an address at the end of the recording; NULL: none. */
 const struct module *stacks_loaded_at(const struct stacks *, uint64_t address);
+
+/* What the recording tells of Python; belongs to the object. */
+struct python *stacks_python(const struct stacks *);
 
 /* The frame for a return address in a generation, made when new. Its module is looked up when
  * stacks_frame first asks for it, so announce modules before reading frames. */

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "symbols.h"
+#include "debug_file.h"
 #include "demangle.h"
+#include "functions.h"
 #include "scopes.h"
 #include "spans.h"
+#include "symbol_cache.h"
 
 #include <dwarf.h>
 #include <elfutils/libdw.h>
+#include <elfutils/libdwelf.h>
 #include <elfutils/libdwfl.h>
 #include <fcntl.h>
 #include <gelf.h>
@@ -16,12 +20,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-struct function {
-    struct span span;
-    const char *linkage; /* the ELF file's own string */
-    char *readable;      /* made when first asked for */
-    unsigned rank;       /* among names of one address, the higher is the better to show */
-};
+#define SYSTEM_DEBUG_DIRECTORY "/usr/lib/debug"
+#define SCOPE_DEPTH_MAX        32
+#define BUILD_ID_MAX           64 /* bytes */
 
 struct unit {
     struct span span;
@@ -33,150 +34,32 @@ struct module {
     uint8_t *build_id;
     size_t build_id_len;
     enum symbols_module_status status;
+    bool opened;
+    struct symbol_cache *cache; /* NULL: none */
+    bool *written;              /* to be set when that was */
     Dwfl *dwfl;
     Dwfl_Module *handle;
-    struct span *code; /* executable sections, few */
-    size_t code_count;
-    struct function *functions;
-    size_t function_count;
+    struct functions *functions;
     Dwarf *dwarf;
     Dwarf_Addr dwarf_bias; /* debug file's addresses + this = ours */
     bool units_loaded;
     struct unit *units;
     size_t unit_count, unit_room;
     struct scopes *scopes; /* NULL: not yet asked for */
+    char *other_build;     /* path of a debug file of another build */
 };
 
 struct symbols {
     bool demangle;
+    Dwfl_Callbacks callbacks;
+    char *cache;   /* directory; NULL: none is used */
+    bool written;  /* something new is in it */
+    char *search;  /* libdwfl's list of directories for debug files; NULL: its own */
     void *modules; /* tree of struct module */
     void *texts;   /* tree of source paths and readable names made here */
 };
 
-/* ---- executable sections ------------------------------------------------------------------ */
-
-static const struct span *code_at(const struct module *m, uint64_t addr) {
-    for (size_t i = 0; i < m->code_count; i++)
-        if (addr >= m->code[i].start && addr < m->code[i].end)
-            return &m->code[i];
-    return NULL;
-}
-
-static void code_add(struct module *m, uint64_t start, uint64_t size) {
-    if (size != 0 && size <= UINT64_MAX - start)
-        m->code[m->code_count++] = (struct span){.start = start, .end = start + size};
-}
-
-static void load_code(struct module *m, Elf *elf) {
-    size_t sections = 0, segments = 0;
-    elf_getshdrnum(elf, &sections);
-    elf_getphdrnum(elf, &segments);
-    m->code = calloc(sections + segments + 1, sizeof *m->code);
-    if (m->code == NULL)
-        return;
-    GElf_Shdr section;
-    for (Elf_Scn *s = NULL; (s = elf_nextscn(elf, s)) != NULL;)
-        if (gelf_getshdr(s, &section) != NULL && (section.sh_flags & SHF_ALLOC) &&
-            (section.sh_flags & SHF_EXECINSTR))
-            code_add(m, section.sh_addr, section.sh_size);
-    if (m->code_count != 0)
-        return;
-    GElf_Phdr segment; /* section headers can be stripped away */
-    for (size_t i = 0; i < segments; i++)
-        if (gelf_getphdr(elf, (int)i, &segment) != NULL && segment.p_type == PT_LOAD &&
-            (segment.p_flags & PF_X))
-            code_add(m, segment.p_vaddr, segment.p_memsz);
-}
-
-/* ---- functions ---------------------------------------------------------------------------- */
-
-static int function_order(const void *a, const void *b) {
-    const struct function *f = a, *g = b;
-    int order = spans_by_start(&f->span, &g->span);
-    if (order == 0)
-        order = (f->rank > g->rank) - (f->rank < g->rank);
-    if (order == 0) /* the rest only makes the choice independent of the table's order */
-        order = strcmp(g->linkage, f->linkage);
-    return order;
-}
-
-static unsigned rank_of(const GElf_Sym *symbol, const char *name) {
-    unsigned binding = GELF_ST_BIND(symbol->st_info);
-    size_t underscores = strspn(name, "_");
-    size_t length = strlen(name);
-    unsigned rank = symbol->st_size != 0;
-    rank = rank << 1 | (binding != STB_LOCAL);
-    rank = rank << 8 | (255 - (unsigned)(underscores < 255 ? underscores : 255));
-    rank = rank << 1 | (binding != STB_WEAK);
-    return rank << 16 | (65535 - (unsigned)(length < 65535 ? length : 65535));
-}
-
-static void function_add(struct module *m, const GElf_Sym *symbol, uint64_t start,
-                         GElf_Word section, const char *name) {
-    unsigned type = GELF_ST_TYPE(symbol->st_info);
-    if (type != STT_FUNC && type != STT_GNU_IFUNC && type != STT_NOTYPE)
-        return;
-    /* '$' begins the mapping symbols of ARM and RISC-V, which name no function. */
-    if (section == SHN_UNDEF || section == SHN_ABS || section == SHN_COMMON || *name == '\0' ||
-        (type == STT_NOTYPE && *name == '$'))
-        return;
-    const struct span *code = code_at(m, start);
-    if (code == NULL)
-        return;
-    uint64_t room = code->end - start;
-    m->functions[m->function_count++] = (struct function){
-        .span = {.start = start, .end = start + (symbol->st_size < room ? symbol->st_size : room)},
-        .linkage = name,
-        .rank = rank_of(symbol, name),
-    };
-}
-
-/* libdwfl's own search reads the whole symbol table for every address. */
-static void load_functions(struct module *m) {
-    int n = dwfl_module_getsymtab(m->handle);
-    if (n <= 0 || (m->functions = calloc((size_t)n, sizeof *m->functions)) == NULL)
-        return;
-    for (int i = 0; i < n; i++) {
-        GElf_Sym symbol;
-        GElf_Addr start;
-        GElf_Word section;
-        const char *name =
-            dwfl_module_getsym_info(m->handle, i, &symbol, &start, &section, NULL, NULL);
-        if (name != NULL)
-            function_add(m, &symbol, start, section, name);
-    }
-    qsort(m->functions, m->function_count, sizeof *m->functions, function_order);
-    spans_finish(m->functions, sizeof *m->functions, m->function_count);
-}
-
-/* Where the .eh_frame entry that covers addr begins; 0 when there is none. */
-static uint64_t frame_start(struct module *m, uint64_t addr) {
-    Dwarf_Addr bias, start, end;
-    Dwarf_Frame *frame;
-    bool return_address_follows;
-    Dwarf_CFI *cfi = dwfl_module_eh_cfi(m->handle, &bias);
-    if (cfi == NULL || dwarf_cfi_addrframe(cfi, addr - bias, &frame) != 0)
-        return 0;
-    if (dwarf_frame_info(frame, &start, &end, &return_address_follows) < 0)
-        start = 0;
-    free(frame);
-    return start;
-}
-
-/* `f` is the last symbol that begins at or below addr. A reach above its start says that it has a
-   size, or lies inside a function that has, and then it names nothing beyond. */
-static bool label_covers(struct module *m, const struct function *f, uint64_t addr) {
-    return f->span.reach <= f->span.start && code_at(m, f->span.start) == code_at(m, addr) &&
-           frame_start(m, f->span.start) == frame_start(m, addr);
-}
-
-static struct function *function_at(struct module *m, uint64_t addr) {
-    size_t n = spans_upto(m->functions, sizeof *m->functions, m->function_count, addr);
-    for (size_t i = n; i > 0 && m->functions[i - 1].span.reach > addr; i--)
-        if (m->functions[i - 1].span.end > addr)
-            return &m->functions[i - 1];
-    return n > 0 && label_covers(m, &m->functions[n - 1], addr) ? &m->functions[n - 1] : NULL;
-}
+/* ---- names -------------------------------------------------------------------------------- */
 
 static void name_function(const struct symbols *s, struct function *f, struct symbol *out) {
     if (f->readable == NULL) {
@@ -215,8 +98,11 @@ static void load_units(struct module *m) {
     m->units_loaded = true;
     Dwarf_CU *unit = NULL;
     Dwarf_Die die;
-    while (dwarf_get_units(m->dwarf, unit, &unit, NULL, NULL, &die, NULL) == 0) {
+    uint8_t type;
+    while (dwarf_get_units(m->dwarf, unit, &unit, NULL, &type, &die, NULL) == 0) {
         Dwarf_Addr base, start, end;
+        if (type == DW_UT_skeleton && m->cache != NULL)
+            symbol_cache_forbid(m->cache);
         ptrdiff_t next = 0;
         while ((next = dwarf_ranges(&die, next, &base, &start, &end)) > 0)
             if (start < end && !unit_add(m, &die, start, end))
@@ -231,15 +117,20 @@ static int path_order(const void *a, const void *b) {
     return strcmp(a, b);
 }
 
-/* A readable name that is kept with the paths: it lives as long. */
+/* Takes over a text, which then lives as long as the symbolizer; NULL stays NULL. */
+static const char *keep_text(struct symbols *s, char *text) {
+    char **kept = text != NULL ? tsearch(text, &s->texts, path_order) : NULL;
+    if (kept == NULL || *kept != text)
+        free(text);
+    return kept != NULL ? *kept : NULL;
+}
+
 static const char *keep_name(struct symbols *s, const char *linkage) {
     char *readable = s->demangle ? demangle(linkage) : NULL;
     if (readable == NULL)
         readable = strndup(linkage, demangle_unversioned(linkage));
-    char **kept = readable != NULL ? tsearch(readable, &s->texts, path_order) : NULL;
-    if (kept == NULL || *kept != readable)
-        free(readable);
-    return kept != NULL ? *kept : linkage;
+    const char *kept = keep_text(s, readable);
+    return kept != NULL ? kept : linkage;
 }
 
 /* The path as it is if absolute, else put together with the unit's directory and kept in `texts`.
@@ -257,10 +148,8 @@ static const char *source_path(struct symbols *s, Dwarf_Die *unit, const char *p
     char *joined;
     if (asprintf(&joined, "%s/%s", directory, path) < 0)
         return path;
-    char **kept = tsearch(joined, &s->texts, path_order);
-    if (kept == NULL || *kept != joined)
-        free(joined);
-    return kept != NULL ? *kept : path;
+    const char *kept = keep_text(s, joined);
+    return kept != NULL ? kept : path;
 }
 
 /* The unit whose code lies at an address of the debug information, and its line there. */
@@ -288,18 +177,39 @@ static void set_source(struct symbols *s, struct unit *unit, Dwarf_Line *line, s
 
 /* ---- inlined functions -------------------------------------------------------------------- */
 
-/* The name of a function that has no code of its own, hence no symbol. */
-static void name_inlined(struct symbols *s, Dwarf_Die *die, struct symbol *out) {
+/* A function's name behind those of the namespaces and types around it. */
+static const char *qualify(struct symbols *s, struct module *m, Dwarf_Die *die, const char *name) {
+    Dwarf_Die chain[SCOPE_DEPTH_MAX];
+    size_t count = name != NULL ? scopes_around(m->scopes, die, chain, SCOPE_DEPTH_MAX) : 0;
+    if (count == 0)
+        return name;
+    char *text = strdup(name);
+    for (size_t i = 0; i < count && text != NULL; i++) {
+        const char *around = dwarf_diename(&chain[i]);
+        char *longer;
+        if (around == NULL)
+            around = dwarf_tag(&chain[i]) == DW_TAG_namespace ? "(anonymous namespace)"
+                                                              : "{unnamed type}";
+        if (asprintf(&longer, "%s::%s", around, text) < 0)
+            longer = NULL;
+        free(text);
+        text = longer;
+    }
+    const char *kept = keep_text(s, text);
+    return kept != NULL ? kept : name;
+}
+
+/* The name of a function that has no code of its own, hence no symbol. Compilers leave out the
+   linkage name of what no other unit can see. */
+static void name_inlined(struct symbols *s, struct module *m, Dwarf_Die *die, struct symbol *out) {
     Dwarf_Attribute attribute;
     const char *linkage =
         dwarf_formstring(dwarf_attr_integrate(die, DW_AT_linkage_name, &attribute));
     if (linkage == NULL)
         linkage = dwarf_formstring(dwarf_attr_integrate(die, DW_AT_MIPS_linkage_name, &attribute));
-    out->linkage = linkage;
     out->plain = dwarf_diename(die);
-    out->function = linkage != NULL ? keep_name(s, linkage) : out->plain;
-    if (out->linkage == NULL)
-        out->linkage = out->function;
+    out->function = linkage != NULL ? keep_name(s, linkage) : qualify(s, m, die, out->plain);
+    out->linkage = linkage != NULL ? linkage : out->plain;
 }
 
 /* Where an inlined function is called. */
@@ -339,7 +249,7 @@ static size_t find_inlined(struct symbols *s, struct module *m, struct unit *uni
         if (i > 0)
             set_call_site(s, unit, &chain[i - 1], &out[i]);
         if (i + 1 < count)
-            name_inlined(s, &chain[i], &out[i]);
+            name_inlined(s, m, &chain[i], &out[i]);
     }
     out[count - 1].function = physical.function;
     out[count - 1].linkage = physical.linkage;
@@ -390,39 +300,116 @@ static bool has_units(Dwarf *dwarf) {
     return dwarf != NULL && dwarf_get_units(dwarf, NULL, &unit, NULL, NULL, NULL, NULL) == 0;
 }
 
-static enum symbols_module_status module_open(struct module *m) {
-    static const Dwfl_Callbacks callbacks = {.find_elf = dwfl_build_id_find_elf,
-                                             .find_debuginfo = dwfl_standard_find_debuginfo};
+/* Opens a file for the module; *elf is set when the result is MODULE_OK. */
+static enum symbols_module_status open_as(struct symbols *s, struct module *m, const char *path,
+                                          Elf **elf) {
     GElf_Addr bias;
-    Elf *elf;
+    if (m->dwfl != NULL)
+        dwfl_end(m->dwfl);
+    m->handle = NULL;
+    if ((m->dwfl = dwfl_begin(&s->callbacks)) == NULL ||
+        (m->handle = report_module(m->dwfl, path)) == NULL ||
+        (*elf = dwfl_module_getelf(m->handle, &bias)) == NULL)
+        return MODULE_MISSING;
+    return same_build(m) ? MODULE_OK : MODULE_REBUILT;
+}
+
+static const char *search_path(const struct symbols *s) {
+    return s->search != NULL ? s->search : SYSTEM_DEBUG_DIRECTORY;
+}
+
+/* The recorded file's twin in a directory of debug files, by its build-id: itself, or what was
+   stripped from it. False, and the module is as it was, where there is none. */
+static bool open_by_build_id(struct symbols *s, struct module *m, const char *directory, size_t n,
+                             Elf **elf) {
+    char id[2 * BUILD_ID_MAX + 1], *path;
+    if (m->build_id_len < 2 || m->build_id_len > BUILD_ID_MAX)
+        return false;
+    for (size_t i = 0; i < m->build_id_len; i++)
+        sprintf(id + 2 * i, "%02x", m->build_id[i]);
+    bool found = false;
+    for (int debug = 0; debug <= 1 && !found; debug++) {
+        if (asprintf(&path, "%.*s/.build-id/%.2s/%s%s", (int)n, directory, id, id + 2,
+                     debug ? ".debug" : "") < 0)
+            return false;
+        found = access(path, R_OK) == 0 && open_as(s, m, path, elf) == MODULE_OK;
+        free(path);
+    }
+    return found;
+}
+
+static bool open_twin(struct symbols *s, struct module *m, Elf **elf) {
+    const char *p = search_path(s);
+    for (size_t n; *p != '\0'; p += n + (p[n] == ':')) {
+        n = strcspn(p, ":");
+        if (*p == '/' && open_by_build_id(s, m, p, n, elf))
+            return true;
+    }
+    return false;
+}
+
+static bool depend(void *context, const char *path) {
+    symbol_cache_depend(context, path);
+    return false;
+}
+
+/* Notes which files the names will be from, or would be if they were there. */
+static void note_files(struct symbols *s, struct module *m, Elf *elf) {
+    const char *main_file = NULL, *debug_file = NULL, *shared;
+    const void *id;
+    symbol_cache_depend(m->cache, m->path);
+    debug_file_places(elf, m->path, search_path(s), depend, m->cache);
+    dwfl_module_info(m->handle, NULL, NULL, NULL, NULL, NULL, &main_file, &debug_file);
+    if (main_file != NULL)
+        symbol_cache_depend(m->cache, main_file);
+    if (debug_file != NULL)
+        symbol_cache_depend(m->cache, debug_file);
+    /* A file of parts that several debug files share: where it may lie is libdwfl's affair. */
+    if (m->dwarf != NULL && dwelf_dwarf_gnu_debugaltlink(m->dwarf, &shared, &id) > 0 &&
+        dwarf_getalt(m->dwarf) == NULL)
+        symbol_cache_forbid(m->cache);
+}
+
+static enum symbols_module_status module_read(struct symbols *s, struct module *m) {
+    Elf *elf = NULL;
     if (is_virtual(m->path))
         return MODULE_VIRTUAL;
-    if ((m->dwfl = dwfl_begin(&callbacks)) == NULL ||
-        (m->handle = report_module(m->dwfl, m->path)) == NULL ||
-        (elf = dwfl_module_getelf(m->handle, &bias)) == NULL)
-        return MODULE_MISSING;
-    if (!same_build(m))
-        return MODULE_REBUILT;
-    load_code(m, elf);
-    load_functions(m);
+    enum symbols_module_status status = open_as(s, m, m->path, &elf);
+    if (status != MODULE_OK && !open_twin(s, m, &elf))
+        return status;
+    m->functions = functions_read(m->handle, elf);
     m->dwarf = dwfl_module_getdwarf(m->handle, &m->dwarf_bias);
     if (!has_units(m->dwarf))
         m->dwarf = NULL;
-    if (m->function_count == 0)
+    if (m->dwarf == NULL)
+        m->other_build = debug_file_of_another_build(elf, m->path, search_path(s));
+    if (m->cache != NULL)
+        note_files(s, m, elf);
+    if (m->functions == NULL || !functions_named(m->functions))
         return MODULE_NO_SYMBOLS;
     return m->dwarf != NULL ? MODULE_OK : MODULE_NO_DEBUG;
 }
 
+/* Reads the module's file, once; until then what the cache knows is enough. */
+static void module_open(struct symbols *s, struct module *m) {
+    if (m->opened)
+        return;
+    m->opened = true;
+    m->status = module_read(s, m);
+    if (m->cache != NULL)
+        symbol_cache_describe(m->cache, m->status, m->other_build);
+}
+
 static void module_free(void *opaque) {
     struct module *m = opaque;
-    for (size_t i = 0; i < m->function_count; i++)
-        free(m->functions[i].readable);
-    free(m->functions);
-    free(m->code);
+    if (symbol_cache_close(m->cache)) /* while the texts are there */
+        *m->written = true;
+    functions_free(m->functions);
     free(m->units);
     scopes_free(m->scopes);
     if (m->dwfl != NULL)
         dwfl_end(m->dwfl);
+    free(m->other_build);
     free(m->build_id);
     free(m->path);
     free(m);
@@ -469,18 +456,47 @@ static struct module *module_get(struct symbols *s, const char *path, const uint
         module_free(m);
         return NULL;
     }
-    m->status = module_open(m);
+    m->written = &s->written;
+    if (s->cache != NULL && m->build_id_len != 0 && !is_virtual(m->path))
+        m->cache =
+            symbol_cache_open(s->cache, m->path, m->build_id, m->build_id_len, search_path(s));
+    if (m->cache == NULL || !symbol_cache_good(m->cache))
+        module_open(s, m);
     return m;
 }
 
 /* ---- the interface ------------------------------------------------------------------------ */
 
+static bool debuginfod_allowed;
+
+void symbols_allow_debuginfod(void) {
+    debuginfod_allowed = true;
+}
+
 struct symbols *symbols_new(bool demangle_names) {
-    unsetenv("DEBUGINFOD_URLS");
+    if (!debuginfod_allowed)
+        unsetenv("DEBUGINFOD_URLS");
     struct symbols *s = calloc(1, sizeof *s);
-    if (s != NULL)
-        s->demangle = demangle_names;
+    if (s == NULL)
+        return NULL;
+    s->demangle = demangle_names;
+    s->callbacks = (Dwfl_Callbacks){.find_elf = dwfl_build_id_find_elf,
+                                    .find_debuginfo = dwfl_standard_find_debuginfo};
     return s;
+}
+
+bool symbols_use_cache(struct symbols *s, const char *directory) {
+    s->cache = strdup(directory);
+    return s->cache != NULL;
+}
+
+/* Empty: beside the module; .debug: below its directory (elfutils, DEFAULT_DEBUGINFO_PATH). */
+bool symbols_search(struct symbols *s, const char *directories) {
+    free(s->search);
+    if (asprintf(&s->search, ":.debug:%s:%s", directories, SYSTEM_DEBUG_DIRECTORY) < 0)
+        s->search = NULL;
+    s->callbacks.debuginfo_path = s->search != NULL ? &s->search : NULL;
+    return s->search != NULL;
 }
 
 void symbols_free(struct symbols *s) {
@@ -488,16 +504,20 @@ void symbols_free(struct symbols *s) {
         return;
     tdestroy(s->modules, module_free);
     tdestroy(s->texts, free);
+    if (s->written)
+        symbol_cache_trim(s->cache, SYMBOL_CACHE_BYTES_MAX);
+    free(s->cache);
+    free(s->search);
     free(s);
 }
 
-size_t symbols_frames(struct symbols *s, const char *path, const uint8_t *build_id,
-                      size_t build_id_len, uint64_t vaddr, struct symbol *out, size_t room) {
+static size_t read_frames(struct symbols *s, struct module *m, uint64_t vaddr, struct symbol *out,
+                          size_t room) {
     *out = (struct symbol){0};
-    struct module *m = module_get(s, path, build_id, build_id_len);
-    if (m == NULL || code_at(m, vaddr) == NULL)
+    module_open(s, m);
+    if (m->functions == NULL || !functions_hold(m->functions, vaddr))
         return 0;
-    struct function *f = function_at(m, vaddr);
+    struct function *f = functions_at(m->functions, vaddr);
     if (f != NULL)
         name_function(s, f, out);
     uint64_t addr = vaddr - m->dwarf_bias;
@@ -507,6 +527,22 @@ size_t symbols_frames(struct symbols *s, const char *path, const uint8_t *build_
         return out->function != NULL;
     set_source(s, unit, line, out);
     return room > 1 ? find_inlined(s, m, unit, addr, out, room) : 1;
+}
+
+size_t symbols_frames(struct symbols *s, const char *path, const uint8_t *build_id,
+                      size_t build_id_len, uint64_t vaddr, struct symbol *out, size_t room) {
+    size_t count;
+    *out = (struct symbol){0};
+    struct module *m = module_get(s, path, build_id, build_id_len);
+    if (m == NULL)
+        return 0;
+    if (m->cache == NULL || room < SYMBOLS_INLINED_MAX)
+        return read_frames(s, m, vaddr, out, room);
+    if (symbol_cache_find(m->cache, vaddr, out, &count))
+        return count;
+    count = read_frames(s, m, vaddr, out, room);
+    symbol_cache_add(m->cache, vaddr, out, count);
+    return count;
 }
 
 bool symbols_lookup(struct symbols *s, const char *path, const uint8_t *build_id,
@@ -530,7 +566,9 @@ static size_t first_from(const uint64_t *vaddr, size_t count, uint64_t least) {
 void symbols_variables(struct symbols *s, const char *path, const uint8_t *build_id,
                        size_t build_id_len, size_t count, const uint64_t *vaddr,
                        struct symbols_variable *out) {
-    const struct module *m = module_get(s, path, build_id, build_id_len);
+    struct module *m = module_get(s, path, build_id, build_id_len);
+    if (m != NULL)
+        module_open(s, m);
     int n = m != NULL && m->status != MODULE_REBUILT && m->handle != NULL
                 ? dwfl_module_getsymtab(m->handle)
                 : 0;
@@ -545,7 +583,7 @@ void symbols_variables(struct symbols *s, const char *path, const uint8_t *build
         if (name == NULL || *name == '\0' || GELF_ST_TYPE(symbol.st_info) != STT_OBJECT ||
             section == SHN_UNDEF)
             continue;
-        unsigned rank = rank_of(&symbol, name);
+        unsigned rank = functions_rank(&symbol, name);
         for (size_t k = first_from(vaddr, count, start);
              k < count && vaddr[k] - start < symbol.st_size; k++)
             if (out[k].name == NULL || rank > out[k].rank)
@@ -559,5 +597,18 @@ void symbols_variables(struct symbols *s, const char *path, const uint8_t *build
 enum symbols_module_status symbols_module_status(struct symbols *s, const char *path,
                                                  const uint8_t *build_id, size_t build_id_len) {
     const struct module *m = module_get(s, path, build_id, build_id_len);
-    return m != NULL ? m->status : MODULE_MISSING;
+    if (m == NULL)
+        return MODULE_MISSING;
+    return m->opened ? m->status : symbol_cache_status(m->cache);
+}
+
+struct symbols_debug symbols_module_debug(struct symbols *s, const char *path,
+                                          const uint8_t *build_id, size_t build_id_len) {
+    const struct module *m = module_get(s, path, build_id, build_id_len);
+    if (m == NULL)
+        return (struct symbols_debug){0};
+    if (!m->opened)
+        return (struct symbols_debug){.other_build = symbol_cache_other_build(m->cache)};
+    return (struct symbols_debug){.other_build = m->other_build,
+                                  .lacks_split = m->scopes != NULL && scopes_lack_split(m->scopes)};
 }

@@ -5,8 +5,8 @@
  * A symbolizer opens each module (a file in one build) once, at the first question about it, and
  * keeps it open until symbols_free(): about one or two file descriptors a module. Separate debug
  * files are found as debuggers find them (build-id directories, .gnu_debuglink, .gnu_debugdata,
- * .dwz); the network is never asked. A symbolizer must not be used by two threads at once;
- * different symbolizers are independent.
+ * .dwz); the network is not asked unless symbols_allow_debuginfod() was called. A symbolizer must
+ * not be used by two threads at once; different symbolizers are independent.
  *
  * Cost: opening reads the symbol table, and the first lookup that meets debug information reads
  * its list of units; every lookup after that is a binary search. Repeated addresses are not cached.
@@ -23,7 +23,8 @@ struct symbols;
 /* What is known about one address. The strings belong to the symbolizer and live as long as it. */
 struct symbol {
     const char *function; /* for people: demangled if asked for, without version; NULL unknown */
-    const char *linkage;  /* as the symbol table has it, maybe with @VERSION; NULL unknown */
+    const char *linkage;  /* as the symbol table has it, maybe with @VERSION; of an inlined function
+                             that has none there, its plain name; NULL unknown */
     const char *plain; /* of an inlined function: without scope, as Valgrind calls it; else NULL */
     const char *file;  /* source, made absolute where the debug information allows; NULL unknown */
     unsigned line;     /* from 1; 0 unknown, or code that no source line stands for */
@@ -42,6 +43,21 @@ enum symbols_module_status {
    out. Removes DEBUGINFOD_URLS from the environment, so it must run before other threads use that;
    it is what keeps libdw from asking servers. The caller frees it with symbols_free(). */
 struct symbols *symbols_new(bool demangle);
+
+/* From now on no symbolizer of this process removes that variable, and debug files that are not on
+   this machine are asked for from the servers in it, by build-id. */
+void symbols_allow_debuginfod(void);
+
+/* Debug files are looked for below these directories (absolute paths, separated by colons; copied)
+   before /usr/lib/debug: DIR/.build-id/xx/yyy.debug, and by .gnu_debuglink DIR/path/of/module. What
+   has the build-id of a module whose own file is gone or rebuilt takes its place. False when memory
+   is out. Before the first lookup. */
+bool symbols_search(struct symbols *, const char *directories);
+
+/* Keeps what symbols_frames() finds about modules with a build-id, with room for
+   SYMBOLS_INLINED_MAX, in this directory, and reads it there first (symbol_cache.h). False when
+   memory is out. For symbolizers that demangle; before the first lookup. */
+bool symbols_use_cache(struct symbols *, const char *directory);
 
 /* Closes all modules and invalidates every string handed out. NULL is allowed. */
 void symbols_free(struct symbols *);
@@ -74,8 +90,8 @@ bool symbols_lookup(struct symbols *, const char *path, const uint8_t *build_id,
  *
  * out has room for `room` symbols, 1 to SYMBOLS_INLINED_MAX; where there are more, the innermost
  * are left out. Returns how many there are: 1 when nothing is inlined there, 0 when nothing is
- * known. Which functions were put inline is read from full debug information alone: not from -g1 of
- * gcc, nor from split DWARF whose .dwo file is missing.
+ * known. Which functions were put inline is read from debug information (-g1 has it, too): of split
+ * DWARF the .dwo file must be there.
  */
 #define SYMBOLS_INLINED_MAX 128
 size_t symbols_frames(struct symbols *, const char *path, const uint8_t *build_id,
@@ -95,6 +111,15 @@ struct symbols_variable {
 void symbols_variables(struct symbols *, const char *path, const uint8_t *build_id,
                        size_t build_id_len, size_t count, const uint64_t *vaddr,
                        struct symbols_variable *out);
+
+/* What a person should know of a module's debug information. The text belongs to the symbolizer. */
+struct symbols_debug {
+    const char *other_build; /* a debug file that is there, but of another build: not used */
+    bool lacks_split;        /* a .dwo file that was asked for is missing, or of another build */
+};
+/* Parameters as for symbols_lookup(); behind the lookups, which find out about .dwo files. */
+struct symbols_debug symbols_module_debug(struct symbols *, const char *path,
+                                          const uint8_t *build_id, size_t build_id_len);
 
 /* What can be expected of a module; opens it if no lookup has. Parameters as for symbols_lookup().
    MODULE_MISSING also when memory is out. */

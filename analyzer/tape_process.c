@@ -184,3 +184,14 @@ bool tape_process_alive(const struct tape_file *f) {
         return false;
     return maps_file(p->pid, f->path) == 1 || maps_file(p->pid, f->tail_path) == 1;
 }
+
+enum tape_error tape_read_code_map(struct tape_file *f, const struct tape_piece *p) {
+    struct tape_decoder decoder = {0};
+    if (f->process.code_map != NULL)
+        return TAPE_OK;
+    enum tape_error error = tape_load_payload(&decoder, f->fd, p);
+    if (error == TAPE_OK)
+        f->process.code_map = keep(f, xasprintf("%.*s", (int)p->raw, (const char *)decoder.raw));
+    tape_decoder_free(&decoder);
+    return error;
+}

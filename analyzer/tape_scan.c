@@ -147,6 +147,13 @@ struct tape_piece tape_piece_of(const struct tape_chunk_header *h, uint64_t at) 
                                .codec = h->codec};
 }
 
+static void read_code_map(struct tape_file *f, const struct tape_chunk_header *h, uint64_t at) {
+    const struct tape_piece piece = tape_piece_of(h, at);
+    enum tape_error error = tape_read_code_map(f, &piece);
+    if (error != TAPE_OK)
+        tape_damage(f, false, at, h->stored_bytes, "CODE_MAP chunk: %s", tape_error_text(error));
+}
+
 static void add_image_chunk(struct tape_file *f, const struct tape_chunk_header *h, uint64_t at) {
     size_t n = f->image_chunk_count++;
     if ((n & (n - 1)) == 0) /* room for a power of two */
@@ -183,6 +190,9 @@ static void add_chunk(struct tape_file *f, const struct tape_chunk_header *h, ui
     case TAPE_CHUNK_WORDS:
     case TAPE_CHUNK_IMAGE_END:
         add_image_chunk(f, h, at);
+        break;
+    case TAPE_CHUNK_CODE_MAP:
+        read_code_map(f, h, at);
         break;
     default:
         break; /* a later heaptape's: skippable by design */

@@ -13,20 +13,34 @@ static const struct name *place_name(const struct names *names, uint32_t place) 
     return names_get(names, names_of(names, place));
 }
 
-uint32_t tree_innermost(struct names *names, uint32_t stack) {
-    uint32_t place = names_place(names, stack), p = place;
-    while (p != 0 && place_name(names, p)->plumbing)
+/* The first place that is no plumbing; 0: there is none. */
+static uint32_t behind_plumbing(const struct names *names, uint32_t place, bool interpreter) {
+    uint32_t p = place;
+    while (p != 0 && place_name(names, p)->plumbing &&
+           (interpreter || !place_name(names, p)->interpreter))
         p = names_caller(names, p);
     /* A library's own start-up has no other place than itself. */
-    if (p == 0 || place_name(names, p)->start_up || place_name(names, p)->loader)
-        return place;
-    return p;
+    return p != 0 && (place_name(names, p)->start_up || place_name(names, p)->loader) ? 0 : p;
+}
+
+uint32_t tree_innermost(struct names *names, uint32_t stack) {
+    uint32_t place = names_place(names, stack), p = behind_plumbing(names, place, true);
+    if (p == 0)
+        p = behind_plumbing(names, place, false);
+    return p != 0 ? p : place;
 }
 
 uint32_t tree_outer(const struct names *names, uint32_t place) {
-    uint32_t caller = names_caller(names, place);
-    if (caller == 0 || place_name(names, place)->entry)
+    const struct name *own = place_name(names, place);
+    uint32_t caller = names_caller(names, place), p = caller;
+    if (caller == 0 || own->entry)
         return 0;
+    while (p != 0 && !own->interpreter && place_name(names, p)->interpreter)
+        p = names_caller(names, p);
+    if (p != 0 && !place_name(names, p)->start_up)
+        caller = p;
+    else if (own->python)
+        return 0; /* what starts the interpreter is not what the program does */
     return place_name(names, caller)->start_up ? 0 : caller;
 }
 
@@ -67,7 +81,7 @@ static void forest_init(struct forest *f, struct names *names, const struct tree
         uint32_t caller = names_caller(names, s);
         uint32_t next = tree_outer(names, s);
         inside[s] = inside[caller] || place_name(names, s)->entry;
-        f->parent[s] = next == 0 && !inside[caller] ? 0 : caller; /* main may call itself */
+        f->parent[s] = next == 0 && inside[caller] ? caller : next; /* main may call itself */
     }
     for (uint32_t s = n; s-- > 1;) {
         f->all[s].bytes += f->own[s].bytes;
@@ -368,7 +382,8 @@ static bool matches_path(const char *glob, const char *path) {
 
 static bool matches_name(const char *glob, const struct name *n) {
     return matches_path(glob, n->file) || matches_path(glob, n->module) ||
-           (n->function != NULL && folding_matches(glob, n->function));
+           (n->readable != NULL && folding_matches(glob, n->readable)) ||
+           (n->linkage != NULL && fnmatch(glob, n->linkage, 0) == 0);
 }
 
 size_t tree_filter(struct names *names, struct tree_site *sites, size_t count, const char *glob) {

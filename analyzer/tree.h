@@ -58,7 +58,8 @@ void tree_free(struct tree *);
 
 /* The places of a stack that trees show, for others who walk one: the one to begin with (without
  * plumbing at the inner end, unless nothing would be left), and the one that goes on outwards
- * from `place`, 0 when that is the last to show. */
+ * from `place`, 0 when that is the last to show. Code that runs Python is left out where it stands
+ * further in than another place: between functions of Python, mostly. */
 uint32_t tree_innermost(struct names *, uint32_t stack);
 uint32_t tree_outer(const struct names *, uint32_t place);
 

@@ -273,13 +273,19 @@ struct json_object *tree_json_name(const struct name *n) {
     struct json_object *o = json_object_new_object();
     json_put_text(o, "label", n->label);
     json_put_text(o, "function", n->function);
+    bool own = n->linkage != NULL && (n->plain == NULL || strcmp(n->linkage, n->plain) != 0);
+    if (own && (n->function == NULL || strcmp(n->linkage, n->function) != 0))
+        json_put_text(o, "linkage", n->linkage);
     json_put_text(o, "file", n->file);
     if (n->line != 0)
         json_put(o, "line", n->line);
     json_put_text(o, "module", n->module);
-    json_put(o, "offset", n->offset);
+    if (!n->python)
+        json_put(o, "offset", n->offset);
     if (n->inlined)
         json_object_object_add(o, "inlined", json_object_new_boolean(true));
+    if (n->python)
+        json_put_text(o, "language", "python");
     return o;
 }
 

@@ -17,7 +17,7 @@
 #include "units.h"
 
 struct settings {
-    bool top_down, flat, wide, json;
+    bool top_down, flat, json;
     double threshold;
     uint64_t depth, limit;
     struct folding folding;
@@ -58,14 +58,12 @@ static bool parse(const struct command *c, int argc, char **argv, struct setting
             s->to = argv[optind++];
         } else if (strcmp(name, "bottom-up") == 0) {
             s->top_down = false;
-        } else if (folding_option(&s->folding, name, value)) {
+        } else if (folding_option(&s->folding, name, value) || naming_option(c, name, value)) {
             continue;
         } else if (strcmp(name, "top-down") == 0) {
             s->top_down = true;
         } else if (strcmp(name, "flat") == 0) {
             s->flat = true;
-        } else if (strcmp(name, "wide") == 0) {
-            s->wide = true;
         } else if (strcmp(name, "json") == 0) {
             s->json = true;
         } else if (strcmp(name, "filter") == 0) {
@@ -431,7 +429,7 @@ static void print_pools(struct loaded *l, const struct settings *s, const struct
 
 static void show(const struct view *v, struct loaded *l, const struct settings *s,
                  const struct profile_range *range) {
-    struct screen screen = screen_of(stdout, s->wide);
+    struct screen screen = screen_of(stdout, naming()->full_names);
     if (s->json) {
         struct json_object *content =
             show_sites(l, s, &screen, l->sites, l->site_count, l->total_bytes);

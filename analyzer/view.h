@@ -7,6 +7,7 @@
 
 #include "command.h"
 #include "folding.h"
+#include "naming.h"
 #include "profile.h"
 
 struct view {
@@ -27,7 +28,8 @@ struct view {
         {"depth", 0, "N", "frames to show per call path, 0: all (default 16)"},                    \
         {"limit", 'n', "N", "entries at the top level, 0: all (default 20)"},                      \
         {"filter", 0, "GLOB", "only stacks in which a function, file or module matches"},          \
-        FOLDING_NO_FOLD, FOLDING_ALLOC_FN, {"wide", 0, NULL, "do not shorten long names"},         \
+        FOLDING_NO_FOLD, FOLDING_ALLOC_FN, NAMING_NO_DEMANGLE, NAMING_DEBUG_DIR,                   \
+        NAMING_DEBUGINFOD, NAMING_NO_CACHE, NAMING_FULL_NAMES, NAMING_WIDE,                        \
         {"json", 0, NULL, "machine-readable output, exact integers"}, {                            \
         NULL, 0, NULL, NULL                                                                        \
     }

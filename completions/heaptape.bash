@@ -2,26 +2,27 @@
 # bash completion for heaptape; tests/cli/help.bats compares it with --help.
 
 _heaptape_options() {
-    local view='--bottom-up --top-down --flat --threshold --depth -n --limit --filter --no-fold --alloc-fn --wide --json'
+    local names='--no-fold --alloc-fn --no-demangle --debug-dir --debuginfod --no-cache'
+    local view="--bottom-up --top-down --flat --threshold --depth -n --limit --filter $names --full-names --wide --json"
     case $1 in
     record)
-        echo '-o --output -f --force -q --quiet --only --paused --max-size --unwinder --clock' \
+        echo '-o --output -f --force -q --quiet --only --paused --max-size --python --unwinder --clock' \
             '--buffer-events -h --help'
         ;;
     check)
         echo '--suppressions --no-default-suppressions --print-default-suppressions --show-suppressed' \
-            '--gen-suppressions --fail-on-stale --fail-on-growth --max-peak --max-peak-at' \
+            '--gen-suppressions --fail-on-stale --fail-on-growth --fail-on-killed --fail-on-unrecorded --max-peak --max-peak-at' \
             '--max-allocs --max-allocs-at --max-leaked --max-leaked-at --error-exitcode --leak-kinds --show-leak-kinds --leak-check-heuristics' \
-            '--leak-resolution --no-leak-kinds -o --output --log-file --format --json' \
-            '--junit --sarif --tap --xml --xml-file --github --lsan-options -q --quiet --only' \
-            '-n --limit --depth --no-fold --alloc-fn --wide -h --help'
+            '--leak-resolution --no-leak-kinds -o --output --log-file --log-fd --format --json' \
+            '--junit --sarif --tap --xml --xml-file --xml-fd --github --lsan-options -q --quiet --python --only' \
+            "-n --limit --depth $names --full-names --wide -h --help"
         ;;
-    report) echo '-n --limit --depth --pid --exe --no-fold --alloc-fn --wide --json -h --help' ;;
+    report) echo "-n --limit --depth --pid --exe $names --full-names --wide --json -h --help" ;;
     peak) echo "--at $view -h --help" ;;
     leaks) echo "--between --kinds --why --image $view -h --help" ;;
     massif)
-        echo '-o --output --time-unit --threshold --detailed-freq --max-snapshots --depth --no-fold --alloc-fn' \
-            '--heap-admin --alignment -h --help'
+        echo '-o --output --time-unit --threshold --detailed-freq --max-snapshots --depth' \
+            "$names --heap-admin --alignment -h --help"
         ;;
     dump) echo '--no-stacks --ticks --json -h --help' ;;
     pack) echo '-o --output -f --force --level -q --quiet --json -h --help' ;;
@@ -34,6 +35,7 @@ _heaptape_argument() {
     case $1:$2 in
     *:-o | *:--output | *:--suppressions | *:--log-file | *:--junit | *:--sarif | *:--tap | \
         *:--xml-file) echo file ;;
+    *:--debug-dir) echo directory ;;
     *:--format) echo text memcheck lsan ;;
     *:--xml) echo yes no ;;
     pack:--level) echo 3 9 19 22 ;;
@@ -63,6 +65,7 @@ _heaptape() {
     command=${COMP_WORDS[1]}
     argument=$(_heaptape_argument "$command" "$prev")
     case $argument in
+    directory) mapfile -t COMPREPLY < <(compgen -d -- "$cur") ;;
     file) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
     none) ;;
     ?*) mapfile -t COMPREPLY < <(compgen -W "$argument" -- "$cur") ;;

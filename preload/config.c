@@ -60,6 +60,9 @@ void config_read(void) {
         config.unwind_by = UNWINDER_LIBUNWIND;
     else if (config.unwinder != NULL && strcmp(config.unwinder, "verify") == 0)
         config.unwind_by = UNWINDER_VERIFY;
+    if (config.unwind_by == UNWINDER_LIBUNWIND) /* does not tell where its frames lie */
+        config.python = 0;
+    config.capture_slow = config.unwind_by != UNWINDER_ROWS || config.python != 0;
     config.clock_monotonic = config.clock != NULL && strcmp(config.clock, "monotonic") == 0;
     if (config.image_when != NULL && strcmp(config.image_when, "exit") == 0)
         config.image = IMAGE_AT_EXIT;

@@ -12,12 +12,13 @@ enum unwinder { UNWINDER_ROWS, UNWINDER_LIBUNWIND, UNWINDER_VERIFY };
 struct config {
     bool ready;
     /* the options as given */
-    const char *out, *unwinder, *clock, *only, *image_when;
-    uint64_t buffer_events, max_size, paused, fail_call, launcher, image_seconds;
+    const char *out, *unwinder, *clock, *only, *image_when, *processes;
+    uint64_t buffer_events, max_size, paused, fail_call, launcher, image_seconds, python;
     /* what follows from them */
     enum unwinder unwind_by;
     enum image_when image;
     bool clock_monotonic;
+    bool capture_slow; /* stacks take more than a walk by rows: stream_capture_slow() */
 };
 
 /* Survives fork; the strings point into the environment block of the start of the process. */

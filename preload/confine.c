@@ -82,15 +82,14 @@ static void make_reserve(void *arg) {
     atomic_store(&r->reserve_state, 2);
 }
 
-/* A vfork child runs in its parent's memory: what it does to itself is not for the parent. */
-static bool is_borrowed(void) {
+bool recorder_is_borrowed(void) {
     struct recorder *r = atomic_load(&recorder);
     return r != NULL && atomic_load(&r->state) != RECORDER_NEW && !sys_confined() &&
            r->pid != sys_pid();
 }
 
 static void provide(void) {
-    if (sys_confined() || is_borrowed())
+    if (sys_confined() || recorder_is_borrowed())
         return;
     struct stream *s = stream_attach();
     struct recorder *r = atomic_load(&recorder);
@@ -113,7 +112,7 @@ static unsigned confine(unsigned level) {
     for (int i = 0; (int)(atomic_load(&turn) - ticket) < 0 && i < TURN_PAUSES; i++)
         arch_pause();
     atomic_store(&turn, ticket);
-    if (is_borrowed())
+    if (recorder_is_borrowed())
         return level;
     provide();
     unsigned before = sys_confine(level);
@@ -147,7 +146,7 @@ static unsigned begin_filter(unsigned level) {
     struct recorder *r = atomic_load(&recorder);
     if (r != NULL)
         atomic_store(&r->several_streams, true); /* the coarse clock may be a system call */
-    if (level == SYS_STRICT && r != NULL && !is_borrowed())
+    if (level == SYS_STRICT && r != NULL && !recorder_is_borrowed())
         recorder_forbid_clock(r);
     return before;
 }
@@ -155,7 +154,7 @@ static unsigned begin_filter(unsigned level) {
 /* Whether by name or by number: PR_SET_TSC makes every later rdtsc SIGSEGV. */
 static void note_prctl(unsigned long option, unsigned long how) {
     struct recorder *r = atomic_load(&recorder);
-    if (option == PR_SET_TSC && how == PR_TSC_SIGSEGV && r != NULL && !is_borrowed())
+    if (option == PR_SET_TSC && how == PR_TSC_SIGSEGV && r != NULL && !recorder_is_borrowed())
         recorder_forbid_clock(r);
 }
 
@@ -217,8 +216,8 @@ static void release_reserve(void *arg) {
 static void on_own_stack(void (*fn)(void *), void *arg) {
     struct stream *s = stream_self;
     struct recorder *r = atomic_load(&recorder);
-    if (r == NULL || s->magic != STREAM_MAGIC || s->busy != 0 || sys_confined() || is_borrowed() ||
-        atomic_load(&r->state) != RECORDER_ON)
+    if (r == NULL || s->magic != STREAM_MAGIC || s->busy != 0 || sys_confined() ||
+        recorder_is_borrowed() || atomic_load(&r->state) != RECORDER_ON)
         return;
     stream_call_idle(s, fn, arg);
 }

@@ -159,6 +159,17 @@ void real_resolve(void) {
     RESOLVE(mmap, "mmap");
     RESOLVE(munmap, "munmap");
     RESOLVE(mremap, "mremap");
+    RESOLVE(execve, "execve");
+    RESOLVE(execvpe, "execvpe");
+    RESOLVE(fexecve, "fexecve");
+    RESOLVE(execveat, "execveat");
+    RESOLVE(wait, "wait");
+    RESOLVE(waitpid, "waitpid");
+    RESOLVE(wait3, "wait3");
+    RESOLVE(wait4, "wait4");
+    RESOLVE(waitid, "waitid");
+    RESOLVE(posix_spawn, "posix_spawn");
+    RESOLVE(posix_spawnp, "posix_spawnp");
 #undef RESOLVE
     real = found;
     resolving = false;

@@ -7,8 +7,10 @@
 #define REAL_H
 
 #include <pthread.h>
+#include <spawn.h>
 #include <stddef.h>
 #include <sys/types.h>
+#include <sys/wait.h>
 
 struct real {
     void *(*malloc)(size_t);
@@ -36,11 +38,27 @@ struct real {
     void *(*mmap)(void *, size_t, int, int, int, off_t);
     int (*munmap)(void *, size_t);
     void *(*mremap)(void *, size_t, size_t, int, ...);
+    int (*execve)(const char *, char *const *, char *const *);
+    int (*execvpe)(const char *, char *const *, char *const *);
+    int (*fexecve)(int, char *const *, char *const *);
+    int (*execveat)(int, const char *, char *const *, char *const *, int);
+    pid_t (*wait)(int *);
+    pid_t (*waitpid)(pid_t, int *, int);
+    pid_t (*wait3)(int *, int, struct rusage *);
+    pid_t (*wait4)(pid_t, int *, int, struct rusage *);
+    int (*waitid)(idtype_t, id_t, siginfo_t *, int);
+    int (*posix_spawn)(pid_t *, const char *, const posix_spawn_file_actions_t *,
+                       const posix_spawnattr_t *, char *const *, char *const *);
+    int (*posix_spawnp)(pid_t *, const char *, const posix_spawn_file_actions_t *,
+                        const posix_spawnattr_t *, char *const *, char *const *);
 };
 
 /* Callable at any time: until real_resolve has run, each member resolves all of them first. */
 extern struct real real;
 extern long (*real_syscall)(long, ...); /* NULL until real_resolve has run; read by arch_*.c */
+
+/* One of those behind, looked up if need be. */
+#define REAL(function) (real.function == NULL ? real_resolve() : (void)0, real.function)
 
 /* Looks the functions up with dlsym(RTLD_NEXT). Runs once, early, never from a hook afterwards. */
 void real_resolve(void);

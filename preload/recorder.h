@@ -122,6 +122,10 @@ void recorder_set_active(bool active);
 /* A module may be gone: called behind dlclose. */
 void recorder_module_closed(void);
 
+/* Whether this is a vfork child, which runs in its parent's memory: what it does to itself is not
+ * for the parent. False behind a filter of the program's own. */
+bool recorder_is_borrowed(void);
+
 /* From here on stamps only count up. */
 void recorder_forbid_clock(struct recorder *r);
 

@@ -10,6 +10,7 @@
 
 #include "config.h"
 #include "image.h"
+#include "processes.h"
 #include "real.h"
 #include "recorder.h"
 #include "sys.h"
@@ -261,12 +262,14 @@ static void at_quick_exit_(void *unused) {
 
 __attribute__((constructor)) static void recorder_constructor(void) {
     real_resolve();
-    config_read();
+    processes_prepare();
     __cxa_atexit(at_exit, NULL, NULL);
     __cxa_at_quick_exit(at_quick_exit_, NULL);
     key_made = pthread_key_create(&key, thread_ends) == 0;
-    if (config.unwind_by != UNWINDER_ROWS && !libunwind_open())
+    if (config.unwind_by != UNWINDER_ROWS && !libunwind_open()) {
         config.unwind_by = UNWINDER_ROWS;
+        config.capture_slow = config.python != 0;
+    }
     struct stream *s = stream_attach(); /* a program that never allocates leaves a tape too */
     if (s == NULL)
         return;

@@ -43,11 +43,13 @@ static inline void commit(struct stream *s) {
     __atomic_store_n(s->end_kept, s->end, __ATOMIC_RELEASE);
 }
 
-static inline uint32_t capture(struct stream *s, const void *frame) {
+static inline struct unwind_captured capture(struct stream *s, const void *frame) {
     uint64_t pc = arch_frame_pc(frame), sp = arch_frame_sp(frame);
-    if (unlikely(config.unwind_by != UNWINDER_ROWS))
+    if (unlikely(config.capture_slow))
         return stream_capture_slow(s, frame);
-    return unwind_capture(&s->unwind, pc, sp, arch_frame_fp(frame));
+    struct unwind *u = &s->unwind;
+    uint32_t same = unwind_capture(u, pc, sp, arch_frame_fp(frame));
+    return (struct unwind_captured){u->seen, u->depth, same};
 }
 
 void stream_event_alloc(unsigned op, const void *p, size_t size, unsigned align_log2,
@@ -69,9 +71,9 @@ void stream_event_alloc(unsigned op, const void *p, size_t size, unsigned align_
     }
     if (unlikely(s->generation != atomic_load_explicit(&r->generation, memory_order_relaxed)))
         stream_new_generation(s);
-    uint32_t same = capture(s, frame);
-    struct unwind *u = &s->unwind;
-    uint32_t depth = u->depth;
+    const struct unwind_captured captured = capture(s, frame);
+    const struct unwind *u = &s->unwind;
+    uint32_t depth = captured.depth, same = captured.same;
     if (same > s->said_depth)
         same = s->said_depth;
     if (unlikely(depth - same > (size_t)(s->frame_limit - s->frame_pos) ||
@@ -87,7 +89,7 @@ void stream_event_alloc(unsigned op, const void *p, size_t size, unsigned align_
     }
     uint32_t *frames = s->frame_pos;
     for (uint32_t i = same; i < depth; i++)
-        *frames++ = u->seen[i].row;
+        *frames++ = captured.seen[i].row;
     struct tape_record *record = s->pos;
     record->stamp = stream_stamp(s, r);
     record->addr_op = tape_addr_op((uint64_t)p, op);

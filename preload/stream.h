@@ -57,6 +57,8 @@ struct stream {
     uint64_t end_unkept;        /* for end_kept when no images are wanted */
     struct block_source source; /* how far testing.c has read; with its lock */
     char name[16];
+    struct python_stack *python; /* NULL: no Python is known */
+    uint32_t said_codes;         /* of its code objects */
 };
 enum { ANNOUNCED_NOT, ANNOUNCED, ANNOUNCED_PAUSED };
 #define STREAM_MAGIC         0x4d525453 /* "STRM" */
@@ -64,6 +66,7 @@ enum { ANNOUNCED_NOT, ANNOUNCED, ANNOUNCED_PAUSED };
 _Static_assert(sizeof(struct stream) <= STREAM_CONTROL_BYTES, "a stream fits its page");
 
 struct worker;
+struct python_stack;
 
 extern struct stream stream_none;  /* not attached */
 extern struct stream stream_ended; /* the thread's data has been destroyed */

@@ -10,6 +10,7 @@
 #include "modules.h"
 #include "owned.h"
 #include "park.h"
+#include "python.h"
 #include "recorder.h"
 #include "sys.h"
 #include "testing.h"
@@ -317,6 +318,8 @@ static void announce_modules(void *arg) {
                                    .bytes = bytes,
                                    .size = module_describe(m, s->generation, bytes)};
         stream_put_blob(&blob);
+        if (config.python != 0)
+            stream_say_python(s, m);
     }
 }
 
@@ -324,6 +327,8 @@ bool stream_make_ready(struct stream *s, uint32_t depth) {
     struct unwind *u = &s->unwind;
     if (u->module_count > s->said_modules)
         stream_call(s, announce_modules, s);
+    if (s->python != NULL)
+        stream_say_codes(s);
     for (int i = 0; i < 2; i++) {
         bool rows = say_rows(s);
         if (rows && s->pos != s->limit && depth <= (size_t)(s->frame_limit - s->frame_pos))
@@ -345,6 +350,7 @@ static void new_generation(void *arg) {
     for (uint32_t i = 0; i < u->module_count; i++) {
         if (module_is_loaded(&u->modules[i]))
             continue;
+        python_forget(&u->modules[i]);
         uint8_t bytes[TAPE_VARINT_MAX];
         struct stream_blob blob = {.stream = s,
                                    .op = TAPE_OP_MODULE_UNLOAD,
@@ -361,15 +367,22 @@ void stream_new_generation(struct stream *s) {
     stream_call(s, new_generation, s);
 }
 
-uint32_t stream_capture_slow(struct stream *s, const void *frame) {
+static uint32_t capture_native(struct stream *s, const void *frame) {
     uint64_t pc = arch_frame_pc(frame), sp = arch_frame_sp(frame), fp = arch_frame_fp(frame);
-    if (!libunwind_is_open()) /* not yet: the constructor has not run */
+    if (config.unwind_by == UNWINDER_ROWS || !libunwind_is_open()) /* or before the constructor */
         return unwind_capture(&s->unwind, pc, sp, fp);
     s->inside = true;
     uint32_t same = config.unwind_by == UNWINDER_VERIFY ? verify_capture(&s->unwind, pc, sp, fp)
                                                         : libunwind_capture(&s->unwind, pc);
     s->inside = false;
     return same;
+}
+
+struct unwind_captured stream_capture_slow(struct stream *s, const void *frame) {
+    uint32_t same = capture_native(s, frame);
+    if (config.python != 0)
+        return python_add(&s->python, &s->unwind, same, s->generation);
+    return (struct unwind_captured){s->unwind.seen, s->unwind.depth, same};
 }
 
 /* ---- attaching ---------------------------------------------------------------------------- */

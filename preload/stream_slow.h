@@ -16,8 +16,8 @@ void stream_new_generation(struct stream *s);
  * buffer (said_depth 0). False when there is no room to be had. */
 bool stream_make_ready(struct stream *s, uint32_t depth);
 
-/* Captures for --unwinder=libunwind and verify. */
-uint32_t stream_capture_slow(struct stream *s, const void *frame);
+/* Captures for --unwinder=libunwind and verify, and with --python. */
+struct unwind_captured stream_capture_slow(struct stream *s, const void *frame);
 
 struct stream_blob {
     struct stream *stream;
@@ -28,5 +28,12 @@ struct stream_blob {
 };
 /* Records a BLOB event. On the stream's own stack; arg: struct stream_blob *. */
 void stream_put_blob(void *arg);
+
+/* ---- stream_python.c: PYTHON events -------------------------------------------------------- */
+
+/* Says so if the module is a Python interpreter. On the stream's own stack. */
+void stream_say_python(struct stream *s, const struct unwind_module *m);
+/* Says what the code objects met since the last time are. */
+void stream_say_codes(struct stream *s);
 
 #endif

@@ -171,6 +171,19 @@ static bool sigxfsz_pending(void) {
     return (set & UINT64_C(1) << (SIGXFSZ - 1)) != 0;
 }
 
+/* Signals need not be blocked. */
+static long write_quietly(long fd, const void *from, size_t bytes) {
+    uint64_t signals;
+    if (!sys_block_signals(&signals))
+        return -EPERM;
+    bool pending = sigxfsz_pending();
+    long result = CALL(SYS_write, fd, from, bytes, 0, 0, 0);
+    if (result == -EFBIG)
+        swallow_sigxfsz(pending);
+    sys_restore_signals(&signals);
+    return result;
+}
+
 /* Reserves and maps a part of an open file, and closes it. */
 static void *map_open_file(long fd, uint64_t offset, size_t bytes, int *error) {
     bool pending = sigxfsz_pending();
@@ -311,6 +324,43 @@ bool sys_exists(const char *path) {
     return CALL(SYS_faccessat, AT_FDCWD, path, 0, 0, 0, 0) == 0;
 }
 
+bool sys_may_execute(const char *path) {
+    return CALL(SYS_faccessat, AT_FDCWD, path, 1 /* X_OK */, 0, 0, 0) == 0;
+}
+
+struct append_job {
+    struct job job;
+    const char *path;
+    const void *from;
+    size_t bytes;
+    uint64_t most;
+};
+
+static void append(struct job *job) {
+    struct append_job *a = (struct append_job *)(void *)job;
+    long fd = sys_open(a->path, O_WRONLY | O_APPEND | O_NOFOLLOW, 0);
+    struct stat st;
+    job->result = fd;
+    if (failed(fd))
+        return;
+    job->result = CALL(SYS_fstat, fd, &st, 0, 0, 0, 0);
+    if (job->result == 0 && (uint64_t)st.st_size >= a->most)
+        job->result = -EFBIG;
+    if (job->result == 0)
+        job->result = write_quietly(fd, a->from, a->bytes);
+    sys_close(fd);
+}
+
+int sys_append(const char *path, const void *from, size_t bytes, uint64_t most,
+               bool own_descriptors) {
+    struct append_job a = {{append, 0}, path, from, bytes, most};
+    if (own_descriptors)
+        append(&a.job);
+    else
+        sys_do_job(&a.job);
+    return failed(a.job.result) ? (int)a.job.result : 0;
+}
+
 struct read_job {
     struct job job;
     const char *path;
@@ -351,7 +401,7 @@ long sys_getcwd(char *to, size_t bytes) {
 }
 
 void sys_write_stderr(const char *text, size_t bytes) {
-    CALL(SYS_write, 2, text, bytes, 0, 0, 0);
+    write_quietly(2, text, bytes);
 }
 
 /* Linux 6.11: one mapping by address, include/uapi/linux/fs.h. */

@@ -65,6 +65,13 @@ int sys_unlink(const char *path, const struct sys_file *file);
 /* Makes `user` its owner. */
 int sys_give(const char *path, const struct sys_file *file, uint32_t user);
 bool sys_exists(const char *path);
+bool sys_may_execute(const char *path);
+
+/* Appends `bytes` to a file that exists, with one write, unless it has `most` bytes already.
+ * SIGXFSZ that this raises is swallowed. `own_descriptors`: no other thread shares the process's.
+ * Returns 0 or -errno. */
+int sys_append(const char *path, const void *from, size_t bytes, uint64_t most,
+               bool own_descriptors);
 
 /* Reads up to `bytes` from the start of a file: how many, or -errno. */
 long sys_read_file(const char *path, void *to, size_t bytes);

@@ -124,6 +124,13 @@ struct unwind {
 };
 #define UNWIND_TEXT 4096
 
+/* A stack to be recorded: frames outermost first, of which `row` counts; the `same` outermost ones
+ * are those of the stack before. */
+struct unwind_captured {
+    const struct unwind_seen *seen;
+    uint32_t depth, same;
+};
+
 /* Gives the unwinder its first memory: UNWIND_FIRST_BYTES of zeroed whole pages from sys_map, parts
  * of which it may later move and return. */
 void unwind_init(struct unwind *u, void *memory);

@@ -12,6 +12,8 @@ export top build heaptape workloads
 # An outer recording and the user's settings are none of the tests' business.
 unset LD_PRELOAD "${!HEAPTAPE_@}"
 export LC_ALL=C.UTF-8 PATH="/usr/bin:/bin:$PATH"
+# Names that one test has looked up are there for the next.
+[ -z "${BATS_RUN_TMPDIR-}" ] || export XDG_CACHE_HOME=$BATS_RUN_TMPDIR/cache
 
 setup() {
     cd "$BATS_TEST_TMPDIR" || return 1

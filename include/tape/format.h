@@ -119,6 +119,7 @@ enum tape_chunk_type {
     TAPE_CHUNK_IMAGE_END = 7, /* it is whole: image.h fields */
     TAPE_CHUNK_SYMBOLS = 16,  /* names of code, in packed tapes: symbols.h */
     TAPE_CHUNK_PACKED = 17,   /* the end of a packed tape: packed.h fields */
+    TAPE_CHUNK_CODE_MAP = 20, /* names of code made at run time: lines of text */
 };
 
 enum tape_codec { TAPE_CODEC_STORED = 0, TAPE_CODEC_ZSTD = 1 };

@@ -33,6 +33,7 @@ enum tape_op {
     TAPE_OP_IGNORE = 54,        /* heaptape_ignore(): the block at this address is no leak */
     TAPE_OP_POOL_ALLOC = 55,    /* heaptape_pool_alloc(): a block inside memory of the program's */
     TAPE_OP_POOL_FREE = 56,     /* heaptape_pool_free() */
+    TAPE_OP_PYTHON = 57,        /* what frames of Python functions mean: python.h */
     TAPE_OP_COUNT = 64          /* all kinds are below this */
 };
 
@@ -53,7 +54,7 @@ static inline enum tape_class tape_op_class(unsigned op) {
         [TAPE_OP_THREAD] = TAPE_CLASS_BLOB,       [TAPE_OP_MARK] = TAPE_CLASS_BLOB,
         [TAPE_OP_MODULE_LOAD] = TAPE_CLASS_BLOB,  [TAPE_OP_MODULE_UNLOAD] = TAPE_CLASS_BLOB,
         [TAPE_OP_IGNORE] = TAPE_CLASS_BLOB,       [TAPE_OP_POOL_ALLOC] = TAPE_CLASS_ALLOC,
-        [TAPE_OP_POOL_FREE] = TAPE_CLASS_FREE,
+        [TAPE_OP_POOL_FREE] = TAPE_CLASS_FREE,    [TAPE_OP_PYTHON] = TAPE_CLASS_BLOB,
     };
     return op < TAPE_OP_COUNT ? (enum tape_class)table[op] : TAPE_CLASS_NONE;
 }
@@ -90,6 +91,8 @@ static inline const char *tape_op_name(unsigned op) {
         return "pool_alloc";
     case TAPE_OP_POOL_FREE:
         return "pool_free";
+    case TAPE_OP_PYTHON:
+        return "python";
     }
     return "?";
 }

@@ -199,11 +199,15 @@ C
 void *volatile keep;
 int main(void) { keep = malloc(99); raise(SIGKILL); return 0; }
 C
-    check bash -c './killed; true'
+    check bash -c './killed; ./kinds'
+    expect_status 1
+    expect_match err '^  process [0-9]+ \(killed\) was killed by SIGKILL before its end: not checked$'
+    run ! grep -q '99 bytes\|nothing is known of what\|not reliable' err
+    expect_match err 'definitely lost'
+    check --no-leak-kinds bash -c './killed; true'
     expect_status 1
     expect_match err '^99 bytes in 1 block by malloc$'
     expect_match err '99 bytes in 1 block not freed at exit'
-    run ! grep -q 'nothing is known of what' err
 }
 
 @test "a forked child knows what it has from its parent" {

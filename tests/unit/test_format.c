@@ -250,9 +250,9 @@ static const uint8_t kinds[] = {
 #define TAPE_ENTRY(number, symbol, class) number,
 #include "tape/entries.def"
 #undef TAPE_ENTRY
-    TAPE_OP_REALLOC_FROM, TAPE_OP_SAMPLE,      TAPE_OP_THREAD,
-    TAPE_OP_MARK,         TAPE_OP_MODULE_LOAD, TAPE_OP_MODULE_UNLOAD,
-    TAPE_OP_IGNORE,       TAPE_OP_POOL_ALLOC,  TAPE_OP_POOL_FREE,
+    TAPE_OP_REALLOC_FROM, TAPE_OP_SAMPLE,        TAPE_OP_THREAD, TAPE_OP_MARK,
+    TAPE_OP_MODULE_LOAD,  TAPE_OP_MODULE_UNLOAD, TAPE_OP_IGNORE, TAPE_OP_POOL_ALLOC,
+    TAPE_OP_POOL_FREE,    TAPE_OP_PYTHON,
 };
 
 static struct sample make_sample(void) {

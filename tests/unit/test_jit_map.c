@@ -90,7 +90,36 @@ static void whose(void **state) {
     unlink(path);
 }
 
+/* Lines that overlap keep their order: the excerpt names the same addresses as the whole. */
+static void excerpt(void **state) {
+    static const char text[] = "1000 100 first\n"
+                               "1400 100 JS:*never /a.js:1:1\n"
+                               "1200 100 JS:*kept /a.js:7:1\n"
+                               "1080 10 moved there\n";
+    (void)state;
+    struct jit_map *m = jit_map_parse(text);
+    assert_non_null(m);
+    assert_true(jit_map_use(m, 0x1000));
+    assert_true(jit_map_use(m, 0x1210));
+    assert_true(jit_map_use(m, 0x1088));
+    assert_false(jit_map_use(m, 0x1300));
+    size_t length;
+    char *used = jit_map_text_of_used(m, &length);
+    assert_string_equal(used, "1000 100 first\n1200 100 JS:*kept /a.js:7:1\n1080 10 moved there\n");
+    assert_int_equal(length, strlen(used));
+    jit_map_free(m);
+    m = jit_map_parse(used);
+    free(used);
+    expect(m, 0x107f, "first", NULL, 0);
+    expect(m, 0x1088, "moved there", NULL, 0);
+    expect(m, 0x12ff, "kept", "/a.js", 7);
+    jit_map_free(m);
+    assert_null(jit_map_parse("nothing\n"));
+    assert_null(jit_map_parse(""));
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(lines), cmocka_unit_test(whose)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(lines), cmocka_unit_test(whose),
+                                       cmocka_unit_test(excerpt)};
     return cmocka_run_group_tests(tests, scratch_enter, scratch_leave);
 }
