@@ -59,7 +59,10 @@ static bool may_write(const struct packing *p, const char *path, const char *out
     struct stat st;
     if (lstat(out, &st) != 0)
         return true;
-    if (same_file(path, out))
+    char *tail = xasprintf("%s.tail", path);
+    bool own = same_file(path, out) || same_file(tail, out);
+    free(tail);
+    if (own)
         diag("%s: is the recording itself, which stays as it is; give another name", out);
     else if (S_ISDIR(st.st_mode))
         diag("%s: is a directory; give the name of a file", out);

@@ -13,6 +13,8 @@ struct known_module {
     unsigned knowledge;
 };
 
+#define DATA UINT32_C(0x80000000) /* with a module's number: an address of data */
+
 /* An address of a module. */
 struct known_code {
     uint64_t vaddr;
@@ -167,7 +169,8 @@ static void read_module(struct reading *r) {
     bool jit = m.knowledge == TAPE_KNOWLEDGE_RUN_TIME;
     const char *path = r->text[m.path] != NULL ? r->text[m.path] : "";
     uint32_t module = jit ? 0 : get_module(path, &m);
-    bool better = !jit && m.knowledge > known.module[module].knowledge;
+    bool data = m.knowledge == TAPE_KNOWLEDGE_DATA;
+    bool better = !jit && !data && m.knowledge > known.module[module].knowledge;
     if (better)
         known.module[module].knowledge = m.knowledge;
     for (uint64_t i = 0, address = 0; i < m.codes && r->in.error == TAPE_OK; i++) {
@@ -178,7 +181,7 @@ static void read_module(struct reading *r) {
         if (jit)
             add_jit(r->process, address, &frame[0]);
         else
-            add_code(module, address, frame, count, better);
+            add_code(data ? module | DATA : module, address, frame, count, better);
         ++*r->count;
     }
 }
@@ -220,6 +223,23 @@ size_t embedded_frames(struct symbols *s, const struct module *m, uint64_t vaddr
     size_t count = code->count < room ? code->count : room; /* the innermost are left out */
     memcpy(out, &known.frame[code->first + code->count - count], count * sizeof *out);
     return count;
+}
+
+void embedded_variables(struct symbols *s, const struct module *m, size_t count,
+                        const uint64_t *vaddr, struct symbols_variable *out) {
+    uint32_t module = taken(s, m);
+    if (module == UINT32_MAX || known.codes == 0) {
+        symbols_variables(s, m->path, m->build_id, m->build_id_len, count, vaddr, out);
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        const struct known_code *code = slot_of(module | DATA, vaddr[i]);
+        out[i] = (struct symbols_variable){0};
+        if (code->count == 0)
+            continue;
+        const struct symbol *f = &known.frame[code->first];
+        out[i] = (struct symbols_variable){.name = f->function, .offset = f->line};
+    }
 }
 
 enum symbols_module_status embedded_status(struct symbols *s, const struct module *m) {

@@ -29,6 +29,10 @@ enum tape_error embedded_read(const uint8_t *payload, size_t bytes, struct tape_
 size_t embedded_frames(struct symbols *, const struct module *, uint64_t vaddr, struct symbol *out,
                        size_t room);
 
+/* As symbols_variables(); names of the collection last to the end. */
+void embedded_variables(struct symbols *, const struct module *, size_t count,
+                        const uint64_t *vaddr, struct symbols_variable *out);
+
 /* As symbols_module_status(), of whichever is taken. */
 enum symbols_module_status embedded_status(struct symbols *, const struct module *);
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "diag.h"
+#include "embedded.h"
 #include "json_put.h"
 #include "leak_why_parts.h"
 #include "naming.h"
@@ -81,25 +82,16 @@ const struct name *why_place(struct why *w, uint32_t stack) {
     return place == 0 ? NULL : names_get(w->names, names_of(w->names, place));
 }
 
-static const struct module *module_at(struct stacks *stacks, uint64_t address) {
-    for (uint32_t i = stacks_module_count(stacks); i-- > 0;) {
-        const struct module *m = stacks_module(stacks, i);
-        if (address >= m->start && address < m->end && m->gone == UINT64_MAX)
-            return m;
-    }
-    return NULL;
-}
-
 struct why_static why_static_at(struct why *w, uint64_t address) {
-    const struct module *m = module_at(names_stacks(w->names), address);
+    const struct module *m = stacks_loaded_at(names_stacks(w->names), address);
     if (m == NULL)
         return (struct why_static){.offset = address};
     struct why_static s = {.module = m, .offset = address - m->bias};
-    uint64_t offset;
-    s.variable = symbols_variable(w->symbols, m->path, m->build_id, m->build_id_len,
-                                  address - m->bias, &offset);
+    struct symbols_variable found;
+    embedded_variables(w->symbols, m, 1, &s.offset, &found);
+    s.variable = found.name;
     if (s.variable != NULL)
-        s.offset = offset;
+        s.offset = found.offset;
     return s;
 }
 

@@ -195,7 +195,7 @@ static bool write_tape(struct pack *p, const char *out, bool replace, int level,
     p->symbols = pack_symbols_new();
     copy_others(p);
     pack_streams(p);
-    pack_symbols_write(p->symbols, &p->tape->process, &p->out);
+    pack_symbols_write(p->symbols, p->tape, &p->out);
     put_packed(p);
     result->before = tape_file_bytes(p->tape);
     result->recorded = p->tape->packing.known ? p->tape->packing.bytes : result->before;

@@ -6,6 +6,7 @@
 
 #include "diag.h"
 #include "embedded.h"
+#include "heap_image.h"
 #include "jit_map.h"
 #include "merge.h"
 #include "stacks.h"
@@ -126,6 +127,23 @@ static size_t look_up(struct pack_symbols *p, const struct module *m, uint64_t v
     return p->jit != NULL && jit_map_lookup(p->jit, vaddr, symbol);
 }
 
+/* A module, NULL: none, with its addresses, which are freed. */
+static void finish_module(struct pack_symbols *p, const struct module *m,
+                          struct tape_symbols_module *head, struct bytes *codes) {
+    if (head->codes != 0) {
+        if (m != NULL) {
+            head->path = number_of(p, m->path);
+            head->build_id = m->build_id;
+            head->build_id_len = (uint8_t)m->build_id_len;
+        }
+        uint8_t *at = room_for(&p->modules, 3 * TAPE_VARINT_MAX + 2 + TAPE_BUILD_ID_MAX);
+        p->modules.count += (size_t)(tape_put_symbols_module(at, head) - at);
+        put(&p->modules, codes->p, codes->count);
+        p->module_count++;
+    }
+    free(codes->p);
+}
+
 /* One module, whose addresses are code[0] to code[count - 1]. */
 static void put_module(struct pack_symbols *p, const struct code *code, size_t count) {
     const struct module *m =
@@ -149,18 +167,7 @@ static void put_module(struct pack_symbols *p, const struct code *code, size_t c
         for (size_t k = 0; k < n; k++)
             put_frame(p, &codes, &symbol[k]);
     }
-    if (head.codes != 0) {
-        if (m != NULL) {
-            head.path = number_of(p, m->path);
-            head.build_id = m->build_id;
-            head.build_id_len = (uint8_t)m->build_id_len;
-        }
-        uint8_t *at = room_for(&p->modules, 3 * TAPE_VARINT_MAX + 2 + TAPE_BUILD_ID_MAX);
-        p->modules.count += (size_t)(tape_put_symbols_module(at, &head) - at);
-        put(&p->modules, codes.p, codes.count);
-        p->module_count++;
-    }
-    free(codes.p);
+    finish_module(p, m, &head, &codes);
 }
 
 static int by_module(const void *a, const void *b) {
@@ -189,16 +196,98 @@ static void put_modules(struct pack_symbols *p) {
     free(code);
 }
 
-void pack_symbols_write(struct pack_symbols *p, const struct tape_process *process,
-                        struct pack_out *out) {
+/* ---- variables ---------------------------------------------------------------------------- */
+
+struct data {
+    uint64_t *address; /* of words of modules' data */
+    size_t count, room;
+};
+
+static void add_image(struct data *d, const struct heap_image *image) {
+    for (uint32_t r = 0; r < image->region_count; r++) {
+        const struct image_region *region = &image->region[r];
+        if (region->is.kind != TAPE_REGION_MODULE)
+            continue;
+        if (d->count + region->count > d->room) {
+            d->room = 2 * (d->count + region->count);
+            d->address = xrealloc(d->address, d->room * sizeof *d->address);
+        }
+        for (size_t i = 0; i < region->count; i++)
+            d->address[d->count++] = image->word[region->first + i].address;
+    }
+}
+
+static int by_number(const void *a, const void *b) {
+    const uint64_t *x = a, *y = b;
+    return *x < *y ? -1 : *x > *y;
+}
+
+/* The variables of a module at these run-time addresses, which ascend. */
+static void put_data(struct pack_symbols *p, const struct module *m, uint64_t *address,
+                     size_t count) {
+    struct symbols_variable *found = xcalloc(count, sizeof *found);
+    struct tape_symbols_module head = {.knowledge = TAPE_KNOWLEDGE_DATA};
+    struct bytes codes = {0};
+    uint64_t before = 0;
+    for (size_t i = 0; i < count; i++)
+        address[i] -= m->bias;
+    embedded_variables(p->symbols, m, count, address, found);
+    for (size_t i = 0; i < count; i++) {
+        if (found[i].name == NULL || found[i].offset > UINT32_MAX)
+            continue;
+        const struct symbol s = {.function = found[i].name, .line = (unsigned)found[i].offset};
+        put_number(&codes, address[i] - before);
+        before = address[i];
+        put_number(&codes, 1);
+        put_frame(p, &codes, &s);
+        head.codes++;
+    }
+    finish_module(p, m, &head, &codes);
+    free(found);
+}
+
+/* Of all images that can be read. */
+static void put_variables(struct pack_symbols *p, struct tape_file *tape) {
+    struct data d = {0};
+    uint64_t images = 0;
+    for (size_t i = 0; i < tape->image_chunk_count; i++)
+        images += tape->image_chunk[i].type == TAPE_CHUNK_IMAGE;
+    for (uint64_t number = 1; number <= images; number++) {
+        const struct image_choice choice = {.by = IMAGE_NUMBER, .number = number};
+        char *reason = NULL;
+        struct heap_image *image = heap_image_open(tape, &choice, &reason);
+        if (image != NULL) {
+            add_image(&d, image);
+            heap_image_free(image);
+        }
+        free(reason);
+    }
+    if (d.count != 0)
+        qsort(d.address, d.count, sizeof *d.address, by_number);
+    size_t count = 0;
+    for (size_t i = 0; i < d.count; i++)
+        if (count == 0 || d.address[i] != d.address[count - 1])
+            d.address[count++] = d.address[i];
+    for (size_t from = 0, end; from < count; from = end) {
+        const struct module *m = stacks_loaded_at(p->stacks, d.address[from]);
+        for (end = from + 1; end < count && m != NULL && d.address[end] < m->end; end++)
+            continue;
+        if (m != NULL)
+            put_data(p, m, d.address + from, end - from);
+    }
+    free(d.address);
+}
+
+void pack_symbols_write(struct pack_symbols *p, struct tape_file *tape, struct pack_out *out) {
     struct bytes all = {0};
     p->symbols = symbols_new(true);
     if (p->symbols == NULL) {
         diag("out of memory");
         exit(EXIT_FINDING);
     }
-    p->jit = jit_map_of(process);
+    p->jit = jit_map_of(&tape->process);
     put_modules(p);
+    put_variables(p, tape);
     const uint8_t version = TAPE_SYMBOLS_VERSION;
     put(&all, &version, 1);
     put_number(&all, p->texts.count);

@@ -93,6 +93,15 @@ uint32_t stacks_module_count(const struct stacks *s) {
     return s->modules.count;
 }
 
+const struct module *stacks_loaded_at(const struct stacks *s, uint64_t address) {
+    for (uint32_t i = stacks_module_count(s); i-- > 0;) {
+        const struct module *m = stacks_module(s, i);
+        if (address >= m->start && address < m->end && m->gone == UINT64_MAX)
+            return m;
+    }
+    return NULL;
+}
+
 const struct module *stacks_module(const struct stacks *s, uint32_t index) {
     return s->modules.module[index];
 }

@@ -39,6 +39,8 @@ void stacks_add_module(struct stacks *, const struct module *m); /* m->path is c
 void stacks_unload_module(struct stacks *, uint64_t start, uint64_t generation);
 uint32_t stacks_module_count(const struct stacks *);
 const struct module *stacks_module(const struct stacks *, uint32_t index);
+/* The module that holds an address at the end of the recording; NULL: none. */
+const struct module *stacks_loaded_at(const struct stacks *, uint64_t address);
 
 /* What the recording tells of Python; belongs to the object. */
 struct python *stacks_python(const struct stacks *);

@@ -550,16 +550,30 @@ bool symbols_lookup(struct symbols *s, const char *path, const uint8_t *build_id
     return symbols_frames(s, path, build_id, build_id_len, vaddr, out, 1) != 0;
 }
 
-const char *symbols_variable(struct symbols *s, const char *path, const uint8_t *build_id,
-                             size_t build_id_len, uint64_t vaddr, uint64_t *offset) {
+/* Index of the first of the ascending addresses that is not below `least`. */
+static size_t first_from(const uint64_t *vaddr, size_t count, uint64_t least) {
+    size_t low = 0;
+    while (low < count) {
+        size_t mid = low + (count - low) / 2;
+        if (vaddr[mid] < least)
+            low = mid + 1;
+        else
+            count = mid;
+    }
+    return low;
+}
+
+void symbols_variables(struct symbols *s, const char *path, const uint8_t *build_id,
+                       size_t build_id_len, size_t count, const uint64_t *vaddr,
+                       struct symbols_variable *out) {
     struct module *m = module_get(s, path, build_id, build_id_len);
     if (m != NULL)
         module_open(s, m);
     int n = m != NULL && m->status != MODULE_REBUILT && m->handle != NULL
                 ? dwfl_module_getsymtab(m->handle)
                 : 0;
-    const char *best = NULL;
-    unsigned rank = 0;
+    for (size_t i = 0; i < count; i++)
+        out[i] = (struct symbols_variable){0};
     for (int i = 0; i < n; i++) {
         GElf_Sym symbol;
         GElf_Addr start;
@@ -567,14 +581,17 @@ const char *symbols_variable(struct symbols *s, const char *path, const uint8_t 
         const char *name =
             dwfl_module_getsym_info(m->handle, i, &symbol, &start, &section, NULL, NULL);
         if (name == NULL || *name == '\0' || GELF_ST_TYPE(symbol.st_info) != STT_OBJECT ||
-            section == SHN_UNDEF || vaddr < start || vaddr - start >= symbol.st_size ||
-            (best != NULL && functions_rank(&symbol, name) <= rank))
+            section == SHN_UNDEF)
             continue;
-        best = name;
-        rank = functions_rank(&symbol, name);
-        *offset = vaddr - start;
+        unsigned rank = functions_rank(&symbol, name);
+        for (size_t k = first_from(vaddr, count, start);
+             k < count && vaddr[k] - start < symbol.st_size; k++)
+            if (out[k].name == NULL || rank > out[k].rank)
+                out[k] = (struct symbols_variable){name, vaddr[k] - start, rank};
     }
-    return best != NULL ? keep_name(s, best) : NULL;
+    for (size_t i = 0; i < count; i++)
+        if (out[i].name != NULL)
+            out[i].name = keep_name(s, out[i].name);
 }
 
 enum symbols_module_status symbols_module_status(struct symbols *s, const char *path,

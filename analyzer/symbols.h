@@ -97,13 +97,20 @@ bool symbols_lookup(struct symbols *, const char *path, const uint8_t *build_id,
 size_t symbols_frames(struct symbols *, const char *path, const uint8_t *build_id,
                       size_t build_id_len, uint64_t vaddr, struct symbol *out, size_t room);
 
+/* A variable that holds an address. */
+struct symbols_variable {
+    const char *name; /* belongs to the symbolizer; NULL: none is known */
+    uint64_t offset;  /* how many bytes into it the address lies */
+    unsigned rank;    /* of the symbolizer's own use */
+};
+
 /*
- * The variable that holds an address: its name, which belongs to the symbolizer, and how many bytes
- * into it the address lies. NULL: none is known. Parameters as for symbols_lookup(), but the
- * address is taken as it is. Reads the whole symbol table: for questions that are few.
+ * The variables that hold `count` addresses, which ascend, one each. Parameters as for
+ * symbols_lookup(), but the addresses are taken as they are. Reads the whole symbol table, once.
  */
-const char *symbols_variable(struct symbols *, const char *path, const uint8_t *build_id,
-                             size_t build_id_len, uint64_t vaddr, uint64_t *offset);
+void symbols_variables(struct symbols *, const char *path, const uint8_t *build_id,
+                       size_t build_id_len, size_t count, const uint64_t *vaddr,
+                       struct symbols_variable *out);
 
 /* What a person should know of a module's debug information. The text belongs to the symbolizer. */
 struct symbols_debug {

@@ -165,11 +165,14 @@ static void add_chunk(struct tape_file *f, const struct tape_chunk_header *h, ui
                       enum tape_round round) {
     if ((h->type == TAPE_CHUNK_LATE) != (round == TAPE_ROUND_BUFFERS))
         return;
+    struct tape_other *other = NULL; /* whatever is not coded anew is to be found by pack */
+    if (h->type != TAPE_CHUNK_LATE && h->type != TAPE_CHUNK_EVENTS)
+        other = add_other(f, h, at);
     switch (h->type) {
     case TAPE_CHUNK_INFO:
     case TAPE_CHUNK_CLOSE:
     case TAPE_CHUNK_PACKED:
-        read_fields(f, h, at, add_other(f, h, at));
+        read_fields(f, h, at, other);
         break;
     case TAPE_CHUNK_LATE:
         tape_read_late(f, at, h->stored_bytes);
@@ -180,7 +183,6 @@ static void add_chunk(struct tape_file *f, const struct tape_chunk_header *h, ui
         break;
     case TAPE_CHUNK_SYMBOLS: {
         const struct tape_piece piece = tape_piece_of(h, at);
-        add_other(f, h, at);
         tape_read_symbols(f, &piece);
         break;
     }
@@ -188,15 +190,12 @@ static void add_chunk(struct tape_file *f, const struct tape_chunk_header *h, ui
     case TAPE_CHUNK_WORDS:
     case TAPE_CHUNK_IMAGE_END:
         add_image_chunk(f, h, at);
-        add_other(f, h, at);
         break;
     case TAPE_CHUNK_CODE_MAP:
         read_code_map(f, h, at);
-        add_other(f, h, at);
         break;
-    default: /* a later heaptape's: skippable by design */
-        add_other(f, h, at);
-        break;
+    default:
+        break; /* a later heaptape's: skippable by design */
     }
 }
 

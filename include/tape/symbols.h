@@ -25,6 +25,8 @@ enum tape_knowledge {
     TAPE_KNOWLEDGE_LINES = 2,    /* no function names; perhaps lines */
     TAPE_KNOWLEDGE_NAMES = 3,    /* function names */
     TAPE_KNOWLEDGE_ALL = 4,      /* and lines */
+    TAPE_KNOWLEDGE_DATA = 5,     /* not code: function is the variable that holds the address, and
+                                    line how many bytes into it that lies */
 };
 
 struct tape_symbols_module {

@@ -77,6 +77,9 @@ expect_same_reports() {
     capture env LD_PRELOAD="$build/libheaptape.so" HEAPTAPE_OUT=x.tape \
         perl -e 'my @x = map { "n" x ($_ % 700) } 1 .. 12000; kill 9, $$'
     [ -e x.tape.tail ]
+    capture "$heaptape" pack --force -o x.tape.tail x.tape
+    expect_status 1
+    expect_line err '^heaptape: x\.tape\.tail: is the recording itself'
     capture "$heaptape" pack x.tape
     expect_status 0
     [ ! -e x.packed.tape.tail ]

@@ -138,6 +138,33 @@ read_names() {
     expect_same before after
 }
 
+@test "leaks --why names variables of programs that are gone" {
+    cat >kept.c <<'C'
+#include <stdlib.h>
+struct node { struct node *next; char pad[50]; };
+struct node *list_head;
+void *table[10];
+__attribute__((noinline)) static void *make_node(void) { return calloc(1, sizeof(struct node)); }
+int main(void) {
+    list_head = make_node();
+    list_head->next = make_node();
+    table[4] = make_node();
+    return table[4] == list_head;
+}
+C
+    gcc -g -O1 -fno-inline -Wl,--build-id -o kept kept.c
+    HEAPTAPE_IMAGE="exit" "$heaptape" record -q -o x.tape ./kept
+    "$heaptape" leaks --why='*make_node*' x.tape | grep -v '^Recording' >before
+    expect_match before 'static data of kept: list_head$'
+    expect_match before 'static data of kept: table\+'
+    "$heaptape" pack -q -o x.packed x.tape
+    rm kept
+    "$heaptape" leaks --why='*make_node*' x.packed | grep -v '^Recording' >after
+    expect_same before after
+    "$heaptape" pack -q -o again.packed x.packed
+    cmp x.packed again.packed
+}
+
 @test "info tells that it is packed" {
     "$heaptape" record -q -o x.tape ./program
     "$heaptape" pack -q -o x.packed x.tape

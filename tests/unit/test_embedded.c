@@ -87,6 +87,26 @@ static void two_tapes(void **state) {
     symbols_free(s);
 }
 
+/* Addresses of data are not those of code, and say nothing of how much is known of the module. */
+static void variables(void **state) {
+    (void)state;
+    uint8_t payload[500];
+    struct symbols *s = symbols_new(true);
+    struct symbol out[8];
+    const uint64_t address[] = {0x100, 0x500, 0x508};
+    struct symbols_variable found[3];
+    size_t n = make_payload(payload, 0x500, TAPE_KNOWLEDGE_DATA, "list_head");
+    read_payload(payload, n, TAPE_OK);
+    embedded_variables(s, &gone, 3, address, found);
+    assert_null(found[0].name); /* code */
+    assert_string_equal(found[1].name, "list_head");
+    assert_int_equal(found[1].offset, 10);
+    assert_null(found[2].name);
+    assert_int_equal(embedded_frames(s, &gone, 0x500, out, 8), 0);
+    assert_int_equal(embedded_status(s, &gone), MODULE_OK);
+    symbols_free(s);
+}
+
 static void damaged_payload(void **state) {
     (void)state;
     uint8_t payload[500], copy[500];
@@ -181,9 +201,9 @@ static void damaged_chunk(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(frames),          cmocka_unit_test(two_tapes),
-        cmocka_unit_test(damaged_payload), cmocka_unit_test(run_time_code),
-        cmocka_unit_test(damaged_chunk),
+        cmocka_unit_test(frames),        cmocka_unit_test(two_tapes),
+        cmocka_unit_test(variables),     cmocka_unit_test(damaged_payload),
+        cmocka_unit_test(run_time_code), cmocka_unit_test(damaged_chunk),
     };
     return cmocka_run_group_tests(tests, scratch_enter, scratch_leave);
 }
