@@ -40,7 +40,7 @@ static uint32_t behind_plumbing(const struct names *names, const uint32_t *path,
     uint32_t i = first;
     for (; i < end; i++) {
         n = names_get(names, path[i]);
-        if (!n->plumbing || (n->interpreter && !interpreter))
+        if (!(interpreter ? n->plumbing : n->wrapper))
             break;
     }
     return i < end && (n->start_up || n->loader) ? end : i;

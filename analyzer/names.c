@@ -181,11 +181,9 @@ static uint32_t intern(struct names *t, struct name *n) {
     n->allocator = n->readable != NULL && (strcmp(n->readable, "heaptape_pool_alloc") == 0 ||
                                            strncmp(n->readable, "operator new(", 13) == 0 ||
                                            strncmp(n->readable, "operator new[](", 15) == 0);
-    n->plumbing = folding_is_plumbing(t->folding, n->readable, n->linkage);
-    if (!n->plumbing && n->interpreter && (t->folding == NULL || !t->folding->off))
-        n->plumbing = true;
-    else
-        n->interpreter = false;
+    n->wrapper = folding_is_plumbing(t->folding, n->readable, n->linkage);
+    n->interpreter &= t->folding == NULL || !t->folding->off;
+    n->plumbing = n->wrapper || n->interpreter;
     n->loader = n->module != NULL && strncmp(names_base(n->module), "ld-linux", 8) == 0;
     t->name[t->count] = *n;
     t->slot[at] = t->count + 1;

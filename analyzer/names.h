@@ -41,7 +41,8 @@ struct name {
     bool allocator;     /* operator new, heaptape_pool_alloc: shown as the request itself */
     bool plumbing;      /* see folding.h: at the inner end it is not the place that asks */
     bool python;        /* a function of Python's, whatever its name */
-    bool interpreter;   /* plumbing only where a place further out is none: code that runs Python */
+    bool interpreter;   /* code that runs Python: plumbing if a place further out is none */
+    bool wrapper;       /* plumbing without regard to that */
     bool loader;        /* code of the dynamic linker */
 };
 

@@ -16,8 +16,7 @@ static const struct name *place_name(const struct names *names, uint32_t place) 
 /* The first place that is no plumbing; 0: there is none. */
 static uint32_t behind_plumbing(const struct names *names, uint32_t place, bool interpreter) {
     uint32_t p = place;
-    while (p != 0 && place_name(names, p)->plumbing &&
-           (interpreter || !place_name(names, p)->interpreter))
+    while (p != 0 && (interpreter ? place_name(names, p)->plumbing : place_name(names, p)->wrapper))
         p = names_caller(names, p);
     /* A library's own start-up has no other place than itself. */
     return p != 0 && (place_name(names, p)->start_up || place_name(names, p)->loader) ? 0 : p;

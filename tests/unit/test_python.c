@@ -122,7 +122,7 @@ static void joins(void **state) {
 
 static size_t look_up(void *context, const struct module *m, uint64_t vaddr, struct symbol *out,
                       size_t room) {
-    static const char *const name[] = {"loop", "allocate", "start", "main", "_start"};
+    static const char *const name[] = {"loop", "PyMem_Malloc", "start", "main", "_start"};
     (void)context;
     (void)room;
     if (m->start == LIBRARY)
@@ -174,10 +174,11 @@ static void shown_with(const struct folding *folding, bool folded) {
         SHOWN("main outer ", crt, entry, loop, outer, loop, import, import, loop, inner, allocate);
         SHOWN("outer library ", crt, code, start, loop, outer, allocate); /* Python inside */
     } else {
-        SHOWN("allocate loop main outer loop start main ", crt, entry, start, loop, outer, inner,
-              loop, allocate);
+        SHOWN("PyMem_Malloc loop main outer loop start main ", crt, entry, start, loop, outer,
+              inner, loop, allocate);
     }
-    SHOWN("allocate start main ", crt, entry, start, allocate); /* no Python yet */
+    /* No Python yet: what is plumbing anyway is left out. */
+    SHOWN(folded ? "start main " : "PyMem_Malloc start main ", crt, entry, start, allocate);
     SHOWN("library start main ", crt, entry, start, code);
     names_free(names);
     stacks_free(stacks);
