@@ -9,6 +9,7 @@
 #include "diag.h"
 #include "merge.h"
 #include "names.h"
+#include "operand.h"
 #include "tape/blobs.h"
 #include "tape/python.h"
 
@@ -290,7 +291,7 @@ static int run(int argc, char **argv) {
     }
     if (optind + 1 != argc)
         return command_usage_error(&command_dump, "give one recording");
-    struct tape_file *tape = tape_file_open(argv[optind]);
+    struct tape_file *tape = operand_open(argv[optind]);
     if (tape == NULL)
         return EXIT_FINDING;
     d.replay = replay_new(tape);

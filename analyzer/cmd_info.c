@@ -8,6 +8,7 @@
 #include "completeness.h"
 #include "diag.h"
 #include "names.h"
+#include "operand.h"
 #include "python.h"
 #include "tape_chunks.h"
 #include "units.h"
@@ -350,7 +351,7 @@ static int run(int argc, char **argv) {
         json = true;
     if (optind + 1 != argc)
         return command_usage_error(&command_info, "give one recording");
-    struct info n = {.tape = tape_file_open(argv[optind])};
+    struct info n = {.tape = operand_open(argv[optind])};
     if (n.tape == NULL)
         return EXIT_FINDING;
     n.replay = replay_new(n.tape);

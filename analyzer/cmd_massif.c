@@ -9,6 +9,7 @@
 #include "diag.h"
 #include "massif.h"
 #include "naming.h"
+#include "operand.h"
 #include "option_value.h"
 
 static const struct command_option options[] = {
@@ -119,7 +120,7 @@ static int run(int argc, char **argv) {
     const char *file = option_file(&command_massif, argc, argv);
     if (file == NULL)
         return EXIT_USAGE;
-    struct tape_file *tape = tape_file_open(file);
+    struct tape_file *tape = operand_open(file);
     if (tape == NULL)
         return EXIT_FINDING;
     struct massif *massif = massif_new(tape, &m);

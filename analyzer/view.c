@@ -12,6 +12,7 @@
 #include "leak_heuristics.h"
 #include "leak_survey.h"
 #include "leak_why.h"
+#include "operand.h"
 #include "option_value.h"
 #include "tree_print.h"
 #include "units.h"
@@ -464,7 +465,7 @@ int view_run(const struct command *c, const struct view *view, int argc, char **
     const char *file = option_file(c, argc, argv);
     if (file == NULL)
         return EXIT_USAGE;
-    struct loaded l = {.tape = tape_file_open(file)};
+    struct loaded l = {.tape = operand_open(file)};
     if (l.tape == NULL)
         return EXIT_FINDING;
     struct profile_range range;

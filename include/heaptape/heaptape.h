@@ -4,8 +4,8 @@
  *
  * Header only: nothing to link. Every function is weakly bound and does nothing, at the cost of
  * one test, when the program does not run under heaptape. The program must be dynamically linked,
- * as the recorder itself requires, and code that includes this be compiled as usual, with -fPIE or
- * -fPIC: code for a fixed address (-fno-pie) binds weak functions to nothing.
+ * as the recorder itself requires; in a static one the functions do nothing. How the code that
+ * includes this is compiled does not matter (-fPIE, -fPIC, -fno-pie).
  */
 #ifndef HEAPTAPE_H
 #define HEAPTAPE_H
@@ -14,6 +14,24 @@
 
 #ifdef __cplusplus
 extern "C" {
+#endif
+
+/*
+ * The address of an entry point, or 0. It is read from the global offset table, for which the
+ * linker leaves a weak function open: an address in code for a fixed place (-fno-pie) would be 0
+ * for good.
+ */
+#if defined(__x86_64__) && defined(__ELF__)
+#define HEAPTAPE_ENTRY(name)                                                                       \
+    (__extension__({                                                                               \
+        __typeof__(&name) heaptape_entry_;                                                         \
+        __asm__(".weak " #name "\n\t"                                                              \
+                "{movq " #name "@GOTPCREL(%%rip), %0|mov %0, QWORD PTR " #name "@GOTPCREL[rip]}"   \
+                : "=r"(heaptape_entry_));                                                          \
+        heaptape_entry_;                                                                           \
+    }))
+#else
+#define HEAPTAPE_ENTRY(name) (&name)
 #endif
 
 /* Entry point of the preloaded recorder; call heaptape_mark() instead. */
@@ -35,7 +53,7 @@ extern void heaptape_client_pool_free(const void *p) __attribute__((weak));
 
 /* Whether the program runs under the recorder: 1 or 0. */
 static inline int heaptape_active(void) {
-    return heaptape_client_mark != 0;
+    return HEAPTAPE_ENTRY(heaptape_client_mark) != 0;
 }
 
 /*
@@ -46,8 +64,9 @@ static inline int heaptape_active(void) {
  * Thread safety: any thread. Signal safety: async-signal-safe. errno is left alone.
  */
 static inline void heaptape_mark(const char *text) {
-    if (heaptape_client_mark)
-        heaptape_client_mark(text);
+    void (*entry)(const char *) = HEAPTAPE_ENTRY(heaptape_client_mark);
+    if (entry)
+        entry(text);
 }
 
 /*
@@ -60,13 +79,15 @@ static inline void heaptape_mark(const char *text) {
  * async-signal-safe. errno is left alone.
  */
 static inline void heaptape_stop(void) {
-    if (heaptape_client_record)
-        heaptape_client_record(0);
+    void (*entry)(int) = HEAPTAPE_ENTRY(heaptape_client_record);
+    if (entry)
+        entry(0);
 }
 
 static inline void heaptape_start(void) {
-    if (heaptape_client_record)
-        heaptape_client_record(1);
+    void (*entry)(int) = HEAPTAPE_ENTRY(heaptape_client_record);
+    if (entry)
+        entry(1);
 }
 
 /*
@@ -79,8 +100,9 @@ static inline void heaptape_start(void) {
  * is left alone.
  */
 static inline void heaptape_leak_check(const char *name) {
-    if (heaptape_client_leak_check)
-        heaptape_client_leak_check(name);
+    void (*entry)(const char *) = HEAPTAPE_ENTRY(heaptape_client_leak_check);
+    if (entry)
+        entry(name);
 }
 
 /*
@@ -95,8 +117,9 @@ static inline void heaptape_leak_check(const char *name) {
  * alone.
  */
 static inline void heaptape_test_begin(const char *name) {
-    if (heaptape_client_test_begin)
-        heaptape_client_test_begin(name);
+    void (*entry)(const char *) = HEAPTAPE_ENTRY(heaptape_client_test_begin);
+    if (entry)
+        entry(name);
 }
 
 /*
@@ -135,7 +158,8 @@ static inline void heaptape_test_begin(const char *name) {
  * Thread safety: any thread. Not async-signal-safe. errno is left alone.
  */
 static inline size_t heaptape_test_end(void) {
-    return heaptape_client_test_end ? heaptape_client_test_end() : 0;
+    size_t (*end)(void) = HEAPTAPE_ENTRY(heaptape_client_test_end);
+    return end ? end() : 0;
 }
 
 /*
@@ -146,8 +170,9 @@ static inline size_t heaptape_test_end(void) {
  * async-signal-safe.
  */
 static inline void heaptape_iteration(const char *name) {
-    if (heaptape_client_iteration)
-        heaptape_client_iteration(name);
+    void (*entry)(const char *) = HEAPTAPE_ENTRY(heaptape_client_iteration);
+    if (entry)
+        entry(name);
 }
 
 /*
@@ -158,8 +183,9 @@ static inline void heaptape_iteration(const char *name) {
  * safety: any thread. Signal safety: async-signal-safe.
  */
 static inline void heaptape_ignore(const void *p) {
-    if (heaptape_client_ignore)
-        heaptape_client_ignore(p);
+    void (*entry)(const void *) = HEAPTAPE_ENTRY(heaptape_client_ignore);
+    if (entry)
+        entry(p);
 }
 
 /*
@@ -171,13 +197,15 @@ static inline void heaptape_ignore(const void *p) {
  * calls come in order. Signal safety: async-signal-safe. errno is left alone.
  */
 static inline void heaptape_pool_alloc(const void *p, size_t size) {
-    if (heaptape_client_pool_alloc)
-        heaptape_client_pool_alloc(p, size);
+    void (*entry)(const void *, size_t) = HEAPTAPE_ENTRY(heaptape_client_pool_alloc);
+    if (entry)
+        entry(p, size);
 }
 
 static inline void heaptape_pool_free(const void *p) {
-    if (heaptape_client_pool_free)
-        heaptape_client_pool_free(p);
+    void (*entry)(const void *) = HEAPTAPE_ENTRY(heaptape_client_pool_free);
+    if (entry)
+        entry(p);
 }
 
 #ifdef __cplusplus

@@ -289,3 +289,29 @@ CHECK
     "$heaptape" report x.tape >text
     run ! grep -q 'not reliable' text
 }
+
+@test "commands that read one recording take a directory, or a process, that has one" {
+    mkdir one several empty
+    "$heaptape" record -q -o one/a.tape true
+    touch one/notes
+    "$heaptape" record -q -o several/b.tape sh -c '/bin/true; /bin/true; :'
+    for command in peak leaks massif dump info; do
+        "$heaptape" $command one/a.tape >of_file
+        "$heaptape" $command one >of_directory
+        expect_same of_file of_directory
+        capture "$heaptape" $command several
+        expect_status 1
+        expect_line err "^heaptape: several: 3 recordings are there; name one of them \(several/b\.tape, several/b\.tape\.[0-9]+, "
+        capture "$heaptape" $command empty
+        expect_status 1
+        expect_line err 'no recording is in this directory$'
+    done
+    "$heaptape" record -q -o running.tape sleep 60 &
+    launcher=$!
+    until sleeper=$(pgrep -P $launcher sleep) && [ -e running.tape ]; do sleep 0.05; done
+    capture "$heaptape" info "$sleeper"
+    kill "$sleeper"
+    wait $launcher || true
+    expect_status 0
+    expect_match out '^recording  .*/running\.tape'
+}

@@ -200,3 +200,41 @@ use_jemalloc() {
         run ! grep -E '^(prints|held_by_global) .* WRONG' out
     done
 }
+
+# Compiles linked.c with the command and options; it says that there is a recorder where there is
+# one, and that there is none otherwise.
+expect_linked() {
+    "$@" -I"$top/include" -Wall -Wextra -Werror -o linked
+    [ "$(./linked)" = '0 0' ]
+    [ "$(HEAPTAPE_OUT=linked.tape LD_PRELOAD=$build/libheaptape.so ./linked)" = "${linked:-1 24}" ] || {
+        echo "not bound: $*"
+        return 1
+    }
+    rm -f linked.tape*
+}
+
+@test "the functions are bound however the program is compiled and linked" {
+    needs gcc g++ clang clang++
+    source=$top/tests/real/testapi/linked.c
+    for how in '-O0 -fno-pie -no-pie' '-O2 -fno-pie -no-pie' '-O2 -fPIE -pie'; do
+        for language in 'gcc -xc' 'clang -xc' 'g++ -xc++' 'clang++ -xc++'; do
+            # shellcheck disable=SC2086 # words
+            expect_linked $language $how -fno-builtin "$source"
+        done
+    done
+    # From a static archive for a fixed address, without the linkage table, with the other syntax of
+    # assembly, and with code generated while linking.
+    gcc -O2 -fno-pie -fno-builtin -I"$top/include" -c -o linked.o "$source"
+    ar rc liblinked.a linked.o
+    expect_linked gcc -no-pie -Wl,--undefined=main liblinked.a
+    expect_linked gcc -O2 -fno-plt -fno-pie -no-pie -fno-builtin "$source"
+    expect_linked gcc -O2 -masm=intel -fno-pie -no-pie -fno-builtin "$source"
+    expect_linked gcc -O2 -flto -fno-pie -no-pie -fno-builtin "$source"
+    for linker in gold lld; do
+        command -v "ld.$linker" >/dev/null || continue
+        expect_linked gcc -O2 "-fuse-ld=$linker" -fno-pie -no-pie -fno-builtin "$source"
+        expect_linked gcc -O2 "-fuse-ld=$linker" -fPIE -pie -fno-builtin "$source"
+    done
+    # A static program cannot be recorded: the functions do nothing.
+    linked='0 0' expect_linked gcc -O2 -static -fno-builtin "$source"
+}
