@@ -80,7 +80,7 @@ def kind_of_difference(a, b, start):
     if b[0][1] == "??":
         return "llvm-symbolizer knows no source"
     if a[0][1] == "??":
-        return "no source here"
+        return kind_of_name(a[-1][0].split("@")[0], b[-1][0].split("@")[0], start) or "no source here"
     if len(a) != len(b):
         return "depth of inlining"
     if [x[2] for x in a] != [x[2] for x in b]:
