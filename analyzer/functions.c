@@ -14,6 +14,9 @@ struct functions {
     struct function *function;
     size_t count;
     bool named;
+    const char *frame_table; /* in the ELF file; NULL: none */
+    size_t frame_count;
+    uint64_t frame_base;
 };
 
 /* ---- executable sections ------------------------------------------------------------------ */
@@ -136,19 +139,61 @@ static void sort_functions(struct functions *m) {
     spans_finish(m->function, sizeof *m->function, m->count);
 }
 
-/* Where the .eh_frame entry that covers addr begins; 0 when there is none. */
+/* ---- boundaries in .eh_frame -------------------------------------------------------------- */
+
+/* The table of .eh_frame_hdr (LSB, "Exception Frames"): pairs of start and entry, by start, both
+   relative to the table's own address; other forms than the one that all linkers write are passed
+   over. dwarf_frame_info() has the bounds of a row, not of the function. */
+#define FRAME_TABLE_FORM "\x01\x1b\x03\x3b"
+#define FRAME_TABLE_AT   12
+
+static void load_frame_table(struct functions *m, Elf *elf) {
+    size_t size, segments = 0;
+    const char *raw = elf_rawfile(elf, &size);
+    GElf_Phdr p;
+    elf_getphdrnum(elf, &segments);
+    for (size_t i = 0; raw != NULL && i < segments; i++) {
+        if (gelf_getphdr(elf, (int)i, &p) == NULL || p.p_type != PT_GNU_EH_FRAME ||
+            p.p_filesz < FRAME_TABLE_AT || p.p_offset > size || size - p.p_offset < p.p_filesz ||
+            memcmp(raw + p.p_offset, FRAME_TABLE_FORM, 4) != 0)
+            continue;
+        uint32_t count;
+        memcpy(&count, raw + p.p_offset + 8, sizeof count);
+        if (count > (p.p_filesz - FRAME_TABLE_AT) / 8)
+            continue;
+        m->frame_table = raw + p.p_offset + FRAME_TABLE_AT;
+        m->frame_count = count;
+        m->frame_base = p.p_vaddr;
+    }
+}
+
+static uint64_t frame_at(const struct functions *m, size_t i) {
+    int32_t start;
+    memcpy(&start, m->frame_table + 8 * i, sizeof start);
+    return m->frame_base + (uint64_t)(int64_t)start;
+}
+
+/* Where the entry that covers addr begins; 0 when there is none, or it is not known where. */
 static uint64_t frame_start(struct functions *m, uint64_t addr) {
-    Dwarf_Addr bias, start, end;
+    Dwarf_Addr bias;
     Dwarf_Frame *frame;
-    bool return_address_follows;
     Dwarf_CFI *cfi = dwfl_module_eh_cfi(m->handle, &bias);
     if (cfi == NULL || dwarf_cfi_addrframe(cfi, addr - bias, &frame) != 0)
         return 0;
-    if (dwarf_frame_info(frame, &start, &end, &return_address_follows) < 0)
-        start = 0;
     free(frame);
-    return start;
+    size_t low = 0, high = m->frame_count;
+    while (low <
+           high) { /* entries below `low` begin at or below addr, those from `high` on do not */
+        size_t middle = low + (high - low) / 2;
+        if (frame_at(m, middle) <= addr)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low != 0 ? frame_at(m, low - 1) : 0;
 }
+
+/* ---- which function ----------------------------------------------------------------------- */
 
 /* `f` is the last symbol that begins at or below addr. A reach above its start says that it has a
    size, or lies inside a function that has, and then it names nothing beyond. */
@@ -179,6 +224,7 @@ struct functions *functions_read(Dwfl_Module *handle, Elf *elf) {
         return NULL;
     m->handle = handle;
     load_code(m, elf);
+    load_frame_table(m, elf);
     load_functions(m);
     m->named = m->count != 0;
     load_stubs(m, elf);

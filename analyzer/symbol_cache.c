@@ -322,20 +322,31 @@ void symbol_cache_forbid(struct symbol_cache *c) {
     c->forbidden = true;
 }
 
+/* For one address more, with so many symbols. */
+static bool make_room(struct symbol_cache *c, size_t count) {
+    if (c->added_count == c->added_room) {
+        size_t room = c->added_room != 0 ? 2 * c->added_room : 64;
+        struct added *added = reallocarray(c->added, room, sizeof *added);
+        if (added == NULL)
+            return false;
+        c->added = added;
+        c->added_room = room;
+    }
+    if (c->symbol_count + count > c->symbol_room) {
+        size_t room = 2 * (c->symbol_count + count);
+        struct symbol *symbol = reallocarray(c->symbol, room, sizeof *symbol);
+        if (symbol == NULL)
+            return false;
+        c->symbol = symbol;
+        c->symbol_room = room;
+    }
+    return true;
+}
+
 void symbol_cache_add(struct symbol_cache *c, uint64_t vaddr, const struct symbol *symbol,
                       size_t count) {
-    if (c->added_count == c->added_room) {
-        c->added_room = c->added_room != 0 ? 2 * c->added_room : 64;
-        struct added *added = reallocarray(c->added, c->added_room, sizeof *added);
-        c->forbidden |= added == NULL;
-        c->added = added != NULL ? added : c->added;
-    }
-    while (c->symbol_count + count > c->symbol_room) {
-        c->symbol_room = c->symbol_room != 0 ? 2 * c->symbol_room : 64;
-        struct symbol *all = reallocarray(c->symbol, c->symbol_room, sizeof *all);
-        c->forbidden |= all == NULL;
-        c->symbol = all != NULL ? all : c->symbol;
-    }
+    if (!make_room(c, count))
+        c->forbidden = true;
     if (c->forbidden)
         return;
     c->added[c->added_count++] = (struct added){vaddr, c->symbol_count, count};
@@ -376,22 +387,29 @@ static uint32_t put_text(struct writing *w, const char *text) {
         return (*found)->at;
     size_t n = strlen(text) + 1;
     if (w->text_bytes + n > w->text_room) {
-        w->text_room = 2 * (w->text_bytes + n);
-        char *more = realloc(w->text, w->text_room);
-        w->failed = more == NULL || w->text_room > FILE_BYTES_MAX;
-        w->text = more != NULL ? more : w->text;
+        size_t room = 2 * (w->text_bytes + n);
+        char *more = room <= FILE_BYTES_MAX ? realloc(w->text, room) : NULL;
+        if (more == NULL) {
+            w->failed = true;
+            return 0;
+        }
+        w->text = more;
+        w->text_room = room;
     }
     struct text *new = malloc(sizeof *new);
-    if (w->failed || new == NULL) {
+    if (new == NULL) {
         w->failed = true;
-        free(new);
         return 0;
     }
     *new = (struct text){text, (uint32_t)w->text_bytes};
     memcpy(w->text + w->text_bytes, text, n);
     w->text_bytes += n;
-    w->failed = tsearch(new, &w->texts, by_text) == NULL;
-    return new->at;
+    uint32_t at = new->at;
+    if (tsearch(new, &w->texts, by_text) == NULL) {
+        w->failed = true;
+        free(new);
+    }
+    return at;
 }
 
 static void put_symbols(struct writing *w, uint64_t vaddr, const struct symbol *symbol,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * resolve FILE: reads addresses (hexadecimal) and prints for each what the symbolizer says,
- * innermost first: "function|file|line" each, then an empty line, as llvm-symbolizer does. For
- * comparisons.
+ * innermost first: "function|file|line" each, "??|??|0" for nothing, then an empty line, as
+ * llvm-symbolizer does. For comparisons.
  */
 #include "symbols.h"
 
@@ -20,7 +20,7 @@ int main(int argc, char **argv) {
         for (size_t i = 0; i < n; i++)
             printf("%s|%s|%u\n", found[i].linkage != NULL ? found[i].linkage : "??",
                    found[i].file != NULL ? found[i].file : "??", found[i].line);
-        putchar('\n');
+        puts(n == 0 ? "??|??|0\n" : "");
     }
     symbols_free(s);
     return 0;

@@ -283,6 +283,40 @@ static void test_symbol_bounds(void **state) {
     symbols_free(s);
 }
 
+/* Functions without size, as assembly has them, whose frame changes on the way. */
+static void test_unsized_with_frames(void **state) {
+    static const char source[] = ".text\n"
+                                 ".globl first, second\n"
+                                 "first: .cfi_startproc\n push %rbp\n .cfi_def_cfa_offset 16\n"
+                                 " .skip 30, 0x90\n pop %rbp\n .cfi_def_cfa_offset 8\n"
+                                 " ret\n .cfi_endproc\n"
+                                 ".p2align 6, 0x90\n"
+                                 ".cfi_startproc\n .skip 32, 0x90\n .cfi_endproc\n"
+                                 ".p2align 6, 0x90\n"
+                                 "second: .cfi_startproc\n .skip 4, 0x90\n"
+                                 " .cfi_def_cfa_offset 32\n .skip 28, 0x90\n .cfi_endproc\n"
+                                 ".skip 32, 0x90\n";
+    static const struct {
+        uint64_t offset;
+        const char *function;
+    } cases[] = {{0, "first"},    {1, "first"},    {20, "first"},   {32, "first"},
+                 {64, NULL},      {90, NULL},      {128, "second"}, {131, "second"},
+                 {140, "second"}, {159, "second"}, {160, NULL}};
+    (void)state;
+    write_file("frames.s", source);
+    assert_true(run("gcc -nostdlib -shared -Wl,-Ttext=0x100000 frames.s -o frames.so"));
+    struct symbols *s = symbols_new(true);
+    struct symbol found;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        symbols_lookup(s, path_of("frames.so"), NULL, 0, 0x100000 + cases[i].offset, &found);
+        if (cases[i].function == NULL)
+            assert_null(found.function);
+        else
+            assert_string_equal(found.function, cases[i].function);
+    }
+    symbols_free(s);
+}
+
 /* As prelinked libraries: the first address in the file is not 0. */
 static void test_library_with_a_base(void **state) {
     (void)state;
@@ -454,6 +488,7 @@ int main(void) {
         cmocka_unit_test(test_what_is_no_module),
         cmocka_unit_test(test_damaged_files),
         cmocka_unit_test(test_symbol_bounds),
+        cmocka_unit_test(test_unsized_with_frames),
         cmocka_unit_test(test_library_with_a_base),
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_no_server_is_asked),
