@@ -14,19 +14,32 @@
 #include "family_find.h"
 #include "json_put.h"
 #include "names.h"
+#include "naming.h"
 #include "option_value.h"
 #include "pack.h"
 #include "units.h"
 
 extern const struct command command_pack;
 
-enum { OPT_OUTPUT, OPT_FORCE, OPT_LEVEL, OPT_QUIET, OPT_JSON };
+enum {
+    OPT_OUTPUT,
+    OPT_FORCE,
+    OPT_LEVEL,
+    OPT_DEBUG_DIR,
+    OPT_DEBUGINFOD,
+    OPT_NO_CACHE,
+    OPT_QUIET,
+    OPT_JSON
+};
 
 static const struct command_option options[] = {
     [OPT_OUTPUT] = {"output", 'o', "FILE|DIR",
                     "write to FILE, or into the directory DIR under the old names"},
     [OPT_FORCE] = {"force", 'f', NULL, "replace files that exist"},
     [OPT_LEVEL] = {"level", 0, "N", "compression level of zstd, 1 to 22 (default: 19)"},
+    [OPT_DEBUG_DIR] = NAMING_DEBUG_DIR,
+    [OPT_DEBUGINFOD] = NAMING_DEBUGINFOD,
+    [OPT_NO_CACHE] = NAMING_NO_CACHE,
     [OPT_QUIET] = {"quiet", 'q', NULL, "print nothing but errors"},
     [OPT_JSON] = {"json", 0, NULL, "what was written as one JSON object"},
     {0},
@@ -162,6 +175,9 @@ static int run(int argc, char **argv) {
             break;
         case OPT_JSON:
             p.json = true;
+            break;
+        default:
+            naming_option(&command_pack, options[option].name, value);
             break;
         }
     }

@@ -9,6 +9,7 @@
 #include "heap_image.h"
 #include "jit_map.h"
 #include "merge.h"
+#include "naming.h"
 #include "stacks.h"
 
 struct bytes {
@@ -280,7 +281,7 @@ static void put_variables(struct pack_symbols *p, struct tape_file *tape) {
 
 void pack_symbols_write(struct pack_symbols *p, struct tape_file *tape, struct pack_out *out) {
     struct bytes all = {0};
-    p->symbols = symbols_new(true);
+    p->symbols = naming_symbols();
     if (p->symbols == NULL) {
         diag("out of memory");
         exit(EXIT_FINDING);

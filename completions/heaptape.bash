@@ -25,7 +25,7 @@ _heaptape_options() {
             "$names --heap-admin --alignment -h --help"
         ;;
     dump) echo '--no-stacks --ticks --json -h --help' ;;
-    pack) echo '-o --output -f --force --level -q --quiet --json -h --help' ;;
+    pack) echo '-o --output -f --force --level --debug-dir --debuginfod --no-cache -q --quiet --json -h --help' ;;
     info) echo '--json -h --help' ;;
     esac
 }
