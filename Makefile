@@ -124,7 +124,7 @@ check: ## install what the tests need, build and run everything
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 # By the environment, so that whatever tests/run builds is built the same way.
 .PHONY: asan
-asan: export CFLAGS := -O1 -g $(SANITIZE)
+asan: export CFLAGS := -O1 -g1 $(SANITIZE)
 asan: export JEMALLOC :=
 asan: ## unit tests and analyzer with the address and undefined-behaviour sanitizers
 	$(MAKE) B=$(B)/asan $(B)/asan/heaptape

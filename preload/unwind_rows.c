@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Return addresses compiled to rows, lazily, in an open-addressing table. */
+#include <stdatomic.h>
 #include <string.h>
 
 #include "leb128.h"
@@ -183,11 +184,21 @@ uint32_t unwind_find_row(struct unwind *u, uint64_t address) {
     if (u->row_count == u->row_cap && !grow_rows(u))
         return UINT32_MAX;
     uint32_t row = u->row_count;
-    compile(u, address, &u->rows[row]);
-    set_quick(&u->rows[row]);
-    u->rows[row].next = row; /* always a row that exists */
-    u->stats.rows[u->rows[row].cfa]++;
+    struct row made;
+    compile(u, address, &made);
+    set_quick(&made);
+    made.next = row; /* always a row that exists */
+    u->stats.rows[made.cfa]++;
+    /* The thread may be cancelled at any instruction, and another one goes on with these rows: one
+     * that has its address, by which predictions find it, is counted, or no buffer would have it.
+     */
+    made.address = 0;
+    u->rows[row] = made;
+    atomic_signal_fence(memory_order_seq_cst);
     u->row_count++;
+    atomic_signal_fence(memory_order_seq_cst);
+    u->rows[row].address = address;
+    atomic_signal_fence(memory_order_seq_cst);
     insert(u, row);
     return row;
 }

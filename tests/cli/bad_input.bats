@@ -94,7 +94,7 @@ PY
     make_tape
     size=$(stat -c %s good.tape)
     "$heaptape" dump good.tape >good.dump
-    for at in $(seq 0 3 130) $(seq 150 $((size / 97 + 1)) "$size"); do
+    for at in $(seq 0 5 130) $(seq 150 $((size / 61 + 1)) "$size"); do
         [ "$at" -lt "$size" ] || continue
         python3 - "$at" <<'PY'
 import sys

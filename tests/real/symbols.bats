@@ -30,7 +30,7 @@ expect_no_match() {
 }
 
 @test "C++ by gcc: templates, exceptions, link-time optimization" {
-    for flags in -O2 -O3 '-O2 -flto' '-O2 -gdwarf-4' '-O2 -gz' '-O2 -gsplit-dwarf'; do
+    for flags in -O2 '-O3 -flto' '-O2 -gz' '-O2 -gsplit-dwarf'; do
         # shellcheck disable=SC2086 # words
         g++ -g $flags -pthread -o exceptions "$top/bench/exceptions.cc"
         compare 50 ./exceptions

@@ -17,7 +17,7 @@
 
 #include "own.h"
 
-enum { MANY = 1000000 };
+enum { MANY = 300000, MILLION = 1000000 };
 
 static volatile sig_atomic_t signals;
 
@@ -68,17 +68,17 @@ static int address_space(void) {
 }
 
 static int descriptors(const char *count) {
-    int notes = own_open(), used = 0;
+    int notes = own_open(), used = 0, pairs = count == NULL ? MILLION : MANY;
     if (count != NULL)
         limit(RLIMIT_NOFILE, strtoul(count, NULL, 10));
     else
         limit(RLIMIT_NOFILE, 40);
     while (count == NULL && dup(1) >= 0)
         used++;
-    own_pairs(MANY);
+    own_pairs(pairs);
     if (count == NULL)
         dprintf(1, "%d used, %s, %d\n", used, strerror(errno), dup(1));
-    own_note_to(notes, MANY);
+    own_note_to(notes, pairs);
     return 5;
 }
 
