@@ -33,7 +33,9 @@ struct check_process {
     char *program;
     uint64_t pid, ppid, started; /* started: CLOCK_MONOTONIC, ns */
     enum check_end end;
-    int signal;                                          /* CHECK_KILLED: by which */
+    bool empty; /* it ended before its recording had begun: CHECK_UNSEEN or _KILLED, nothing to read
+                 */
+    int signal; /* CHECK_KILLED: by which */
     uint8_t id[TAPE_ID_BYTES], parent_id[TAPE_ID_BYTES]; /* of its tape, and of its parent's */
     bool forked;                                         /* there is a parent_id */
     uint64_t fork_stamp;                                 /* ticks */

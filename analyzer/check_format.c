@@ -58,8 +58,10 @@ int check_files_close(struct check_files *f, int status) {
         if (f->file[i] == NULL || i == FORMAT_GITHUB)
             continue;
         bool bad = ferror(f->file[i]) != 0;
-        if (fclose(f->file[i]) != 0 || bad) {
-            diag("%s: the result could not be written: %s", f->name[i], strerror(errno));
+        errno = 0;
+        if (fclose(f->file[i]) != 0 || bad) { /* of an earlier failure the reason is gone */
+            diag("%s: the result could not be written: %s", f->name[i],
+                 errno != 0 ? strerror(errno) : "no room, or an error of the device");
             status = status == EXIT_FINE ? EXIT_FINDING : status;
         }
         f->file[i] = NULL;

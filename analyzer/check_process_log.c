@@ -131,7 +131,7 @@ char *check_unrecorded_sentence(const struct check *c) {
 static void mark_ends(struct check *c, const struct process_log *log) {
     for (size_t i = 0; i < c->process_count; i++) {
         struct check_process *p = &c->process[i];
-        if ((p->end == CHECK_UNSEEN || p->end == CHECK_RUNNING) &&
+        if (!p->empty && (p->end == CHECK_UNSEEN || p->end == CHECK_RUNNING) &&
             process_log_after(log, p->pid, p->started) != NULL)
             p->end = CHECK_REPLACED;
         else if (p->end == CHECK_UNSEEN)

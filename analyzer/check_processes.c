@@ -60,8 +60,34 @@ static bool is_aborted(const struct tape_process *t) {
     return t->closed && strcmp(t->end_reason, "abort") == 0;
 }
 
+/* Whether a tape has nothing yet, as one that was made an instant before its process was killed. */
+static bool is_blank(const char *path) {
+    uint8_t header[TAPE_FILE_HEADER_BYTES] = {0};
+    static const uint8_t none[TAPE_FILE_HEADER_BYTES];
+    FILE *in = fopen(path, "re");
+    if (in == NULL)
+        return false;
+    size_t n = fread(header, 1, sizeof header, in);
+    fclose(in);
+    return memcmp(header, none, n) == 0;
+}
+
+/* The process id in FILE.PID or FILE.PID.N; 0: there is none. */
+static uint64_t named_pid(const char *path) {
+    const char *at = strstr(names_base(path), ".tape.");
+    return at != NULL ? strtoull(at + 6, NULL, 10) : 0;
+}
+
 /* Opens the recording for a first look. */
 static void look_at(struct check_process *p) {
+    uint64_t pid = named_pid(p->tape);
+    if (pid != 0 && is_blank(p->tape)) {
+        p->empty = true;
+        p->program = xstrdup("?");
+        p->pid = pid;
+        p->end = exists(pid) ? CHECK_RUNNING : CHECK_UNSEEN;
+        return;
+    }
     struct tape_file *tape = tape_file_open(p->tape);
     if (tape == NULL) {
         p->end = CHECK_UNREADABLE;
@@ -118,7 +144,8 @@ void check_list_processes(struct check *c, char *const *tapes, size_t count) {
         qsort(c->process, c->process_count, sizeof *c->process, by_start);
     for (size_t i = 0; i < c->process_count; i++)
         for (size_t k = i + 1; k < c->process_count; k++)
-            if ((c->process[i].end == CHECK_UNSEEN || c->process[i].end == CHECK_RUNNING) &&
+            if (!c->process[i].empty &&
+                (c->process[i].end == CHECK_UNSEEN || c->process[i].end == CHECK_RUNNING) &&
                 c->process[i].pid == c->process[k].pid)
                 c->process[i].end = CHECK_REPLACED;
     for (size_t i = 0; i < c->process_count; i++)
@@ -139,8 +166,9 @@ char *check_signal_name(int signal) {
 /* Nobody could look at its memory. Of the program that was to be checked that is a problem, of a
  * child of it something to know, as programs kill children on purpose. */
 static void judge_without_image(struct check *c, const struct check_process *p) {
-    const char *what =
-        c->unclassified ? "what was on its heap then counts as not freed" : "not checked";
+    const char *what = p->empty          ? "it had recorded nothing yet"
+                       : c->unclassified ? "what was on its heap then counts as not freed"
+                                         : "not checked";
     char *signal = check_signal_name(p->signal);
     char *sentence =
         p->end == CHECK_KILLED

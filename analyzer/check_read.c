@@ -143,7 +143,7 @@ static void reach_fork(void *context, struct replay *replay, size_t index) {
 }
 
 static bool is_read(const struct check_process *p) {
-    return p->end != CHECK_UNREADABLE && p->end != CHECK_OWN;
+    return !p->empty && p->end != CHECK_UNREADABLE && p->end != CHECK_OWN;
 }
 
 static bool is_child(const struct check_process *p, const struct check_process *parent) {

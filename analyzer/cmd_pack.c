@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <json-c/json.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -167,7 +168,7 @@ static int run(int argc, char **argv) {
             p.force = true;
             break;
         case OPT_LEVEL:
-            if (!option_number(&command_pack, "--level", value, 1, PACK_LEVEL_MAX, &p.level))
+            if (!option_number(&command_pack, "level", value, 1, PACK_LEVEL_MAX, &p.level))
                 return EXIT_USAGE;
             break;
         case OPT_QUIET:
@@ -183,6 +184,7 @@ static int run(int argc, char **argv) {
     }
     if (optind == argc)
         return command_usage_error(&command_pack, "give a recording");
+    signal(SIGXFSZ, SIG_IGN); /* a file that may not be that large is an error like others */
     int status = prepare_output(&p, argc - optind, argv[optind]);
     if (status != EXIT_FINE)
         return status;

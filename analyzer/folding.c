@@ -67,11 +67,34 @@ static bool is_blanket(const char *type) {
     return n > 0 && begins(type + n, " as ") && is_library_path(type + n + 4);
 }
 
+static bool is_primitive(const char *type, size_t n) {
+    static const char *const names[] = {"str",  "bool",  "char",  "u8",  "u16", "u32",
+                                        "u64",  "u128",  "i8",    "i16", "i32", "i64",
+                                        "i128", "usize", "isize", "f32", "f64"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strlen(names[i]) == n && strncmp(type, names[i], n) == 0)
+            return true;
+    return false;
+}
+
+/* "<str>::repeat", "<[T]>::concat", "<u8 as <[_]>::to_vec_in::ConvertVec>::to_vec": only the
+ * standard library can give types of the language methods of their own. */
+static bool is_of_language(const char *type, bool slice) {
+    size_t n = strcspn(type, " :<>]");
+    const char *as = strstr(type, " as "), *behind = strstr(type, "]>::");
+    return (is_primitive(type, n) && begins(type + n, ">::")) ||
+           (as != NULL && begins(as + 4, "<[")) ||
+           (slice && behind != NULL && (as == NULL || behind < as));
+}
+
 static bool is_rust_library(const char *function) {
-    const char *p = function + strspn(function, "<&*[(");
+    size_t front = strspn(function, "<&*[(");
+    const char *p = function + front;
     if (begins(p, "mut ") || begins(p, "dyn "))
         p += 4;
-    return is_library_path(p) || (*function == '<' && is_blanket(p));
+    return is_library_path(p) ||
+           (*function == '<' &&
+            (is_blanket(p) || is_of_language(p, memchr(function, '[', front) != NULL)));
 }
 
 bool folding_matches(const char *glob, const char *function) {
@@ -113,6 +136,14 @@ static bool is_named(const struct folding *f, const char *function) {
         if (folding_matches(f->pattern[i], function))
             return true;
     return false;
+}
+
+bool folding_is_library(const struct folding *f, const char *module) {
+    if (module == NULL || (f != NULL && f->off))
+        return false;
+    const char *slash = strrchr(module, '/'), *name = slash != NULL ? slash + 1 : module;
+    return begins(name, "libstdc++.so") || begins(name, "libc++.so") ||
+           begins(name, "libc++abi.so") || begins(name, "libsupc++.so");
 }
 
 bool folding_is_plumbing(const struct folding *f, const char *function, const char *linkage) {

@@ -30,6 +30,9 @@ void folding_add(struct folding *, const char *glob);
 bool folding_option(struct folding *, const char *name, const char *value);
 void folding_free(struct folding *);
 
+/* Whether all code of a module (its path; NULL: unknown) is plumbing, with or without a name: the
+ * standard library of C++, of which distributions give the dynamic symbols alone. */
+bool folding_is_library(const struct folding *, const char *module);
 /* function, linkage: as in struct name; either may be NULL. f NULL: the built-in list. */
 bool folding_is_plumbing(const struct folding *f, const char *function, const char *linkage);
 

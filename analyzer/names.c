@@ -181,7 +181,8 @@ static uint32_t intern(struct names *t, struct name *n) {
     n->allocator = n->readable != NULL && (strcmp(n->readable, "heaptape_pool_alloc") == 0 ||
                                            strncmp(n->readable, "operator new(", 13) == 0 ||
                                            strncmp(n->readable, "operator new[](", 15) == 0);
-    n->wrapper = folding_is_plumbing(t->folding, n->readable, n->linkage);
+    n->wrapper = folding_is_plumbing(t->folding, n->readable, n->linkage) ||
+                 folding_is_library(t->folding, n->module);
     n->interpreter &= t->folding == NULL || !t->folding->off;
     n->plumbing = n->wrapper || n->interpreter;
     n->loader = n->module != NULL && strncmp(names_base(n->module), "ld-linux", 8) == 0;

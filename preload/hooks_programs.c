@@ -153,7 +153,7 @@ EXPORT pid_t wait(int *status) {
     if (status == NULL)
         status = &own;
     pid_t pid = REAL(wait)(status);
-    return waited(pid, *status);
+    return waited(pid, pid > 0 ? *status : 0);
 }
 
 EXPORT pid_t waitpid(pid_t which, int *status, int options) {
@@ -161,7 +161,7 @@ EXPORT pid_t waitpid(pid_t which, int *status, int options) {
     if (status == NULL)
         status = &own;
     pid_t pid = REAL(waitpid)(which, status, options);
-    return waited(pid, *status);
+    return waited(pid, pid > 0 ? *status : 0);
 }
 
 EXPORT pid_t wait3(int *status, int options, struct rusage *usage) {
@@ -169,7 +169,7 @@ EXPORT pid_t wait3(int *status, int options, struct rusage *usage) {
     if (status == NULL)
         status = &own;
     pid_t pid = REAL(wait3)(status, options, usage);
-    return waited(pid, *status);
+    return waited(pid, pid > 0 ? *status : 0);
 }
 
 EXPORT pid_t wait4(pid_t which, int *status, int options, struct rusage *usage) {
@@ -177,7 +177,7 @@ EXPORT pid_t wait4(pid_t which, int *status, int options, struct rusage *usage) 
     if (status == NULL)
         status = &own;
     pid_t pid = REAL(wait4)(which, status, options, usage);
-    return waited(pid, *status);
+    return waited(pid, pid > 0 ? *status : 0);
 }
 
 EXPORT int waitid(idtype_t type, id_t id, siginfo_t *info, int options) {

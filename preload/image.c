@@ -60,6 +60,7 @@ static bool take_with(struct taking *t, struct image *m) {
     t->put_image = false;
     image_prepare(m, t->r->pid, &t->self, counts, t->begun, t->reason == TAPE_IMAGE_EXIT);
     t->stamp = recorder_stamp(t->r);
+    m->last = t->reason == TAPE_IMAGE_EXIT;
     enum image_result result = image_read(m, &reader);
     if (result == IMAGE_DONE)
         image_put_end(t, m->share->why[0] != 0 ? m->share->why : NULL);

@@ -38,6 +38,7 @@ struct image {
     size_t room;               /* mappings, and regions */
     bool frozen;               /* it is a copy that looks */
     bool careful;              /* a copy before this one has died of what it read */
+    bool last;                 /* the process ends behind it: they go on waiting */
     bool parked;               /* the other threads wait until the copy is made */
     const struct target *only; /* NULL: all of the heap is looked for; else pointers into these */
     size_t only_count;

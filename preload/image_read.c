@@ -167,15 +167,24 @@ void image_prepare(struct image *m, uint32_t pid, const struct seen_thread *self
         halt_others(m, tid);
 }
 
+static void let_go(const struct image *m) {
+    if (!m->parked)
+        return;
+    if (m->last)
+        park_keep();
+    else
+        park_release();
+}
+
 enum image_result image_read(struct image *m, const struct image_reader *reader) {
     struct reading r = {.image = m, .to = reader};
     m->frozen = true;
     long pid = sys_copy(image_copy, m, m->stack_top);
     bool copied = pid > 0;
-    if (copied && m->parked)
-        park_release();
+    if (copied)
+        let_go(m);
     bool done = copied ? follow_copy(&r, pid) : look_here(&r);
-    if (!copied && m->parked)
-        park_release();
+    if (!copied)
+        let_go(m);
     return r.unwanted ? IMAGE_UNWANTED : done ? IMAGE_DONE : IMAGE_DIED;
 }

@@ -10,6 +10,7 @@
 #define MOST    1024                 /* threads */
 #define NEXT_NS UINT64_C(200000000)  /* how long to wait for one more */
 #define ALL_NS  UINT64_C(3000000000) /* and for all of them, while they are about to come */
+#define KEEP_NS UINT64_C(1000000000) /* at the end: as long as that may take */
 #define ROUNDS  4  /* of asking for threads: those that are halted make no new ones */
 #define TOP     64 /* SIGRTMAX as the kernel counts */
 #define LOWEST  35 /* SIGRTMIN of glibc and musl */
@@ -32,7 +33,8 @@ static atomic_uint closed; /* not 0: who comes must wait while it is the same */
 static unsigned closures;  /* so far: who is slow to leave one does not stay for the next */
 static atomic_uint parked; /* how many do */
 static atomic_bool claimed;
-static int signal_used; /* 0: none */
+static _Atomic uint64_t kept_until; /* CLOCK_MONOTONIC; 0: until they are released */
+static int signal_used;             /* 0: none */
 static struct sys_action before;
 
 /* Behind the gate's opening a signal that is still on its way finds nothing to do. */
@@ -55,8 +57,13 @@ static void park_here(int signal, void *info, void *context) {
         return;
     atomic_fetch_add(&parked, 1);
     sys_wake_word(&parked);
-    while (atomic_load(&closed) == closure)
-        sys_wait_word(&closed, closure, ALL_NS);
+    while (atomic_load(&closed) == closure) {
+        uint64_t until = atomic_load(&kept_until),
+                 now = until != 0 ? sys_clock(CLOCK_MONOTONIC) : 0;
+        if (until != 0 && now >= until)
+            return;
+        sys_wait_word(&closed, closure, until != 0 ? until - now : ALL_NS);
+    }
 }
 
 static bool take_signal(int number) {
@@ -144,6 +151,8 @@ static void await(uint32_t pid, size_t count, size_t asked, uint64_t end) {
 }
 
 bool park_claim(void) {
+    if (atomic_exchange(&kept_until, 0) != 0)
+        park_release(); /* the last image is taken a second time */
     return !atomic_exchange(&claimed, true);
 }
 
@@ -191,7 +200,13 @@ static void release(void) {
     sys_set_action(signal_used, &before, NULL);
 }
 
+void park_keep(void) {
+    atomic_store(&kept_until, sys_clock(CLOCK_MONOTONIC) + KEEP_NS);
+    sys_wake_word(&closed);
+}
+
 void park_forget(void) {
+    atomic_store(&kept_until, 0);
     atomic_store(&claimed, false);
 }
 

@@ -52,6 +52,7 @@ struct testing;
 struct recorder {
     atomic_uint state; /* enum recorder_state */
     atomic_bool ending;
+    atomic_uint ender; /* thread that is at it; 0: none */
     uint32_t pid;
     _Atomic uint64_t generation; /* of the address space: goes up when a module is unloaded */
     uint64_t page_size;

@@ -14,7 +14,11 @@
 #include "real.h"
 #include "recorder.h"
 #include "sys.h"
+#include "sys_image.h"
 #include "testing.h"
+
+#define ENDING_NS                                                                                  \
+    UINT64_C(30000000000) /* how long one thread waits for another that ends the process */
 
 /* ---- threads ------------------------------------------------------------------------------ */
 
@@ -228,20 +232,46 @@ static void end_here(void *arg) {
         verify_report(&stats);
 }
 
+/* Another thread ends the process already: this one, which would cut that off, waits until the end
+ * is in order. It is the same thread in a handler, or behind the end: then nothing is to be waited
+ * for. One of the recorder's bounded waits. */
+static void await_end(struct recorder *r) {
+    if (sys_confined())
+        return;
+    uint64_t now = sys_clock(CLOCK_MONOTONIC), until = now + ENDING_NS;
+    unsigned self = sys_tid(), ender;
+    while ((ender = atomic_load(&r->ender)) != 0 && ender != self && now < until) {
+        sys_wait_word(&r->ender, ender, until - now);
+        now = sys_clock(CLOCK_MONOTONIC);
+    }
+}
+
+static void end_over(struct recorder *r) {
+    atomic_store(&r->ender, 0);
+    if (!sys_confined())
+        sys_wake_word(&r->ender);
+}
+
 void recorder_end(const char *reason, const void *frame, bool image) {
     struct recorder *r = atomic_load(&recorder);
     if (r == NULL || atomic_load(&r->state) != RECORDER_ON ||
         (!sys_confined() && r->pid != sys_pid()))
         return; /* nothing to end, or a vfork child that shares its parent's memory */
-    if (atomic_exchange(&r->ending, true))
+    if (atomic_exchange(&r->ending, true)) {
+        await_end(r);
         return;
+    }
+    atomic_store(&r->ender, sys_tid());
     struct stream *s = stream_idle(frame);
-    if (s == NULL)
+    if (s == NULL) {
+        end_over(r);
         return; /* ended within the recorder itself: the tail has everything */
+    }
     if (image)
         image_take(s, TAPE_IMAGE_EXIT, NULL, frame);
     struct ending e = {r, s, reason};
     stream_call_idle(s, end_here, &e);
+    end_over(r);
 }
 
 /* ---- start and end of the process --------------------------------------------------------- */

@@ -221,3 +221,45 @@ P
         expect_status 1
     done
 }
+
+@test "a process that was killed before it had recorded anything is noted, and no damage" {
+    # shellcheck disable=SC2016 # for that shell
+    for content in '' '\0\0\0\0\0\0\0\0\0\0\0\0'; do
+        capture "$heaptape" check -- bash -c 'printf "$0" >"$HEAPTAPE_OUT.4194303"' "$content"
+        expect_status 0
+        expect_match err 'process 4194303 \(\?\) ended .*: it had recorded nothing yet'
+        run ! grep 'cannot be read' err
+    done
+    capture "$heaptape" check -- bash -c 'printf damage >"$HEAPTAPE_OUT.4194303"'
+    expect_status 1
+    expect_match err 'cannot be read'
+}
+
+@test "an entry for posix_memalign hides that and nothing else" {
+    gcc -g -O0 -fno-builtin -x c -o aligned - <<'C'
+#include <stdlib.h>
+int main(void) {
+    void *volatile p;
+    void *q;
+    posix_memalign(&q, 64, 100);
+    p = q;
+    p = aligned_alloc(64, 128);
+    p = malloc(50);
+    p = calloc(1, 60);
+    p = NULL;
+    q = NULL;
+    return p != NULL;
+}
+C
+    capture "$heaptape" check --gen-suppressions=yes --leak-kinds=all ./aligned
+    expect_status 1
+    sed -n '/^{/,/^}/p' err >all.supp
+    grep -B5 -A2 'fun:posix_memalign' all.supp | sed -n '/^{/,/^}/p' >one.supp
+    [ -s one.supp ]
+    before=$("$heaptape" check --json --leak-kinds=all ./aligned 2>&1 | python3 -c 'import json, sys; print(len(json.load(sys.stdin)["findings"]))')
+    after=$("$heaptape" check --json --leak-kinds=all --suppressions=one.supp ./aligned 2>&1 | python3 -c 'import json, sys; print(len(json.load(sys.stdin)["findings"]))')
+    echo "$before before, $after after"
+    [ "$after" -eq $((before - 1)) ]
+    capture "$heaptape" check --leak-kinds=all --suppressions=all.supp ./aligned
+    expect_status 0
+}

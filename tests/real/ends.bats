@@ -142,3 +142,23 @@ same_end() {
         [ "$recorded" -ge "$completed" ] && [ "$recorded" -le $((completed + 1)) ]
     done
 }
+
+# ---- two threads at the end ---------------------------------------------------------------------
+
+@test "a thread that sleeps does not come back when another one ends the process" {
+    gcc -g -pthread -o enders "$programs/enders.c"
+    for _ in 1 2 3 4 5; do
+        capture "$heaptape" check -q ./enders watchdog
+        expect_status 0
+        [ "$(cat out)" = ok ]
+    done
+}
+
+@test "several threads end the process at once: one does, and its end is whole" {
+    gcc -g -pthread -o enders "$programs/enders.c"
+    for _ in 1 2 3 4 5 6 7 8; do
+        capture "$heaptape" check ./enders race
+        expect_status 0
+        run ! grep -E 'ended|killed|lost' err
+    done
+}

@@ -77,6 +77,39 @@ static void built_in(void **state) {
     assert_false(folding_is_plumbing(NULL, NULL, NULL));
 }
 
+/* As the demangler writes names of the newer mangling. */
+static void language(void **state) {
+    (void)state;
+    static const char *const ours[] = {
+        "<str>::repeat",
+        "<[u8]>::concat::<words::Line>",
+        "<[words::Tree]>::to_vec",
+        "<u8 as <[_]>::to_vec_in::ConvertVec>::to_vec::<alloc::alloc::Global>",
+    };
+    static const char *const theirs[] = {
+        "<u8 as words::Shape>::area",
+        "<[u8] as words::Shape>::area::<[u8]>::of",
+        "<words::Tree>::grow",
+        "<words::str>::repeat",
+    };
+    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
+        if (!folding_is_plumbing(NULL, ours[i], "_RNvCs1234_5words4main"))
+            fail_msg("%s is plumbing", ours[i]);
+    for (size_t i = 0; i < sizeof theirs / sizeof *theirs; i++)
+        if (folding_is_plumbing(NULL, theirs[i], "_RNvCs1234_5words4main"))
+            fail_msg("%s is not", theirs[i]);
+}
+
+static void libraries(void **state) {
+    (void)state;
+    struct folding off = {.off = true};
+    assert_true(folding_is_library(NULL, "/lib/x86_64-linux-gnu/libstdc++.so.6.0.30"));
+    assert_true(folding_is_library(NULL, "libc++abi.so.1"));
+    assert_false(folding_is_library(NULL, "/opt/libstdc++.so/libshop.so"));
+    assert_false(folding_is_library(NULL, NULL));
+    assert_false(folding_is_library(&off, "libc++.so.1"));
+}
+
 static void options(void **state) {
     (void)state;
     struct folding f = {0};
@@ -94,6 +127,7 @@ static void options(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(built_in), cmocka_unit_test(options)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(built_in), cmocka_unit_test(language),
+                                       cmocka_unit_test(libraries), cmocka_unit_test(options)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
