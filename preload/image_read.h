@@ -34,7 +34,8 @@ enum image_result {
     IMAGE_DIED      /* the copy has, before all was found */
 };
 
-/* Looks, behind image_prepare; the threads that it halted go on, but for the last image of all (park_keep). */
+/* Looks, behind image_prepare; the threads that it halted go on, but for the last image of all
+ * (park_keep). */
 enum image_result image_read(struct image *m, const struct image_reader *reader);
 
 #endif
