@@ -160,6 +160,37 @@ static char *cut_scopes(const struct screen *s, const char *function, size_t col
     return cut_middle(s, rest, columns);
 }
 
+/* Rust's "<a::Tree<u8> as core::clone::Clone>::clone": the last names of type and trait are what
+ * tells functions of this form apart: "<Tree<...> as Clone>::clone". */
+static char *cut_self_type(const struct screen *s, const char *function) {
+    char *out = xmalloc(strlen(function) * 2 + 8), *p = out, *word;
+    const char *c = function + 1;
+    int depth = 0; /* of brackets inside */
+    *p++ = '<';
+    for (word = p; *c != '\0' && (depth != 0 || *c != '>' || c[-1] == '-'); c++) {
+        int change = *c == '{' || *c == '}' ? 0 : nesting(function, c);
+        if (depth == 0 && change > 0)
+            p += sprintf(p, "%c%s", *c, dots(s));
+        depth += change;
+        if (depth != 0)
+            continue;
+        if (strncmp(c, "::", 2) == 0) {
+            p = word;
+            c++;
+            continue;
+        }
+        *p++ = *c;
+        if (change == 0 && strchr(" &*[", *c) != NULL)
+            word = p;
+    }
+    *p = '\0';
+    char *rest = cut_template_arguments(s, *c != '\0' ? c + 1 : c);
+    char *name = *c != '\0' ? xasprintf("%s>%s", out, rest) : xstrdup(function);
+    free(rest);
+    free(out);
+    return name;
+}
+
 char *screen_fit(const struct screen *s, const char *label, const char *function, size_t columns) {
     if (columns == 0 || screen_width(label) <= columns)
         return xstrdup(label);
@@ -173,7 +204,7 @@ char *screen_fit(const struct screen *s, const char *label, const char *function
         return cut_middle(s, label, columns);
     char *name = cut_parameters(s, skip_return_type(function));
     if (screen_width(name) + taken > columns) {
-        char *shorter = cut_template_arguments(s, name);
+        char *shorter = *name == '<' ? cut_self_type(s, name) : cut_template_arguments(s, name);
         free(name);
         name = shorter;
     }

@@ -129,7 +129,16 @@ static void fitted_names(void **state) {
     check_fit("(anonymous namespace)::function", " (a.c:1)", 30, "...function (a.c:1)");
     check_fit("symbol_of_some_length [clone .part.0]", " (a.c:1)", 40,
               "symbol_of...ngth [clone .part.0] (a.c:1)");
-    check_fit("<T as alloc::Trait>::function", " (a.c:1)", 30, "<...>::function (a.c:1)");
+    check_fit("<T as alloc::Trait>::function", " (a.c:1)", 32, "<T as Trait>::function (a.c:1)");
+    check_fit("<T as alloc::Trait>::function", " (a.c:1)", 26, "...function (a.c:1)");
+    check_fit("<words::Tree<u8> as core::clone::Clone>::clone::<a::B>", "", 42,
+              "<Tree<...> as Clone>::clone::<...>");
+    check_fit("<&mut [words::Tree] as core::iter::traits::iterator::Iterator>::next", "", 40,
+              "<&mut [Tree] as Iterator>::next");
+    check_fit("<words::main::{closure#0} as core::ops::function::FnOnce<()>>::call_once", "", 60,
+              "<{closure#0} as FnOnce<...>>::call_once");
+    check_fit("<fn(u8) -> a::B as core::ops::FnOnce<()>>::call_once", "", 48,
+              "<fn(...) -> B as FnOnce<...>>::call_once");
     check_fit("core::FnOnce::call_once::<fn() -> core::Result<(), alloc::Box<dyn Error>>, ()>",
               " (f.rs:250)", 42, "core::FnOnce::call_once::<...> (f.rs:250)");
     check_fit("core::FnOnce::call_once::<fn() -> core::Result<(), alloc::Box<dyn Error>>, ()>",
