@@ -18,7 +18,8 @@ struct entry {
     const char *function; /* in it, or a literal */
     const char *file;     /* in it; NULL: none */
     unsigned line;
-    bool used; /* jit_map_use() */
+    char *doubtful; /* `function` with a mark, made when needed; owned */
+    bool used;      /* jit_map_use() */
 };
 
 struct jit_map {
@@ -153,35 +154,58 @@ void jit_map_free(struct jit_map *m) {
         return;
     for (size_t i = 0; i < m->count; i++) {
         free(m->entry[i].text);
+        free(m->entry[i].doubtful);
         free(m->entry[i].line_text);
     }
     free(m->entry);
     free(m);
 }
 
-static struct entry *find(const struct jit_map *m, uint64_t address) {
+/* A function that was compiled again, or moved onto its own old place. */
+static bool same_code(const struct entry *a, const struct entry *b) {
+    return strcmp(a->function, b->function) == 0 && a->line == b->line &&
+           (a->file == b->file ||
+            (a->file != NULL && b->file != NULL && strcmp(a->file, b->file) == 0));
+}
+
+/* The last line for an address; *other: the last one before it that names other code there. */
+static struct entry *find(const struct jit_map *m, uint64_t address, struct entry **other) {
     struct entry *found = NULL;
-    for (size_t i = spans_upto(m->entry, sizeof *m->entry, m->count, address);
-         i > 0 && m->entry[i - 1].span.reach > address; i--) {
+    size_t from = spans_upto(m->entry, sizeof *m->entry, m->count, address);
+    for (size_t i = from; i > 0 && m->entry[i - 1].span.reach > address; i--) {
         struct entry *e = &m->entry[i - 1];
         if (e->span.end > address && (found == NULL || e->number > found->number))
             found = e;
+    }
+    *other = NULL;
+    for (size_t i = from; i > 0 && m->entry[i - 1].span.reach > address; i--) {
+        struct entry *e = &m->entry[i - 1];
+        if (e->span.end > address && !same_code(e, found) &&
+            (*other == NULL || e->number > (*other)->number))
+            *other = e;
     }
     return found;
 }
 
 bool jit_map_lookup(const struct jit_map *m, uint64_t address, struct symbol *out) {
-    const struct entry *found = find(m, address);
+    struct entry *other, *found = find(m, address, &other);
     if (found == NULL)
         return false;
     *out = (struct symbol){.function = found->function, .file = found->file, .line = found->line};
+    if (other != NULL) {
+        if (found->doubtful == NULL)
+            found->doubtful = xasprintf("%s (?)", found->function);
+        out->function = found->doubtful;
+    }
     return true;
 }
 
 bool jit_map_use(struct jit_map *m, uint64_t address) {
-    struct entry *found = find(m, address);
+    struct entry *other, *found = find(m, address, &other);
     if (found != NULL)
         found->used = true;
+    if (other != NULL)
+        other->used = true; /* what makes it doubtful */
     return found != NULL;
 }
 

@@ -6,7 +6,7 @@
  * tools/perf/Documentation/jit-interface.txt).
  *
  * Runtimes move and drop code, and the file does not say when: where ranges overlap, the line that
- * was written last counts.
+ * was written last counts, and when others name other code there, " (?)" follows the name.
  */
 #ifndef JIT_MAP_H
 #define JIT_MAP_H

@@ -48,6 +48,8 @@ static void lines(void **state) {
                      "7f0000001400 100 java.lang.String::hashCode\n"
                      "7f0000001500 100 JS:*\n"
                      "7f0000001500 20 moved later\n"
+                     "7f0000001700 20 JS:~again /src/a.js:3:1\n"
+                     "7f0000001700 40 JS:*again /src/a.js:3:1\n"
                      "7f0000001410 10 Lorg/Inner; ::call\n"
                      "fffffffffffffff0 100 beyond\n");
     struct jit_map *m = jit_map_read(path);
@@ -60,9 +62,10 @@ static void lines(void **state) {
     expect(m, 0x7f0000001290, "Builtin:ArrayPush", NULL, 0);
     expect(m, 0x7f0000001300, "outer", "/src/x.py", 0);
     expect(m, 0x7f000000140f, "java.lang.String::hashCode", NULL, 0);
-    expect(m, 0x7f0000001410, "Lorg/Inner; ::call", NULL, 0);
+    expect(m, 0x7f0000001410, "Lorg/Inner; ::call (?)", NULL, 0);
     expect(m, 0x7f0000001420, "java.lang.String::hashCode", NULL, 0);
-    expect(m, 0x7f0000001510, "moved later", NULL, 0);
+    expect(m, 0x7f0000001710, "again", "/src/a.js", 3); /* compiled twice: no doubt */
+    expect(m, 0x7f0000001510, "moved later (?)", NULL, 0);
     expect(m, 0x7f0000001520, "JS:*", NULL, 0);
     assert_false(jit_map_lookup(m, 0x7f0000001600, &found));
     assert_false(jit_map_lookup(m, UINT64_MAX, &found));
@@ -111,7 +114,7 @@ static void excerpt(void **state) {
     m = jit_map_parse(used);
     free(used);
     expect(m, 0x107f, "first", NULL, 0);
-    expect(m, 0x1088, "moved there", NULL, 0);
+    expect(m, 0x1088, "moved there (?)", NULL, 0);
     expect(m, 0x12ff, "kept", "/a.js", 7);
     jit_map_free(m);
     assert_null(jit_map_parse("nothing\n"));
