@@ -98,7 +98,7 @@ same_end() {
     compile
     same_end exit_handler
     # the timer's moment differs from run to run
-    for ((i = 0; i < 8; i++)); do
+    for ((i = 0; i < 5; i++)); do
         same_end timer 1
         "$heaptape" info x.tape >info # an end in order, though a hook was at work
         expect_match info '^state  *_exit$'

@@ -40,7 +40,7 @@ run_recorded_small() {
     for program in './limits many' ./failing; do
         # shellcheck disable=SC2086 # a command
         run_bare $program
-        for size in 64k 132k 400k 1m; do
+        for size in 64k 400k; do
             rm -rf small/*
             mount -o "remount,size=$size" small
             # shellcheck disable=SC2086 # a command

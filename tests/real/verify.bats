@@ -228,8 +228,8 @@ verify_generated() {
                 wait $!
             } || return 1
             "$compiler" -o generated part0.o part1.o || return 1
-            ./generated 120000 >bare || return 1
-            verify 100000 ./generated 120000 || return 1
+            ./generated 50000 >bare || return 1
+            verify 40000 ./generated 50000 || return 1
             expect_same bare out || return 1
         done
     done
