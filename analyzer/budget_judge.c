@@ -139,8 +139,7 @@ static void measure(struct check *c) {
     struct symbols *symbols = naming_symbols();
     struct joined *all = joined_new_lookup(names_lookup_in_files, symbols);
     for (size_t i = 0; i < c->process_count; i++)
-        if (!c->process[i].empty && c->process[i].end != CHECK_UNREADABLE &&
-            c->process[i].end != CHECK_OWN)
+        if (check_is_read(&c->process[i]))
             measure_process(b, &c->process[i], symbols, all);
     judge_allocs(b, all);
     joined_free(all);

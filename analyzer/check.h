@@ -188,6 +188,8 @@ static inline bool check_shows(const struct check *c, enum leak_kind kind) {
  */
 void check_list_processes(struct check *, char *const *tapes, size_t count);
 void check_judge_processes(struct check *);
+/* Whether there is a recording of it to be read. */
+bool check_is_read(const struct check_process *);
 void check_judge_classes(struct check *);
 
 /* "SIGKILL", or "signal 40"; the caller frees. */

@@ -113,6 +113,10 @@ static void look_at(struct check_process *p) {
     tape_file_close(tape);
 }
 
+bool check_is_read(const struct check_process *p) {
+    return !p->empty && p->end != CHECK_UNREADABLE && p->end != CHECK_OWN;
+}
+
 bool check_settled(char *const *tapes, size_t count) {
     bool settled = true;
     for (size_t i = 0; i < count && settled; i++) {

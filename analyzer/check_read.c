@@ -142,10 +142,6 @@ static void reach_fork(void *context, struct replay *replay, size_t index) {
         read_process(p->reading, child);
 }
 
-static bool is_read(const struct check_process *p) {
-    return !p->empty && p->end != CHECK_UNREADABLE && p->end != CHECK_OWN;
-}
-
 static bool is_child(const struct check_process *p, const struct check_process *parent) {
     return p != parent && p->forked && memcmp(p->parent_id, parent->id, sizeof p->parent_id) == 0;
 }
@@ -163,7 +159,8 @@ static void find_children(struct pass *pass, size_t at) {
     struct check *c = r->check;
     pass->child = xcalloc(c->process_count, sizeof *pass->child);
     for (size_t i = 0; i < c->process_count && !c->unclassified; i++)
-        if (is_child(&c->process[i], &c->process[at]) && is_read(&c->process[i]) && !r->done[i])
+        if (is_child(&c->process[i], &c->process[at]) && check_is_read(&c->process[i]) &&
+            !r->done[i])
             pass->child[pass->children++] = i;
     qsort_r(pass->child, pass->children, sizeof *pass->child, compare_forks, c->process);
     pass->stamp = xcalloc(pass->children + 1, sizeof *pass->stamp);
@@ -246,7 +243,7 @@ static void read_process(struct reading *r, size_t at) {
 static bool waits_for_parent(const struct check *c, const struct check_process *p) {
     bool found = false;
     for (size_t i = 0; i < c->process_count && !c->unclassified && !found; i++)
-        found = is_child(p, &c->process[i]) && is_read(&c->process[i]);
+        found = is_child(p, &c->process[i]) && check_is_read(&c->process[i]);
     return found;
 }
 
@@ -256,7 +253,7 @@ void check_read(struct check *c) {
     r.inherited = xcalloc(c->process_count + 1, sizeof *r.inherited);
     r.test = xcalloc(c->process_count + 1, sizeof *r.test);
     for (size_t i = 0; i < c->process_count; i++)
-        if (!is_read(&c->process[i]))
+        if (!check_is_read(&c->process[i]))
             r.done[i] = true;
     for (size_t i = 0; i < c->process_count; i++)
         if (!r.done[i] && !waits_for_parent(c, &c->process[i]))

@@ -53,14 +53,22 @@ struct packing {
     struct json_object *list;
 };
 
+static bool ends_with_slash(const char *path) {
+    return path[0] != '\0' && path[strlen(path) - 1] == '/';
+}
+
+static bool is_directory(const char *path) {
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
 /* Of the recording `path`; the caller frees. */
 static char *output_of(const struct packing *p, const char *path) {
     if (p->output == NULL)
         return pack_default_name(path);
     if (!p->directory)
         return xstrdup(p->output);
-    const char *slash = p->output[0] != '\0' && p->output[strlen(p->output) - 1] == '/' ? "" : "/";
-    return xasprintf("%s%s%s", p->output, slash, names_base(path));
+    return xasprintf("%s%s%s", p->output, ends_with_slash(p->output) ? "" : "/", names_base(path));
 }
 
 static bool same_file(const char *a, const char *b) {
@@ -145,11 +153,9 @@ static int prepare_output(struct packing *p, int operands, const char *first) {
     struct stat st;
     if (p->output == NULL)
         return EXIT_FINE;
-    bool there = stat(p->output, &st) == 0;
-    bool many = operands > 1 || (stat(first, &st) == 0 && S_ISDIR(st.st_mode));
-    p->directory = many || (there && stat(p->output, &st) == 0 && S_ISDIR(st.st_mode)) ||
-                   (p->output[0] != '\0' && p->output[strlen(p->output) - 1] == '/');
-    if (p->directory && !there && mkdir(p->output, 0777) != 0) {
+    p->directory = operands > 1 || is_directory(first) || is_directory(p->output) ||
+                   ends_with_slash(p->output);
+    if (p->directory && stat(p->output, &st) != 0 && mkdir(p->output, 0777) != 0) {
         diag("%s: cannot be made: %s", p->output, strerror(errno));
         return EXIT_FINDING;
     }

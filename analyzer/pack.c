@@ -162,19 +162,16 @@ static void put_packed(struct pack *p) {
     const struct tape_health *health = &f->health;
     size_t text = health->first_damage != NULL ? strlen(health->first_damage) : 0;
     uint8_t *bytes = xmalloc(256 + text), *at = bytes;
-    at = tape_put_info_bytes(at, (enum tape_info_tag)TAPE_PACKED_BY, HEAPTAPE_VERSION,
-                             strlen(HEAPTAPE_VERSION));
-    at = tape_put_info_number(at, (enum tape_info_tag)TAPE_PACKED_BYTES,
-                              was->known ? was->bytes : tape_file_bytes(f));
-    at = tape_put_info_number(at, (enum tape_info_tag)TAPE_PACKED_CHUNKS, p->chunks);
-    at = tape_put_info_number(at, (enum tape_info_tag)TAPE_PACKED_GRAIN, f->clock.grain);
+    at = tape_put_info_bytes(at, TAPE_PACKED_BY, HEAPTAPE_VERSION, strlen(HEAPTAPE_VERSION));
+    at = tape_put_info_number(at, TAPE_PACKED_BYTES, was->known ? was->bytes : tape_file_bytes(f));
+    at = tape_put_info_number(at, TAPE_PACKED_CHUNKS, p->chunks);
+    at = tape_put_info_number(at, TAPE_PACKED_GRAIN, f->clock.grain);
     at = tape_put_packed_pair(at, TAPE_PACKED_CLOCK, f->last_pair.stamp, f->last_pair.mono);
     if (health->damaged_chunks != 0 || health->damaged_bytes != 0)
         at = tape_put_packed_pair(at, TAPE_PACKED_DAMAGED, health->damaged_chunks,
                                   health->damaged_bytes);
     if (text != 0)
-        at = tape_put_info_bytes(at, (enum tape_info_tag)TAPE_PACKED_DAMAGE, health->first_damage,
-                                 text);
+        at = tape_put_info_bytes(at, TAPE_PACKED_DAMAGE, health->first_damage, text);
     struct tape_chunk_header h = {.type = TAPE_CHUNK_PACKED, .raw_bytes = (uint32_t)(at - bytes)};
     pack_out_chunk(&p->out, &h, bytes);
     free(bytes);

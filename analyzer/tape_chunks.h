@@ -156,6 +156,11 @@ void tape_scan(struct tape_file *, enum tape_round);
 
 /* tape_process.c: the bytes as a text that lives as long as the tape. */
 const char *tape_keep_text(struct tape_file *, const struct tape_in *);
+/* Gives each field of a payload in the form of FORMAT.md 5 to `get`. The first error of the
+ * payload's form, or else of a value. */
+typedef void tape_get_field(struct tape_file *, uint32_t tag, struct tape_in *value);
+enum tape_error tape_read_fields(struct tape_file *, tape_get_field *get, const uint8_t *payload,
+                                 size_t bytes);
 /* Fields of an INFO or CLOSE payload. */
 enum tape_error tape_read_info(struct tape_file *, const uint8_t *payload, size_t bytes);
 /* tape_packing.c: a SYMBOLS chunk. */

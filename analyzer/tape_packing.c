@@ -45,16 +45,7 @@ static void get_field(struct tape_file *f, uint32_t tag, struct tape_in *v) {
 }
 
 enum tape_error tape_read_packed(struct tape_file *f, const uint8_t *payload, size_t bytes) {
-    struct tape_in in = tape_in_of(payload, bytes), value;
-    uint32_t tag;
-    enum tape_error error = TAPE_OK;
-    while (tape_get_info(&in, &tag, &value)) {
-        get_field(f, tag, &value);
-        if (error == TAPE_OK)
-            error = value.error;
-    }
-    if (in.error != TAPE_OK)
-        error = in.error;
+    enum tape_error error = tape_read_fields(f, get_field, payload, bytes);
     f->packing.known = error == TAPE_OK;
     return error;
 }

@@ -136,16 +136,21 @@ static void get_field(struct tape_file *f, uint32_t tag, struct tape_in *v) {
     }
 }
 
-enum tape_error tape_read_info(struct tape_file *f, const uint8_t *payload, size_t bytes) {
+enum tape_error tape_read_fields(struct tape_file *f, tape_get_field *get, const uint8_t *payload,
+                                 size_t bytes) {
     struct tape_in in = tape_in_of(payload, bytes), value;
     uint32_t tag;
     enum tape_error error = TAPE_OK;
     while (tape_get_info(&in, &tag, &value)) {
-        get_field(f, tag, &value);
+        get(f, tag, &value);
         if (error == TAPE_OK)
             error = value.error;
     }
     return in.error != TAPE_OK ? in.error : error;
+}
+
+enum tape_error tape_read_info(struct tape_file *f, const uint8_t *payload, size_t bytes) {
+    return tape_read_fields(f, get_field, payload, bytes);
 }
 
 /* ---- is it still there? ------------------------------------------------------------------- */

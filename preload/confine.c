@@ -105,6 +105,14 @@ static void provide(void) {
  * succeeded. The turn of a thread that died in between is passed over. */
 static atomic_uint tickets, turn;
 
+/* Whether a thread may be inside a system call of ours. */
+static bool others_call(struct recorder *r) {
+    bool call = atomic_load(&r->attaching) != 0;
+    for (struct stream *s = atomic_load(&r->streams); s != NULL && !call; s = s->next)
+        call = __atomic_load_n(&s->calling, __ATOMIC_SEQ_CST);
+    return call;
+}
+
 /* Sets the level and waits until every call of another thread that began before has ended: a
  * filter may be for all threads. Returns the level before. */
 static unsigned confine(unsigned level) {
@@ -119,12 +127,11 @@ static unsigned confine(unsigned level) {
     struct recorder *r = atomic_load(&recorder);
     if (r == NULL)
         return before;
-    for (struct stream *s = atomic_load(&r->streams); s != NULL; s = s->next)
-        for (int i = 0; __atomic_load_n(&s->calling, __ATOMIC_SEQ_CST) && i < QUIET_YIELDS; i++) {
-            arch_pause();
-            if (before == SYS_FREE) /* nothing forbids it yet */
-                arch_syscall(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
-        }
+    for (int i = 0; others_call(r) && i < QUIET_YIELDS; i++) {
+        arch_pause();
+        if (before == SYS_FREE) /* nothing forbids it yet */
+            arch_syscall(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
+    }
     return before;
 }
 

@@ -36,22 +36,21 @@ bool image_put(struct taking *t) {
         return false;
     }
     uint8_t *p = w->scratch, text[TAPE_REGION_FIELD_MAX];
-    p = tape_put_info_number(p, (enum tape_info_tag)TAPE_IMAGE_NUMBER, t->number);
-    p = tape_put_info_number(p, (enum tape_info_tag)TAPE_IMAGE_REASON, t->reason);
-    p = tape_put_info_number(p, (enum tape_info_tag)TAPE_IMAGE_STAMP, t->stamp);
+    p = tape_put_info_number(p, TAPE_IMAGE_NUMBER, t->number);
+    p = tape_put_info_number(p, TAPE_IMAGE_REASON, t->reason);
+    p = tape_put_info_number(p, TAPE_IMAGE_STAMP, t->stamp);
     if (t->name != NULL)
-        p = tape_put_info_bytes(p, (enum tape_info_tag)TAPE_IMAGE_NAME, t->name, name);
-    p = tape_put_info_number(p, (enum tape_info_tag)TAPE_IMAGE_FROZEN,
-                             share != NULL && t->image->frozen);
+        p = tape_put_info_bytes(p, TAPE_IMAGE_NAME, t->name, name);
+    p = tape_put_info_number(p, TAPE_IMAGE_FROZEN, share != NULL && t->image->frozen);
     for (size_t i = 0; i < streams; i++) {
         uint8_t *q = tape_put_varint(text, i + 1);
         q = tape_put_varint(q, share->events[i]);
-        p = tape_put_info_bytes(p, (enum tape_info_tag)TAPE_IMAGE_STREAM, text, (size_t)(q - text));
+        p = tape_put_info_bytes(p, TAPE_IMAGE_STREAM, text, (size_t)(q - text));
     }
     for (size_t i = 0; i < regions; i++) {
         t->image->starts[i] = share->region[i].is.start;
         uint8_t *q = tape_put_image_region(text, &share->region[i].is);
-        p = tape_put_info_bytes(p, (enum tape_info_tag)TAPE_IMAGE_REGION, text, (size_t)(q - text));
+        p = tape_put_info_bytes(p, TAPE_IMAGE_REGION, text, (size_t)(q - text));
     }
     t->put_image = put_chunk(t, w, TAPE_CHUNK_IMAGE, p);
     return t->put_image;
@@ -80,19 +79,17 @@ void image_put_end(struct taking *t, const char *why) {
     if (w == NULL)
         return;
     uint8_t *p = w->scratch;
-    p = tape_put_info_number(p, (enum tape_info_tag)TAPE_IMAGE_NUMBER, t->number);
+    p = tape_put_info_number(p, TAPE_IMAGE_NUMBER, t->number);
     if (share != NULL) {
-        p = tape_put_info_number(p, (enum tape_info_tag)TAPE_IMAGE_END_WORDS, share->words);
-        p = tape_put_info_number(p, (enum tape_info_tag)TAPE_IMAGE_END_SCANNED, share->scanned);
-        p = tape_put_info_number(p, (enum tape_info_tag)TAPE_IMAGE_END_NS,
-                                 sys_clock(CLOCK_MONOTONIC) - t->begun);
+        p = tape_put_info_number(p, TAPE_IMAGE_END_WORDS, share->words);
+        p = tape_put_info_number(p, TAPE_IMAGE_END_SCANNED, share->scanned);
+        p = tape_put_info_number(p, TAPE_IMAGE_END_NS, sys_clock(CLOCK_MONOTONIC) - t->begun);
     }
     if (why != NULL)
-        p = tape_put_info_bytes(p, (enum tape_info_tag)TAPE_IMAGE_END_WHY, why,
-                                strnlen(why, IMAGE_WHY));
+        p = tape_put_info_bytes(p, TAPE_IMAGE_END_WHY, why, strnlen(why, IMAGE_WHY));
     for (size_t i = 0; i < regions; i++)
         if ((share->region[i].is.flags & TAPE_REGION_PARTLY) != 0)
-            p = tape_put_info_number(p, (enum tape_info_tag)TAPE_IMAGE_END_PARTLY, i);
+            p = tape_put_info_number(p, TAPE_IMAGE_END_PARTLY, i);
     put_chunk(t, w, TAPE_CHUNK_IMAGE_END, p);
 }
 

@@ -27,7 +27,6 @@ static bool copy(char to[PATH_BYTES], const char *from) {
 }
 
 void processes_prepare(void) {
-    config_read();
     if (!copy(out, config.out) || !copy(log_path, config.processes))
         log_path[0] = '\0';
 }

@@ -17,7 +17,7 @@
 
 #include "tape/process_log.h"
 
-/* From the constructor: the program may overwrite its environment later. */
+/* From the constructor, behind config_read(): the program may overwrite its environment later. */
 void processes_prepare(void);
 
 /* Whether anybody asked. */

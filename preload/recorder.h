@@ -47,12 +47,14 @@ struct worker {
     uint64_t window_at, window_bytes, window_used;
 };
 
+#define RECORDER_ENDED UINT32_MAX
+
 struct testing;
 
 struct recorder {
-    atomic_uint state; /* enum recorder_state */
-    atomic_bool ending;
-    atomic_uint ender; /* thread that is at it; 0: none */
+    atomic_uint state;     /* enum recorder_state */
+    atomic_uint ender;     /* thread that ends the recording; 0: none yet, RECORDER_ENDED: it has */
+    atomic_uint attaching; /* threads that are about to have a stream: they call the kernel */
     uint32_t pid;
     _Atomic uint64_t generation; /* of the address space: goes up when a module is unloaded */
     uint64_t page_size;

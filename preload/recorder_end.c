@@ -17,8 +17,7 @@
 #include "sys_image.h"
 #include "testing.h"
 
-#define ENDING_NS                                                                                  \
-    UINT64_C(30000000000) /* how long one thread waits for another that ends the process */
+#define ENDING_NS UINT64_C(30000000000) /* one thread waits for another that ends the process */
 
 /* ---- threads ------------------------------------------------------------------------------ */
 
@@ -232,46 +231,44 @@ static void end_here(void *arg) {
         verify_report(&stats);
 }
 
-/* Another thread ends the process already: this one, which would cut that off, waits until the end
- * is in order. It is the same thread in a handler, or behind the end: then nothing is to be waited
- * for. One of the recorder's bounded waits. */
-static void await_end(struct recorder *r) {
-    if (sys_confined())
-        return;
+/* While another thread ends the process: this one would cut that off. Not the same thread, in a
+ * handler, and not behind the end. One of the recorder's bounded waits. */
+static void await_end(struct recorder *r, unsigned self) {
     uint64_t now = sys_clock(CLOCK_MONOTONIC), until = now + ENDING_NS;
-    unsigned self = sys_tid(), ender;
-    while ((ender = atomic_load(&r->ender)) != 0 && ender != self && now < until) {
+    unsigned ender;
+    while ((ender = atomic_load(&r->ender)) != 0 && ender != RECORDER_ENDED && ender != self &&
+           now < until) {
         sys_wait_word(&r->ender, ender, until - now);
         now = sys_clock(CLOCK_MONOTONIC);
     }
 }
 
-static void end_over(struct recorder *r) {
-    atomic_store(&r->ender, 0);
-    if (!sys_confined())
-        sys_wake_word(&r->ender);
-}
-
-void recorder_end(const char *reason, const void *frame, bool image) {
-    struct recorder *r = atomic_load(&recorder);
-    if (r == NULL || atomic_load(&r->state) != RECORDER_ON ||
-        (!sys_confined() && r->pid != sys_pid()))
-        return; /* nothing to end, or a vfork child that shares its parent's memory */
-    if (atomic_exchange(&r->ending, true)) {
-        await_end(r);
-        return;
-    }
-    atomic_store(&r->ender, sys_tid());
+static void end_once(struct recorder *r, const char *reason, const void *frame, bool image) {
     struct stream *s = stream_idle(frame);
-    if (s == NULL) {
-        end_over(r);
+    if (s == NULL)
         return; /* ended within the recorder itself: the tail has everything */
-    }
     if (image)
         image_take(s, TAPE_IMAGE_EXIT, NULL, frame);
     struct ending e = {r, s, reason};
     stream_call_idle(s, end_here, &e);
-    end_over(r);
+}
+
+void recorder_end(const char *reason, const void *frame, bool image) {
+    struct recorder *r = atomic_load(&recorder);
+    if (r == NULL || (!sys_confined() && r->pid != sys_pid()))
+        return; /* nothing to end, or a vfork child that shares its parent's memory */
+    /* Behind a filter the kernel can neither be asked nor waited in: the first one goes ahead. */
+    bool confined = sys_confined();
+    unsigned self = confined ? RECORDER_ENDED : sys_tid(), nobody = 0;
+    if (atomic_load(&r->state) == RECORDER_ON &&
+        atomic_compare_exchange_strong(&r->ender, &nobody, self)) {
+        end_once(r, reason, frame, image);
+        atomic_store(&r->ender, RECORDER_ENDED);
+        if (!sys_confined())
+            sys_wake_word(&r->ender);
+    } else if (!confined) {
+        await_end(r, self);
+    }
 }
 
 /* ---- start and end of the process --------------------------------------------------------- */
@@ -292,6 +289,7 @@ static void at_quick_exit_(void *unused) {
 
 __attribute__((constructor)) static void recorder_constructor(void) {
     real_resolve();
+    config_read();
     processes_prepare();
     __cxa_atexit(at_exit, NULL, NULL);
     __cxa_at_quick_exit(at_quick_exit_, NULL);

@@ -445,8 +445,8 @@ static void start_stream(void *arg) {
     unsigned expected = RECORDER_NEW;
     if (atomic_compare_exchange_strong(&r->state, &expected, RECORDER_STARTING))
         recorder_start(r);
-    /* One of the recorder's waits (map_tail and worker_await are the others), once in a process:
-     * another thread is creating the file, with signals blocked and no lock held. */
+    /* One of the recorder's waits (map_tail, worker_await and await_end are the others), once in a
+     * process: another thread is creating the file, with signals blocked and no lock held. */
     unsigned state = atomic_load(&r->state);
     for (int i = 0; (state == RECORDER_STARTING || state == RECORDER_ENDING) && i < START_YIELDS;
          i++) {
@@ -504,8 +504,11 @@ struct stream *stream_attach(void) {
         return NULL;
     /* A cancellation in between would leave a stream that nobody hands back. */
     uint64_t signals;
-    bool blocked = sys_block_signals(&signals);
+    atomic_fetch_add(&r->attaching, 1);
+    bool blocked = sys_block_signals(&signals), unconfined = !sys_confined();
     struct stream *s = start_new(r, self == &stream_ended);
+    if (s == NULL && unconfined && sys_confined()) /* since then: the reserve is there */
+        s = start_new(r, self == &stream_ended);
     if (s != NULL) {
         stream_self = s;
         recorder_thread_started(s);
@@ -514,6 +517,7 @@ struct stream *stream_attach(void) {
     }
     if (blocked)
         sys_restore_signals(&signals);
+    atomic_fetch_sub(&r->attaching, 1);
     return s;
 }
 

@@ -47,14 +47,13 @@ enum tape_clock {
     TAPE_CLOCK_MONOTONIC = 1 /* one nanosecond of CLOCK_MONOTONIC */
 };
 
-static inline uint8_t *tape_put_info_bytes(uint8_t *p, enum tape_info_tag tag, const void *data,
-                                           size_t n) {
+static inline uint8_t *tape_put_info_bytes(uint8_t *p, uint32_t tag, const void *data, size_t n) {
     p = tape_put_varint(p, tag);
     p = tape_put_varint(p, n);
     return tape_put_bytes(p, data, n);
 }
 
-static inline uint8_t *tape_put_info_number(uint8_t *p, enum tape_info_tag tag, uint64_t v) {
+static inline uint8_t *tape_put_info_number(uint8_t *p, uint32_t tag, uint64_t v) {
     uint8_t buf[TAPE_VARINT_MAX];
     size_t n = (size_t)(tape_put_varint(buf, v) - buf);
     return tape_put_info_bytes(p, tag, buf, n);

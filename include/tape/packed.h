@@ -23,7 +23,7 @@ static inline uint8_t *tape_put_packed_pair(uint8_t *p, enum tape_packed_tag tag
                                             uint64_t b) {
     uint8_t bytes[2 * TAPE_VARINT_MAX];
     size_t n = (size_t)(tape_put_varint(tape_put_varint(bytes, a), b) - bytes);
-    return tape_put_info_bytes(p, (enum tape_info_tag)tag, bytes, n);
+    return tape_put_info_bytes(p, tag, bytes, n);
 }
 
 #endif

@@ -179,6 +179,16 @@ run_recorded_small() {
     done
 }
 
+@test "seccomp: threads that make their first allocation while the filter comes" {
+    compile faults/seccomp
+    for _ in {1..12}; do
+        run_recorded ./seccomp threads 4000
+        expect_status 7
+        expect_match out 'trapped 0'
+        expect_own
+    done
+}
+
 @test "seccomp: allocations by the tens of millions are not killed either, and what is lost is counted" {
     compile faults/seccomp
     run_recorded ./seccomp strict 5000000

@@ -375,21 +375,21 @@ static void put_image_chunk(struct writer *w, unsigned type, const uint8_t *payl
 static void put_image_head(struct writer *w) {
     const struct writer_image *m = &w->image;
     uint8_t *bytes = xmalloc(4096 + m->region_count * 64), *p = bytes, text[TAPE_REGION_FIELD_MAX];
-    p = tape_put_info_number(p, (enum tape_info_tag)TAPE_IMAGE_NUMBER, m->number);
-    p = tape_put_info_number(p, (enum tape_info_tag)TAPE_IMAGE_REASON, m->reason);
-    p = tape_put_info_number(p, (enum tape_info_tag)TAPE_IMAGE_STAMP, m->stamp);
+    p = tape_put_info_number(p, TAPE_IMAGE_NUMBER, m->number);
+    p = tape_put_info_number(p, TAPE_IMAGE_REASON, m->reason);
+    p = tape_put_info_number(p, TAPE_IMAGE_STAMP, m->stamp);
     if (m->name != NULL)
-        p = tape_put_info_bytes(p, (enum tape_info_tag)TAPE_IMAGE_NAME, m->name, strlen(m->name));
-    p = tape_put_info_number(p, (enum tape_info_tag)TAPE_IMAGE_FROZEN, !m->memory_itself);
+        p = tape_put_info_bytes(p, TAPE_IMAGE_NAME, m->name, strlen(m->name));
+    p = tape_put_info_number(p, TAPE_IMAGE_FROZEN, !m->memory_itself);
     for (uint32_t i = 0; i < WRITER_STREAMS; i++) {
         if (m->events[i] == 0)
             continue;
         uint8_t *q = tape_put_varint(tape_put_varint(text, i), m->events[i]);
-        p = tape_put_info_bytes(p, (enum tape_info_tag)TAPE_IMAGE_STREAM, text, (size_t)(q - text));
+        p = tape_put_info_bytes(p, TAPE_IMAGE_STREAM, text, (size_t)(q - text));
     }
     for (size_t i = 0; i < m->region_count; i++) {
         uint8_t *q = tape_put_image_region(text, &m->region[i]);
-        p = tape_put_info_bytes(p, (enum tape_info_tag)TAPE_IMAGE_REGION, text, (size_t)(q - text));
+        p = tape_put_info_bytes(p, TAPE_IMAGE_REGION, text, (size_t)(q - text));
     }
     put_image_chunk(w, TAPE_CHUNK_IMAGE, bytes, (size_t)(p - bytes));
     free(bytes);
@@ -426,14 +426,14 @@ void writer_image_end(struct writer *w, size_t words_per_chunk, const char *why)
         put_image_words(w, i,
                         m->word_count - i < words_per_chunk ? m->word_count - i : words_per_chunk);
     uint8_t bytes[512], *p = bytes;
-    p = tape_put_info_number(p, (enum tape_info_tag)TAPE_IMAGE_NUMBER, m->number);
-    p = tape_put_info_number(p, (enum tape_info_tag)TAPE_IMAGE_END_WORDS, m->word_count);
-    p = tape_put_info_number(p, (enum tape_info_tag)TAPE_IMAGE_END_SCANNED, 8 * m->word_count);
-    p = tape_put_info_number(p, (enum tape_info_tag)TAPE_IMAGE_END_NS, 1234);
+    p = tape_put_info_number(p, TAPE_IMAGE_NUMBER, m->number);
+    p = tape_put_info_number(p, TAPE_IMAGE_END_WORDS, m->word_count);
+    p = tape_put_info_number(p, TAPE_IMAGE_END_SCANNED, 8 * m->word_count);
+    p = tape_put_info_number(p, TAPE_IMAGE_END_NS, 1234);
     if (m->partly != 0)
-        p = tape_put_info_number(p, (enum tape_info_tag)TAPE_IMAGE_END_PARTLY, m->partly - 1);
+        p = tape_put_info_number(p, TAPE_IMAGE_END_PARTLY, m->partly - 1);
     if (why != NULL)
-        p = tape_put_info_bytes(p, (enum tape_info_tag)TAPE_IMAGE_END_WHY, why, strlen(why));
+        p = tape_put_info_bytes(p, TAPE_IMAGE_END_WHY, why, strlen(why));
     put_image_chunk(w, TAPE_CHUNK_IMAGE_END, bytes, (size_t)(p - bytes));
 }
 

@@ -195,7 +195,7 @@ static void info_fields(void **state) {
     (void)state;
     uint8_t b[100], *p = b;
     p = tape_put_info_number(p, TAPE_INFO_PID, 4711);
-    p = tape_put_info_bytes(p, (enum tape_info_tag)999, "from the future", 15);
+    p = tape_put_info_bytes(p, 999, "from the future", 15);
     p = tape_put_info_bytes(p, TAPE_INFO_CWD, "", 0);
     struct tape_in in = tape_in_of(b, (size_t)(p - b)), value;
     uint32_t tag;
