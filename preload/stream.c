@@ -35,14 +35,6 @@ static inline void leave(struct stream *s) {
     s->busy = 0;
 }
 
-/* The event in *s->pos exists from here on: one store, behind all others. */
-static inline void commit(struct stream *s) {
-    s->pos++;
-    s->end++;
-    __atomic_store_n(&s->region->end, s->end, __ATOMIC_RELEASE);
-    __atomic_store_n(s->end_kept, s->end, __ATOMIC_RELEASE);
-}
-
 static inline struct unwind_captured capture(struct stream *s, const void *frame) {
     uint64_t pc = arch_frame_pc(frame), sp = arch_frame_sp(frame);
     if (unlikely(config.capture_slow))
@@ -98,7 +90,7 @@ void stream_event_alloc(unsigned op, const void *p, size_t size, unsigned align_
     record->push = depth - same;
     s->frame_pos = frames;
     s->said_depth = depth;
-    commit(s);
+    stream_commit(s);
     atomic_signal_fence(memory_order_seq_cst); /* a heap image must not see it the other way */
     s->announced = ANNOUNCED_NOT;
     leave(s);
@@ -117,7 +109,7 @@ void stream_event_free(unsigned op, const void *p, const void *frame) {
     record->addr_op = tape_addr_op((uint64_t)p, op);
     record->size = 0;
     record->pop_align = record->push = 0;
-    commit(s);
+    stream_commit(s);
     leave(s);
 }
 

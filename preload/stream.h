@@ -68,6 +68,17 @@ _Static_assert(sizeof(struct stream) <= STREAM_CONTROL_BYTES, "a stream fits its
 struct worker;
 struct python_stack;
 
+/* The event in *s->pos exists from here on: one store, behind all others. `end` comes later: who
+ * ends the process between the two, in a handler or another thread, must not promise a reader an
+ * event that the region does not have. */
+static inline void stream_commit(struct stream *s) {
+    uint64_t end = s->end + 1;
+    s->pos++;
+    __atomic_store_n(&s->region->end, end, __ATOMIC_RELEASE);
+    __atomic_store_n(&s->end, end, __ATOMIC_RELEASE);
+    __atomic_store_n(s->end_kept, end, __ATOMIC_RELEASE);
+}
+
 extern struct stream stream_none;  /* not attached */
 extern struct stream stream_ended; /* the thread's data has been destroyed */
 extern __thread struct stream *stream_self __attribute__((tls_model("initial-exec")));

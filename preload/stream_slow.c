@@ -268,10 +268,7 @@ static void put(struct stream *s, unsigned op, uint64_t address, uint64_t size, 
     record->pop_align = 0;
     record->push = words;
     s->frame_pos += words;
-    s->pos++;
-    s->end++;
-    __atomic_store_n(&s->region->end, s->end, __ATOMIC_RELEASE);
-    __atomic_store_n(s->end_kept, s->end, __ATOMIC_RELEASE);
+    stream_commit(s);
 }
 
 void stream_sample(struct stream *s) {
