@@ -11,6 +11,7 @@
 #include "names.h"
 #include "operand.h"
 #include "tape/blobs.h"
+#include "tape/memory.h"
 #include "tape/python.h"
 
 static const struct command_option options[] = {
@@ -211,13 +212,48 @@ static void mark_kind(struct json_object *o, uint64_t kind) {
         printf(" kind=%s", name[kind]);
 }
 
+/* Of a mapping: names of its bits, separated by commas. */
+static void mapping_flags(struct json_object *o, unsigned bits) {
+    static const char *const name[] = {"file",    "shared",    "no_access",
+                                       "execute", "allocator", "failed"};
+    char text[64] = "";
+    for (unsigned i = 0; i < sizeof name / sizeof *name; i++) {
+        if ((bits >> i & 1) == 0)
+            continue;
+        if (text[0] != 0)
+            strcat(text, ",");
+        strcat(text, name[i]);
+    }
+    if (text[0] != 0)
+        field_text(o, "flags", text, strlen(text));
+}
+
+/* Of a part of a memory sample: its number, mappings and resident bytes. */
+static void memory_fields(struct json_object *o, const struct tape_event *e) {
+    struct tape_in in = tape_in_of(e->blob, (size_t)e->size);
+    struct tape_memory_head h;
+    struct tape_memory_mapping m = {.end = 0};
+    uint64_t mappings = 0, resident = 0;
+    tape_get_memory_head(&in, &h);
+    while (in.error == TAPE_OK && tape_in_left(&in) != 0 &&
+           tape_get_memory_mapping(&in, &m, m.end) == TAPE_OK) {
+        mappings++;
+        resident += m.resident;
+    }
+    field(o, "part", e->address, false);
+    field(o, "mappings", mappings, false);
+    field(o, "resident", resident, false);
+}
+
 static void event_fields(struct json_object *o, const struct tape_event *e, uint32_t stack) {
     switch (tape_op_class(e->op)) {
     case TAPE_CLASS_ALLOC:
     case TAPE_CLASS_REALLOC:
         field(o, "address", e->address, true);
         field(o, "size", e->size, false);
-        if (tape_op_has_align(e->op) && e->align_log2 < 63)
+        if (tape_op_is_mapping(e->op))
+            mapping_flags(o, e->align_log2);
+        else if (tape_op_has_align(e->op) && e->align_log2 < 63)
             field(o, "align", UINT64_C(1) << e->align_log2, false);
         else if (tape_op_has_align(e->op))
             field_text(o, "align", "invalid", 7);
@@ -237,6 +273,8 @@ static void event_fields(struct json_object *o, const struct tape_event *e, uint
             field(o, "address", e->address, true);
         } else if (e->op == TAPE_OP_PYTHON) {
             python_fields(o, e);
+        } else if (e->op == TAPE_OP_MEMORY) {
+            memory_fields(o, e);
         } else {
             field(o, "start", e->address, true);
             if (e->op == TAPE_OP_MODULE_LOAD) {

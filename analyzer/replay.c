@@ -531,15 +531,20 @@ static void tell_mark(struct replay *r, const struct tape_event *e, uint32_t thr
     free(text);
 }
 
-/* Events of the interface that programs call (IGNORE and the kinds above). */
-static void take_client(struct replay *r, const struct tape_event *e, uint32_t stack,
-                        uint32_t thread) {
+/* Events about none of the heap's blocks: of the interface that programs call (IGNORE and above),
+ * and of the address space. */
+static void take_other(struct replay *r, const struct tape_event *e, uint32_t stack,
+                       uint32_t thread) {
     if (e->op == TAPE_OP_IGNORE)
         take_ignore(r, e->address);
     else if (e->op == TAPE_OP_POOL_ALLOC)
         take_pool_alloc(r, e, stack, thread);
     else if (e->op == TAPE_OP_POOL_FREE)
         take_pool_free(r, e->address);
+    else if (tape_op_is_mapping(e->op))
+        TELL(r, on_mapping, e, r->now, thread, stack);
+    else if (e->op == TAPE_OP_MEMORY)
+        TELL(r, on_memory, e, r->now);
 }
 
 static void take_thread(struct replay *r, struct stream_state *s, const struct tape_event *e) {
@@ -577,7 +582,7 @@ static inline void take_event(struct replay *r, const struct merge_run *run, uin
     if (r->watched)
         TELL(r, on_event, &e, r->now, run->stream, s->thread, stack);
     if (e.op >= TAPE_OP_IGNORE)
-        take_client(r, &e, stack, s->thread);
+        take_other(r, &e, stack, s->thread);
     else if (release)
         take_release(r, run->index, e.address, class == TAPE_CLASS_FROM);
     else if (class == TAPE_CLASS_ALLOC || class == TAPE_CLASS_REALLOC)

@@ -89,6 +89,11 @@ struct observer {
      * the stream's first THREAD event. */
     void (*on_event)(void *context, const struct tape_event *e, uint64_t now, uint32_t stream,
                      uint32_t thread, uint32_t stack);
+    /* MMAP, MREMAP, MUNMAP, BRK: align_log2 is enum tape_mapping. */
+    void (*on_mapping)(void *context, const struct tape_event *e, uint64_t now, uint32_t thread,
+                       uint32_t stack);
+    /* A part of a MEMORY sample: include/tape/memory.h. */
+    void (*on_memory)(void *context, const struct tape_event *e, uint64_t now);
     /* Behind the last event: once for every block still live. */
     void (*on_live)(void *context, const struct block *b);
     /* The same of blocks of the program's own allocators; their ends, for whatever reason. */

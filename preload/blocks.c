@@ -242,6 +242,8 @@ static void ignore(struct blocks *t, const struct tape_record *r) {
 void blocks_take(struct blocks *t, struct block_source *from, const struct tape_record *r,
                  uint32_t stream) {
     unsigned op = tape_record_op(r);
+    if (tape_op_is_mapping(op))
+        return; /* may lie between the halves of a resize */
     bool pool = op == TAPE_OP_POOL_ALLOC || op == TAPE_OP_POOL_FREE, known;
     enum block_kind kind = pool ? BLOCK_OF_POOL : BLOCK_OF_HEAP;
     known = tape_record_address(r) != 0;

@@ -7,6 +7,7 @@
  *   MODULE_LOAD    address = lowest address;  bytes = struct tape_module below
  *   MODULE_UNLOAD  address = lowest address;  bytes = generation from which it is gone (varint)
  *   IGNORE         address = of the block;    no bytes
+ *   MEMORY         see memory.h
  */
 #ifndef TAPE_BLOBS_H
 #define TAPE_BLOBS_H

@@ -43,7 +43,8 @@ enum tape_column {
 };
 
 static inline bool tape_op_has_align(unsigned op) {
-    return op == TAPE_OP_posix_memalign || op == TAPE_OP_aligned_alloc || op == TAPE_OP_memalign;
+    return op == TAPE_OP_posix_memalign || op == TAPE_OP_aligned_alloc || op == TAPE_OP_memalign ||
+           tape_op_is_mapping(op);
 }
 
 /* Differences of block addresses are nearly always multiples of 16: then the low bit is 0 and the

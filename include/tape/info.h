@@ -30,15 +30,20 @@ enum tape_info_tag {
     TAPE_INFO_PARENT = 18,      /* text: file name of the parent's tape (forked children) */
     TAPE_INFO_PARENT_ID = 19,   /* bytes: id of the parent's tape */
     TAPE_INFO_FORK_STAMP = 20,  /* number: ticks; of fork(), otherwise of the child's first event */
-    TAPE_INFO_END_STAMP = 32,   /* number: ticks (CLOSE) */
-    TAPE_INFO_END_MONO = 33,    /* number: CLOCK_MONOTONIC at that instant, ns (CLOSE) */
-    TAPE_INFO_END_REASON = 34,  /* text: exit, _exit, quick_exit, abort (CLOSE) */
-    TAPE_INFO_TAIL_KEPT = 35,   /* number: 1 when other threads were still recording (CLOSE) */
+    TAPE_INFO_ALLOCATOR = 21,   /* text: path of the module that the real malloc is in */
+    TAPE_INFO_BYPASSED = 22,   /* text: path of a module whose malloc comes before the recorder's */
+    TAPE_INFO_END_STAMP = 32,  /* number: ticks (CLOSE) */
+    TAPE_INFO_END_MONO = 33,   /* number: CLOCK_MONOTONIC at that instant, ns (CLOSE) */
+    TAPE_INFO_END_REASON = 34, /* text: exit, _exit, quick_exit, abort (CLOSE) */
+    TAPE_INFO_TAIL_KEPT = 35,  /* number: 1 when other threads were still recording (CLOSE) */
     TAPE_INFO_STREAM_END =
         36, /* numbers: stream, events, events lost; one field a stream (CLOSE) */
     TAPE_INFO_UNWIND_STATS = 37, /* numbers: captures, frames, truncated chains, then rows by
                                     kind (CLOSE) */
     TAPE_INFO_UNFOLLOWED = 38,   /* number: forked children that could not be recorded (CLOSE) */
+    TAPE_INFO_UNHOOKED = 39,     /* text: path of a module whose malloc or free leads elsewhere than
+                                    to the recorder; one field a module (CLOSE) */
+    TAPE_INFO_PEAK_RSS = 40,     /* number: greatest resident size of the process, bytes (CLOSE) */
 };
 
 /* What one tick of a stamp is. */

@@ -34,6 +34,11 @@ enum tape_op {
     TAPE_OP_POOL_ALLOC = 55,    /* heaptape_pool_alloc(): a block inside memory of the program's */
     TAPE_OP_POOL_FREE = 56,     /* heaptape_pool_free() */
     TAPE_OP_PYTHON = 57,        /* what frames of Python functions mean: python.h */
+    TAPE_OP_MMAP = 58,          /* memory was mapped; the alignment field: enum tape_mapping */
+    TAPE_OP_MREMAP = 59,        /* the same; ends the MUNMAP of the old place before it */
+    TAPE_OP_MUNMAP = 60,        /* address, size: is no longer mapped */
+    TAPE_OP_BRK = 61,           /* address: the new end of the data segment; size: the old one */
+    TAPE_OP_MEMORY = 62,        /* all mappings of the process at one instant: memory.h */
     TAPE_OP_COUNT = 64          /* all kinds are below this */
 };
 
@@ -43,6 +48,17 @@ enum tape_mark {
     TAPE_MARK_TEST_BEGIN, /* heaptape_test_begin(); the text is the test's name */
     TAPE_MARK_TEST_END,   /* heaptape_test_end(); the name of the test that ends */
     TAPE_MARK_ITERATION,  /* heaptape_iteration(); the name of the loop */
+};
+
+/* Bits of the alignment field of MMAP, MREMAP, MUNMAP and BRK events. */
+enum tape_mapping {
+    TAPE_MAPPING_FILE = 1,       /* of a file, a device or a segment of System V */
+    TAPE_MAPPING_SHARED = 2,     /* MAP_SHARED */
+    TAPE_MAPPING_NO_ACCESS = 4,  /* PROT_NONE: an address range reserved */
+    TAPE_MAPPING_EXECUTE = 8,    /* PROT_EXEC */
+    TAPE_MAPPING_ALLOCATOR = 16, /* called by the module that malloc is in */
+    TAPE_MAPPING_FAILED =
+        32, /* the MUNMAP before it in the stream did not take place: this is it */
 };
 
 static inline enum tape_class tape_op_class(unsigned op) {
@@ -55,8 +71,16 @@ static inline enum tape_class tape_op_class(unsigned op) {
         [TAPE_OP_MODULE_LOAD] = TAPE_CLASS_BLOB,  [TAPE_OP_MODULE_UNLOAD] = TAPE_CLASS_BLOB,
         [TAPE_OP_IGNORE] = TAPE_CLASS_BLOB,       [TAPE_OP_POOL_ALLOC] = TAPE_CLASS_ALLOC,
         [TAPE_OP_POOL_FREE] = TAPE_CLASS_FREE,    [TAPE_OP_PYTHON] = TAPE_CLASS_BLOB,
+        [TAPE_OP_MMAP] = TAPE_CLASS_ALLOC,        [TAPE_OP_MREMAP] = TAPE_CLASS_ALLOC,
+        [TAPE_OP_MUNMAP] = TAPE_CLASS_ALLOC,      [TAPE_OP_BRK] = TAPE_CLASS_ALLOC,
+        [TAPE_OP_MEMORY] = TAPE_CLASS_BLOB,
     };
     return op < TAPE_OP_COUNT ? (enum tape_class)table[op] : TAPE_CLASS_NONE;
+}
+
+/* Of the address space, not of the heap: laid out as ALLOC, but they make no block. */
+static inline bool tape_op_is_mapping(unsigned op) {
+    return op >= TAPE_OP_MMAP && op <= TAPE_OP_BRK;
 }
 
 /* Events with a call stack, and of these the ones that make a block. */
@@ -93,6 +117,16 @@ static inline const char *tape_op_name(unsigned op) {
         return "pool_free";
     case TAPE_OP_PYTHON:
         return "python";
+    case TAPE_OP_MMAP:
+        return "mmap";
+    case TAPE_OP_MREMAP:
+        return "mremap";
+    case TAPE_OP_MUNMAP:
+        return "munmap";
+    case TAPE_OP_BRK:
+        return "brk";
+    case TAPE_OP_MEMORY:
+        return "memory";
     }
     return "?";
 }
