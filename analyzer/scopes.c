@@ -15,7 +15,7 @@ struct function {
     Dwarf_Die die;
 };
 
-/* A namespace or type, from its DIE's offset to behind its last child. */
+/* A namespace, type or function, from its DIE's offset to behind its last child. */
 struct around {
     struct span span;
     Dwarf_Die die;
@@ -101,9 +101,9 @@ static bool may_hold_functions(int tag) {
     }
 }
 
-/* What is part of a function's name in C++. */
+/* What is part of a function's name in C++; functions are of those of the types in them. */
 static bool is_around(int tag) {
-    return tag == DW_TAG_namespace || tag == DW_TAG_class_type || tag == DW_TAG_structure_type ||
+    return tag == DW_TAG_namespace || tag == DW_TAG_subprogram || tag == DW_TAG_class_type || tag == DW_TAG_structure_type ||
            tag == DW_TAG_union_type;
 }
 

@@ -240,7 +240,8 @@ struct symbol_cache *symbol_cache_open(const char *directory, const char *path,
         return NULL;
     for (size_t i = 0; i < build_id_len && i < 64; i++)
         sprintf(id + 2 * i, "%02x", build_id[i]);
-    if (asprintf(&c->key, "%s\n%s\n%s\n%s", HEAPTAPE_VERSION, id, path, settings) < 0)
+    if (asprintf(&c->key, "%s/%d\n%s\n%s\n%s", HEAPTAPE_VERSION, SYMBOL_CACHE_NAMES, id, path,
+                 settings) < 0)
         c->key = NULL;
     else if (asprintf(&c->name, "%s-%08x" SUFFIX, id, tape_crc32c(c->key, strlen(c->key))) < 0)
         c->name = NULL;

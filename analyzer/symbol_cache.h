@@ -18,6 +18,9 @@
 
 #include "symbols.h"
 
+/* Goes up when symbols.c comes to name the same code differently: older caches are passed over. */
+#define SYMBOL_CACHE_NAMES 2
+
 /* Bytes that all files together may have before the oldest are removed. */
 #define SYMBOL_CACHE_BYTES_MAX ((uint64_t)256 << 20)
 

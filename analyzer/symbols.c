@@ -177,20 +177,41 @@ static void set_source(struct symbols *s, struct unit *unit, Dwarf_Line *line, s
 
 /* ---- inlined functions -------------------------------------------------------------------- */
 
-/* A function's name behind those of the namespaces and types around it. */
+static const char *linkage_name(Dwarf_Die *function) {
+    Dwarf_Attribute attribute;
+    const char *name =
+        dwarf_formstring(dwarf_attr_integrate(function, DW_AT_linkage_name, &attribute));
+    return name != NULL ? name
+                        : dwarf_formstring(
+                              dwarf_attr_integrate(function, DW_AT_MIPS_linkage_name, &attribute));
+}
+
+/* What a type or namespace without a name is called around `inner`. */
+static const char *unnamed(Dwarf_Die *die, const char *inner) {
+    if (dwarf_tag(die) == DW_TAG_namespace)
+        return "(anonymous namespace)";
+    return strncmp(inner, "operator()", 10) == 0 ? "{lambda}" : "{unnamed type}";
+}
+
+/* A function's name behind those of the namespaces and types around it, and of the function that
+   these are local to, as a demangled name would have them. */
 static const char *qualify(struct symbols *s, struct module *m, Dwarf_Die *die, const char *name) {
     Dwarf_Die chain[SCOPE_DEPTH_MAX];
     size_t count = name != NULL ? scopes_around(m->scopes, die, chain, SCOPE_DEPTH_MAX) : 0;
-    if (count == 0)
+    if (count == 0 || dwarf_tag(&chain[0]) == DW_TAG_subprogram) /* C knows nested functions, too */
         return name;
     char *text = strdup(name);
-    for (size_t i = 0; i < count && text != NULL; i++) {
+    bool whole = false; /* nothing further out is missing */
+    for (size_t i = 0; i < count && text != NULL && !whole; i++) {
         const char *around = dwarf_diename(&chain[i]);
         char *longer;
-        if (around == NULL)
-            around = dwarf_tag(&chain[i]) == DW_TAG_namespace ? "(anonymous namespace)"
-                                                              : "{unnamed type}";
-        if (asprintf(&longer, "%s::%s", around, text) < 0)
+        if (dwarf_tag(&chain[i]) == DW_TAG_subprogram) {
+            const char *linkage = linkage_name(&chain[i]);
+            whole = linkage != NULL;
+            around = whole ? keep_name(s, linkage) : around;
+        }
+        if (asprintf(&longer, "%s::%s", around != NULL ? around : unnamed(&chain[i], text), text) <
+            0)
             longer = NULL;
         free(text);
         text = longer;
@@ -202,11 +223,7 @@ static const char *qualify(struct symbols *s, struct module *m, Dwarf_Die *die, 
 /* The name of a function that has no code of its own, hence no symbol. Compilers leave out the
    linkage name of what no other unit can see. */
 static void name_inlined(struct symbols *s, struct module *m, Dwarf_Die *die, struct symbol *out) {
-    Dwarf_Attribute attribute;
-    const char *linkage =
-        dwarf_formstring(dwarf_attr_integrate(die, DW_AT_linkage_name, &attribute));
-    if (linkage == NULL)
-        linkage = dwarf_formstring(dwarf_attr_integrate(die, DW_AT_MIPS_linkage_name, &attribute));
+    const char *linkage = linkage_name(die);
     out->plain = dwarf_diename(die);
     out->function = linkage != NULL ? keep_name(s, linkage) : qualify(s, m, die, out->plain);
     out->linkage = linkage != NULL ? linkage : out->plain;

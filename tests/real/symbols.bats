@@ -120,6 +120,28 @@ CC
     expect_match err '^    at Shelf::put\(unsigned int\) \(leak\.cc:5\) \[inlined\]$'
 }
 
+@test "lambdas and local types by gcc, which gives them no linkage names, read as others do" {
+    cat >local.cc <<'CC'
+#include <cstdlib>
+static volatile int n = 3;
+void *keep[6];
+namespace app {
+template <class F> static void each(int k, F f) { for (int i = 0; i < k; i++) f(i); }
+void work() {
+    struct Local { static inline void *get(int i) { return malloc(i + 10); } };
+    each(n, [](int i) { keep[i] = Local::get(i); });
+}
+}
+int main() { app::work(); }
+CC
+    g++ -O2 -g -o local local.cc
+    "$heaptape" record -q -f -o x.tape -- ./local
+    "$heaptape" report x.tape >report.txt
+    cat report.txt
+    expect_match report.txt '  app::work\(\)::Local::get \(local\.cc:7\) \[inlined\]$'
+    expect_match report.txt '← app::work\(\)::\{lambda\}::operator\(\) \(local\.cc:8\) \[inlined\]$'
+}
+
 @test "suppressions with inlined functions: valgrind's work here, ours work there" {
     cat >lose.cc <<'CC'
 #include <string>
