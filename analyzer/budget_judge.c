@@ -94,17 +94,18 @@ static void measure_process(struct budgets *b, const struct check_process *p,
         return;
     struct profile *profile = profile_run(tape, NULL);
     const struct replay_counts *counts = replay_counts(profile->replay);
-    struct stacks *stacks = replay_stacks(profile->replay);
+    const struct joined_from from = {.stacks = replay_stacks(profile->replay),
+                                     .process = tape_file_process(tape)};
     if (any(b, BUDGET_PEAK, false)) {
         struct joined *own = joined_new_lookup(names_lookup_in_files, symbols);
-        joined_add(own, 0, stacks, profile->sites, profile->site_count);
+        joined_add(own, &from, profile->sites, profile->site_count, NULL);
         for (size_t i = 0; i < b->count; i++)
             if (b->budget[i].kind == BUDGET_PEAK)
                 take_peak(&b->budget[i], p, counts->peak_bytes, own);
         joined_free(own);
     }
     if (any(b, BUDGET_ALLOCS, false))
-        joined_add(all, 0, stacks, profile->sites, profile->site_count);
+        joined_add(all, &from, profile->sites, profile->site_count, NULL);
     for (size_t i = 0; i < b->count; i++)
         if (b->budget[i].kind == BUDGET_ALLOCS && b->budget[i].pattern == NULL)
             b->budget[i].value += counts->allocations;

@@ -93,8 +93,9 @@ static void note_tests(struct check *c, const struct live_site *live, uint32_t c
  * code lies: so they tell sites apart, as they do for suppressions. A site's live blocks are those
  * themselves; its total counts what is lost through them besides.
  */
-static void join_live(struct check *c, uint32_t process, const struct leak_survey *survey,
-                      const struct test_log *tests, const uint32_t *number) {
+static void join_live(struct check *c, uint32_t process, const struct tape_process *recorded,
+                      const struct leak_survey *survey, const struct test_log *tests,
+                      const uint32_t *number) {
     struct stacks *stacks = replay_stacks(survey->replay);
     struct live_site *live = list_live(survey, tests, number);
     struct site *site = xcalloc(survey->count + 1UL, sizeof *site);
@@ -112,7 +113,8 @@ static void join_live(struct check *c, uint32_t process, const struct leak_surve
         value[METRIC_TOTAL_BLOCKS] += l->blocks + l->indirect_blocks;
     }
     uint32_t *stack = xcalloc(count + 1, sizeof *stack);
-    joined_add_stacks(c->joined, process, stacks, site, count, stack);
+    const struct joined_from from = {.stacks = stacks, .process = recorded, .number = process};
+    joined_add(c->joined, &from, site, count, stack);
     note_tests(c, live, survey->count, stack);
     free(stack);
     free(live);
@@ -211,7 +213,7 @@ static void read_tape(struct reading *r, size_t at, struct tape_file *tape) {
         c->ignored_blocks += survey->ignored_count;
     }
     if (ended && survey->count != 0) {
-        join_live(c, process_number(c, at), survey, pass.tests, number);
+        join_live(c, process_number(c, at), tape_file_process(tape), survey, pass.tests, number);
         p->unclassified = survey->reason;
         survey->reason = NULL;
     }

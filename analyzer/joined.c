@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "diag.h"
+#include "jit_map.h"
 #include "python.h"
+#include "runtime_code.h"
 #include "tree.h"
 
 /*
@@ -27,6 +29,7 @@ struct own {
 struct joined {
     struct stacks *stacks;
     struct names *names;
+    struct runtime_code *code;
     struct own *own; /* by stack */
     uint32_t room;
     uint32_t processes; /* numbers are below this */
@@ -37,6 +40,8 @@ static struct joined *make(struct stacks *stacks, struct names *names) {
     struct joined *j = xcalloc(1, sizeof *j);
     j->stacks = stacks;
     j->names = names;
+    j->code = runtime_code_new();
+    names_runtime_code(names, j->code);
     return j;
 }
 
@@ -57,6 +62,7 @@ void joined_free(struct joined *j) {
         free(j->own[i].process);
     free(j->own);
     names_free(j->names);
+    runtime_code_free(j->code);
     stacks_free(j->stacks);
     free(j);
 }
@@ -75,6 +81,9 @@ const uint64_t *joined_total(const struct joined *j) {
 struct translation {
     struct joined *joined;
     struct stacks *from;
+    const struct tape_process *process; /* NULL: not known */
+    struct jit_map *jit;                /* its code made at run time, when it was asked for */
+    bool asked;
     uint32_t *module; /* by module of the recording: index of the joined one + 1; 0: not yet */
     uint32_t *stack;  /* by stack of the recording: the joined one + 1; 0: not yet */
 };
@@ -114,6 +123,17 @@ static void join_interpreter(struct translation *t, uint32_t module) {
     }
 }
 
+/* Code in no module: where its process gave it a name, that is what it goes by. */
+static uint64_t join_runtime_code(struct translation *t, uint64_t address) {
+    struct symbol symbol;
+    if (!t->asked && t->process != NULL)
+        t->jit = jit_map_of(t->process);
+    t->asked = true;
+    if (t->jit == NULL || !jit_map_lookup(t->jit, address - 1, &symbol))
+        return address;
+    return runtime_code_address(t->joined->code, &symbol);
+}
+
 static uint32_t join_frame(struct translation *t, uint32_t frame) {
     struct stacks *to = t->joined->stacks;
     const struct frame *f = stacks_frame(t->from, frame);
@@ -131,6 +151,8 @@ static uint32_t join_frame(struct translation *t, uint32_t frame) {
     }
     if (f->module == UINT32_MAX && tape_python_is(address))
         address = python_join(stacks_python(to), stacks_python(t->from), address);
+    else if (f->module == UINT32_MAX)
+        address = join_runtime_code(t, address);
     return stacks_intern_frame(to, address, 0);
 }
 
@@ -158,14 +180,11 @@ static struct own *own_of(struct joined *j, uint32_t stack) {
     return &j->own[stack];
 }
 
-void joined_add(struct joined *j, uint32_t process, struct stacks *stacks, const struct site *sites,
-                size_t count) {
-    joined_add_stacks(j, process, stacks, sites, count, NULL);
-}
-
-void joined_add_stacks(struct joined *j, uint32_t process, struct stacks *stacks,
-                       const struct site *sites, size_t count, uint32_t *to) {
-    struct translation t = {.joined = j, .from = stacks};
+void joined_add(struct joined *j, const struct joined_from *from, const struct site *sites,
+                size_t count, uint32_t *to) {
+    struct stacks *stacks = from->stacks;
+    uint32_t process = from->number;
+    struct translation t = {.joined = j, .from = stacks, .process = from->process};
     t.module = xcalloc(stacks_module_count(stacks) + 1, sizeof *t.module);
     t.stack = xcalloc(stacks_count(stacks), sizeof *t.stack);
     t.stack[0] = 1;
@@ -188,6 +207,7 @@ void joined_add_stacks(struct joined *j, uint32_t process, struct stacks *stacks
         }
         o->process[o->count++] = process;
     }
+    jit_map_free(t.jit);
     free(t.module);
     free(t.stack);
 }

@@ -28,17 +28,22 @@ struct joined *joined_new(void);
 struct joined *joined_new_lookup(names_lookup *lookup, void *context);
 void joined_free(struct joined *);
 
-/*
- * Adds the sites of one recording, whose stacks are in `stacks`. `process` says whose they are:
- * any small number (memory grows with the greatest); recordings with the same one count as one
- * process.
- */
-void joined_add(struct joined *, uint32_t process, struct stacks *stacks, const struct site *sites,
-                size_t count);
+/* A recording that is added. */
+struct joined_from {
+    struct stacks *stacks;
+    const struct tape_process
+        *process; /* names code that it made at run time; NULL: nothing does */
+    /* Whose it is: any small number (memory grows with the greatest); recordings with the same one
+     * count as one process. */
+    uint32_t number;
+};
 
-/* The same; the joined stack of each site goes to `to`, which has room for `count`. */
-void joined_add_stacks(struct joined *, uint32_t process, struct stacks *stacks,
-                       const struct site *sites, size_t count, uint32_t *to);
+/*
+ * Adds the sites of one recording. The joined stack of each site goes to `to`, which has room for
+ * `count`; NULL: they are not wanted.
+ */
+void joined_add(struct joined *, const struct joined_from *, const struct site *sites, size_t count,
+                uint32_t *to);
 
 /* Over all that was added: the sum of each metric. */
 const uint64_t *joined_total(const struct joined *); /* METRIC_COUNT values */

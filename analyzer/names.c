@@ -25,7 +25,8 @@ struct names {
     const struct folding *folding;
     bool calls_apart;
     struct jit_map *jit;
-    struct frame_names *of_frame; /* by frame */
+    const struct runtime_code *code; /* NULL: none */
+    struct frame_names *of_frame;    /* by frame */
     uint32_t frame_room;
     uint32_t *list; /* of names, for frames */
     uint32_t listed, list_room;
@@ -218,6 +219,10 @@ void names_fold(struct names *t, const struct folding *folding) {
     t->folding = folding;
 }
 
+void names_runtime_code(struct names *t, const struct runtime_code *code) {
+    t->code = code;
+}
+
 void names_tell_calls_apart(struct names *t) {
     t->calls_apart = true;
 }
@@ -292,6 +297,9 @@ static struct frame_names resolve(struct names *t, uint32_t frame) {
         count = 1;
     } else if (m == NULL && t->jit != NULL && jit_map_lookup(t->jit, call, symbol)) {
         count = 1;
+    } else if (m == NULL && t->code != NULL && runtime_code_lookup(t->code, call, symbol)) {
+        count = 1;
+        offset = 0; /* the address is a number of ours */
     }
     if (count == 0) { /* it has a name all the same: the offset */
         symbol[0] = (struct symbol){0};

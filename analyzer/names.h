@@ -20,6 +20,7 @@
 
 #include "folding.h"
 #include "jit_map.h"
+#include "runtime_code.h"
 #include "stacks.h"
 #include "symbols.h"
 
@@ -62,6 +63,8 @@ struct names *names_new_lookup(struct stacks *stacks, names_lookup *lookup, void
 /* What is plumbing; must outlive the object. Before anything is asked for; else the built-in list.
  */
 void names_fold(struct names *, const struct folding *);
+/* Frames that stand for code that other processes made at run time; must outlive the object. */
+void names_runtime_code(struct names *, const struct runtime_code *);
 /* Names that read the same are several where the addresses of the calls differ. Before anything is
  * asked for. */
 void names_tell_calls_apart(struct names *);

@@ -19,10 +19,11 @@ static uint32_t process_of(const struct family *f, uint32_t at) {
 static void add_sites(void *context, struct family_member *m, struct tape_file *tape,
                       const struct profile *p) {
     struct report_family *r = context;
-    (void)tape;
-    uint32_t at = (uint32_t)(m - r->family->member);
-    joined_add(r->joined, process_of(r->family, at), replay_stacks(p->replay), p->sites,
-               p->site_count);
+    const struct joined_from from = {.stacks = replay_stacks(p->replay),
+                                     .process = tape_file_process(tape),
+                                     .number =
+                                         process_of(r->family, (uint32_t)(m - r->family->member))};
+    joined_add(r->joined, &from, p->sites, p->site_count, NULL);
 }
 
 bool report_family_whole(const struct family_member *m) {

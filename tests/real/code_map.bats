@@ -120,3 +120,19 @@ PY
     run ! grep -q makeBlocks out
     expect_match out ' main \(jit\.c:25\)$'
 }
+
+@test "reports of several processes, and checks, have the names, too: the same function is one site" {
+    for i in 1 2; do
+        "$heaptape" record -q -f -o "$i.tape" -- "$BATS_FILE_TMPDIR/jit" >"map$i"
+        rm -f "$(cat "map$i")"
+    done
+    "$heaptape" report 1.tape 2.tape >report.txt
+    cat report.txt
+    expect_match report.txt ' 195\.31 KiB .* 2 +makeBlocks::first$'
+    expect_match report.txt ' 195\.31 KiB .* 2 +second \(page\.js:12\)$'
+    capture "$heaptape" check -- "$BATS_FILE_TMPDIR/jit"
+    cp out map
+    expect_status 1
+    expect_match err '^    at makeBlocks::first$'
+    expect_match err '^    at second \(/?.*page\.js:12\)$'
+}

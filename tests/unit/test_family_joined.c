@@ -77,7 +77,7 @@ static struct joined *three_processes(unsigned *lookups) {
             site(s, base, 1, STACK(0x510, MAIN, G)),   site(s, base, 7, STACK(MAIN, F, NEW)),
             site(s, base, 1000, STACK(MAIN, NO_NAME)),
         };
-        joined_add(j, p, s, sites, p == 1 ? 4 : 5);
+        joined_add(j, &(struct joined_from){.stacks = s, .number = p}, sites, p == 1 ? 4 : 5, NULL);
         stacks_free(s);
     }
     return j;
@@ -161,7 +161,7 @@ static void one_process_twice_and_unknown_frames(void **state) {
         struct stacks *s = stacks_new();
         struct site sites[] = {site(s, 0, 5, STACK(0xffffffffffff00)), {.stack = 0}};
         sites[1].value[METRIC_LIVE_BYTES] = 3;
-        joined_add(j, 4, s, sites, 2);
+        joined_add(j, &(struct joined_from){.stacks = s, .number = 4}, sites, 2, NULL);
         stacks_free(s);
     }
     size_t count;
