@@ -3,9 +3,11 @@
 #include "debug_file.h"
 #include "demangle.h"
 #include "functions.h"
+#include "inlined_name.h"
 #include "scopes.h"
 #include "spans.h"
 #include "symbol_cache.h"
+#include "symbol_texts.h"
 
 #include <dwarf.h>
 #include <elfutils/libdw.h>
@@ -21,7 +23,6 @@
 #include <unistd.h>
 
 #define SYSTEM_DEBUG_DIRECTORY "/usr/lib/debug"
-#define SCOPE_DEPTH_MAX        32
 #define BUILD_ID_MAX           64 /* bytes */
 
 struct unit {
@@ -50,20 +51,19 @@ struct module {
 };
 
 struct symbols {
-    bool demangle;
     Dwfl_Callbacks callbacks;
     char *cache;   /* directory; NULL: none is used */
     bool written;  /* something new is in it */
     char *search;  /* libdwfl's list of directories for debug files; NULL: its own */
     void *modules; /* tree of struct module */
-    void *texts;   /* tree of source paths and readable names made here */
+    struct symbol_texts texts;
 };
 
 /* ---- names -------------------------------------------------------------------------------- */
 
 static void name_function(const struct symbols *s, struct function *f, struct symbol *out) {
     if (f->readable == NULL) {
-        f->readable = s->demangle ? demangle(f->linkage) : NULL;
+        f->readable = s->texts.demangle ? demangle(f->linkage) : NULL;
         if (f->readable == NULL)
             f->readable = strndup(f->linkage, demangle_unversioned(f->linkage));
     }
@@ -113,45 +113,6 @@ static void load_units(struct module *m) {
     spans_finish(m->units, sizeof *m->units, m->unit_count);
 }
 
-static int path_order(const void *a, const void *b) {
-    return strcmp(a, b);
-}
-
-/* Takes over a text, which then lives as long as the symbolizer; NULL stays NULL. */
-static const char *keep_text(struct symbols *s, char *text) {
-    char **kept = text != NULL ? tsearch(text, &s->texts, path_order) : NULL;
-    if (kept == NULL || *kept != text)
-        free(text);
-    return kept != NULL ? *kept : NULL;
-}
-
-static const char *keep_name(struct symbols *s, const char *linkage) {
-    char *readable = s->demangle ? demangle(linkage) : NULL;
-    if (readable == NULL)
-        readable = strndup(linkage, demangle_unversioned(linkage));
-    const char *kept = keep_text(s, readable);
-    return kept != NULL ? kept : linkage;
-}
-
-/* The path as it is if absolute, else put together with the unit's directory and kept in `texts`.
- */
-static const char *source_path(struct symbols *s, Dwarf_Die *unit, const char *path) {
-    Dwarf_Attribute attribute;
-    const char *directory;
-    if (path == NULL || path[0] == '/')
-        return path;
-    if (strcmp(path, "???") == 0) /* libdw's word for a file missing from the line table */
-        return NULL;
-    directory = dwarf_formstring(dwarf_attr(unit, DW_AT_comp_dir, &attribute));
-    if (directory == NULL)
-        return path;
-    char *joined;
-    if (asprintf(&joined, "%s/%s", directory, path) < 0)
-        return path;
-    const char *kept = keep_text(s, joined);
-    return kept != NULL ? kept : path;
-}
-
 /* The unit whose code lies at an address of the debug information, and its line there. */
 static struct unit *unit_at(struct module *m, uint64_t addr, Dwarf_Line **line) {
     if (m->dwarf == NULL)
@@ -170,64 +131,12 @@ static struct unit *unit_at(struct module *m, uint64_t addr, Dwarf_Line **line) 
 
 static void set_source(struct symbols *s, struct unit *unit, Dwarf_Line *line, struct symbol *out) {
     int number;
-    out->file = source_path(s, &unit->die, dwarf_linesrc(line, NULL, NULL));
+    out->file = symbol_texts_path(&s->texts, &unit->die, dwarf_linesrc(line, NULL, NULL));
     if (out->file != NULL && dwarf_lineno(line, &number) == 0 && number > 0)
         out->line = (unsigned)number;
 }
 
 /* ---- inlined functions -------------------------------------------------------------------- */
-
-static const char *linkage_name(Dwarf_Die *function) {
-    Dwarf_Attribute attribute;
-    const char *name =
-        dwarf_formstring(dwarf_attr_integrate(function, DW_AT_linkage_name, &attribute));
-    return name != NULL ? name
-                        : dwarf_formstring(
-                              dwarf_attr_integrate(function, DW_AT_MIPS_linkage_name, &attribute));
-}
-
-/* What a type or namespace without a name is called around `inner`. */
-static const char *unnamed(Dwarf_Die *die, const char *inner) {
-    if (dwarf_tag(die) == DW_TAG_namespace)
-        return "(anonymous namespace)";
-    return strncmp(inner, "operator()", 10) == 0 ? "{lambda}" : "{unnamed type}";
-}
-
-/* A function's name behind those of the namespaces and types around it, and of the function that
-   these are local to, as a demangled name would have them. */
-static const char *qualify(struct symbols *s, struct module *m, Dwarf_Die *die, const char *name) {
-    Dwarf_Die chain[SCOPE_DEPTH_MAX];
-    size_t count = name != NULL ? scopes_around(m->scopes, die, chain, SCOPE_DEPTH_MAX) : 0;
-    if (count == 0 || dwarf_tag(&chain[0]) == DW_TAG_subprogram) /* C knows nested functions, too */
-        return name;
-    char *text = strdup(name);
-    bool whole = false; /* nothing further out is missing */
-    for (size_t i = 0; i < count && text != NULL && !whole; i++) {
-        const char *around = dwarf_diename(&chain[i]);
-        char *longer;
-        if (dwarf_tag(&chain[i]) == DW_TAG_subprogram) {
-            const char *linkage = linkage_name(&chain[i]);
-            whole = linkage != NULL;
-            around = whole ? keep_name(s, linkage) : around;
-        }
-        if (asprintf(&longer, "%s::%s", around != NULL ? around : unnamed(&chain[i], text), text) <
-            0)
-            longer = NULL;
-        free(text);
-        text = longer;
-    }
-    const char *kept = keep_text(s, text);
-    return kept != NULL ? kept : name;
-}
-
-/* The name of a function that has no code of its own, hence no symbol. Compilers leave out the
-   linkage name of what no other unit can see. */
-static void name_inlined(struct symbols *s, struct module *m, Dwarf_Die *die, struct symbol *out) {
-    const char *linkage = linkage_name(die);
-    out->plain = dwarf_diename(die);
-    out->function = linkage != NULL ? keep_name(s, linkage) : qualify(s, m, die, out->plain);
-    out->linkage = linkage != NULL ? linkage : out->plain;
-}
 
 /* Where an inlined function is called. */
 static void set_call_site(struct symbols *s, struct unit *unit, Dwarf_Die *inlined,
@@ -243,7 +152,7 @@ static void set_call_site(struct symbols *s, struct unit *unit, Dwarf_Die *inlin
         dwarf_cu_die(inlined->cu, &whole, NULL, NULL, NULL, NULL, NULL, NULL) == NULL ||
         dwarf_getsrcfiles(&whole, &files, &count) != 0 || file >= count)
         return;
-    caller->file = source_path(s, &unit->die, dwarf_filesrc(files, file, NULL, NULL));
+    caller->file = symbol_texts_path(&s->texts, &unit->die, dwarf_filesrc(files, file, NULL, NULL));
     if (caller->file != NULL &&
         dwarf_formudata(dwarf_attr(inlined, DW_AT_call_line, &attribute), &line) == 0)
         caller->line = (unsigned)line;
@@ -266,7 +175,7 @@ static size_t find_inlined(struct symbols *s, struct module *m, struct unit *uni
         if (i > 0)
             set_call_site(s, unit, &chain[i - 1], &out[i]);
         if (i + 1 < count)
-            name_inlined(s, m, &chain[i], &out[i]);
+            inlined_name(&s->texts, m->scopes, &chain[i], &out[i]);
     }
     out[count - 1].function = physical.function;
     out[count - 1].linkage = physical.linkage;
@@ -496,7 +405,7 @@ struct symbols *symbols_new(bool demangle_names) {
     struct symbols *s = calloc(1, sizeof *s);
     if (s == NULL)
         return NULL;
-    s->demangle = demangle_names;
+    symbol_texts_init(&s->texts, demangle_names);
     s->callbacks = (Dwfl_Callbacks){.find_elf = dwfl_build_id_find_elf,
                                     .find_debuginfo = dwfl_standard_find_debuginfo};
     return s;
@@ -520,7 +429,7 @@ void symbols_free(struct symbols *s) {
     if (s == NULL)
         return;
     tdestroy(s->modules, module_free);
-    tdestroy(s->texts, free);
+    symbol_texts_clear(&s->texts);
     if (s->written)
         symbol_cache_trim(s->cache, SYMBOL_CACHE_BYTES_MAX);
     free(s->cache);
@@ -608,7 +517,7 @@ void symbols_variables(struct symbols *s, const char *path, const uint8_t *build
     }
     for (size_t i = 0; i < count; i++)
         if (out[i].name != NULL)
-            out[i].name = keep_name(s, out[i].name);
+            out[i].name = symbol_texts_name(&s->texts, out[i].name);
 }
 
 enum symbols_module_status symbols_module_status(struct symbols *s, const char *path,
