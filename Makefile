@@ -134,7 +134,7 @@ asan: ## unit tests and analyzer with the address and undefined-behaviour saniti
 tsan: export CFLAGS := -O1 -g -fsanitize=thread
 tsan: export JEMALLOC :=
 tsan: ## unit tests of everything that has threads with the thread sanitizer
-	+B=$(B)/tsan tests/run preload-unit unit/test_tape_ahead
+	+B=$(B)/tsan tests/run preload-unit unit/test_tape_ahead unit/test_symbols_ahead
 
 .PHONY: bench
 bench: ## cost of recording beside heaptrack and the bare program; BENCH='--quick …'

@@ -213,6 +213,10 @@ static uint32_t taken(struct symbols *s, const struct module *m) {
     return file >= known.module[i].knowledge && file != 0 ? UINT32_MAX : i;
 }
 
+bool embedded_is_any(void) {
+    return known.codes != 0;
+}
+
 size_t embedded_frames(struct symbols *s, const struct module *m, uint64_t vaddr,
                        struct symbol *out, size_t room) {
     uint32_t module = taken(s, m);

@@ -24,6 +24,9 @@
 enum tape_error embedded_read(const uint8_t *payload, size_t bytes, struct tape_process *process,
                               uint64_t *count);
 
+/* Whether any packed tape has brought symbols so far. */
+bool embedded_is_any(void);
+
 /* As symbols_frames(), from whichever is to be taken. The strings live as long as the symbolizer.
  */
 size_t embedded_frames(struct symbols *, const struct module *, uint64_t vaddr, struct symbol *out,

@@ -289,10 +289,20 @@ static void count_processes(struct joined_site *site, const struct own *o, uint6
     }
 }
 
+static void prepare(struct joined *j, uint32_t count) {
+    uint32_t *stack = xcalloc(count + 1UL, sizeof *stack), n = 0;
+    for (uint32_t s = 0; s < j->room; s++)
+        if (j->own[s].count != 0)
+            stack[n++] = s;
+    names_prepare(j->names, stack, n);
+    free(stack);
+}
+
 struct joined_site *joined_sites(struct joined *j, uint32_t depth, bool trimmed, size_t *count) {
     uint32_t stacks = 0;
     for (uint32_t s = 0; s < j->room; s++)
         stacks += j->own[s].count != 0;
+    prepare(j, stacks);
     struct grouping g = {.site = xcalloc((uint64_t)stacks + 1, sizeof *g.site), .mask = 1023};
     while (g.mask < 2 * (size_t)stacks)
         g.mask = 2 * g.mask + 1;

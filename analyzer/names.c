@@ -327,6 +327,89 @@ static struct frame_names names_of_frame(struct names *t, uint32_t frame) {
     return t->of_frame[frame];
 }
 
+/* ---- ahead --------------------------------------------------------------------------------- */
+
+/* Of a stack and its callers, the frames that have no names yet. */
+static size_t list_frames(struct names *t, const uint32_t *stack, size_t count, uint32_t **list) {
+    size_t listed = 0, room = 0;
+    bool *seen_stack = xcalloc(stacks_count(t->stacks), 1);
+    bool *seen_frame = xcalloc(stacks_frame_count(t->stacks) + 1UL, 1);
+    *list = NULL;
+    for (size_t i = 0; i < count; i++)
+        for (uint32_t s = stack[i]; s != 0 && !seen_stack[s]; s = stacks_caller(t->stacks, s)) {
+            uint32_t frame = stacks_innermost(t->stacks, s);
+            seen_stack[s] = true;
+            if (seen_frame[frame])
+                continue;
+            seen_frame[frame] = true;
+            if (frame < t->frame_room && t->of_frame[frame].count != 0)
+                continue;
+            if (listed == room) {
+                room = room != 0 ? 2 * room : 1024;
+                *list = xrealloc(*list, room * sizeof **list);
+            }
+            (*list)[listed++] = frame;
+        }
+    free(seen_stack);
+    free(seen_frame);
+    return listed;
+}
+
+struct wanted_call {
+    uint32_t module;
+    uint64_t vaddr;
+};
+
+static int call_order(const void *a, const void *b) {
+    const struct wanted_call *c = a, *d = b;
+    if (c->module != d->module)
+        return c->module < d->module ? -1 : 1;
+    return (c->vaddr > d->vaddr) - (c->vaddr < d->vaddr);
+}
+
+static void prepare_calls(struct names *t, const struct wanted_call *call, size_t count) {
+    uint32_t modules = stacks_module_count(t->stacks);
+    uint64_t *vaddr = xcalloc(count + 1, sizeof *vaddr);
+    struct symbols_wanted *wanted = xcalloc(modules + 1UL, sizeof *wanted);
+    size_t n = 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct module *m = stacks_module(t->stacks, call[i].module);
+        vaddr[i] = call[i].vaddr;
+        if (i == 0 || call[i].module != call[i - 1].module)
+            wanted[n++] = (struct symbols_wanted){.path = m->path,
+                                                  .build_id = m->build_id,
+                                                  .build_id_len = m->build_id_len,
+                                                  .vaddr = &vaddr[i]};
+        wanted[n - 1].count++;
+    }
+    symbols_prepare(t->context, wanted, n);
+    free(wanted);
+    free(vaddr);
+}
+
+void names_prepare(struct names *t, const uint32_t *stack, size_t count) {
+    if (t->lookup != names_lookup_in_files || embedded_is_any())
+        return;
+    uint32_t *frame;
+    size_t frames = list_frames(t, stack, count, &frame), calls = 0;
+    struct wanted_call *call = xcalloc(frames + 1, sizeof *call);
+    for (size_t i = 0; i < frames; i++) {
+        const struct frame *f = stacks_frame(t->stacks, frame[i]);
+        if (f->module != UINT32_MAX)
+            call[calls++] =
+                (struct wanted_call){f->module,
+                                     f->address - 1 - stacks_module(t->stacks, f->module)->bias};
+    }
+    qsort(call, calls, sizeof *call, call_order);
+    size_t different = 0;
+    for (size_t i = 0; i < calls; i++)
+        if (different == 0 || call_order(&call[i], &call[different - 1]) != 0)
+            call[different++] = call[i];
+    prepare_calls(t, call, different);
+    free(call);
+    free(frame);
+}
+
 /* ---- places ------------------------------------------------------------------------------- */
 
 /* A place is a frame and one of its names. */

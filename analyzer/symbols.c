@@ -7,6 +7,7 @@
 #include "scopes.h"
 #include "spans.h"
 #include "symbol_cache.h"
+#include "symbol_memo.h"
 #include "symbol_texts.h"
 
 #include <dwarf.h>
@@ -15,15 +16,19 @@
 #include <elfutils/libdwfl.h>
 #include <fcntl.h>
 #include <gelf.h>
+#include <pthread.h>
 #include <search.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysinfo.h>
 #include <unistd.h>
 
 #define SYSTEM_DEBUG_DIRECTORY "/usr/lib/debug"
 #define BUILD_ID_MAX           64 /* bytes */
+#define PREPARE_THREADS        16
 
 struct unit {
     struct span span;
@@ -38,6 +43,8 @@ struct module {
     bool opened;
     struct symbol_cache *cache; /* NULL: none */
     bool *written;              /* to be set when that was */
+    bool queued;                /* symbols_prepare() has had it */
+    struct symbol_memo *memo;   /* what symbols_prepare() found out; NULL: nothing */
     Dwfl *dwfl;
     Dwfl_Module *handle;
     struct functions *functions;
@@ -330,6 +337,7 @@ static void module_free(void *opaque) {
     struct module *m = opaque;
     if (symbol_cache_close(m->cache)) /* while the texts are there */
         *m->written = true;
+    symbol_memo_free(m->memo);
     functions_free(m->functions);
     free(m->units);
     scopes_free(m->scopes);
@@ -367,8 +375,9 @@ static struct module *module_new(const struct module *key) {
     return m;
 }
 
-static struct module *module_get(struct symbols *s, const char *path, const uint8_t *build_id,
-                                 size_t build_id_len) {
+/* The module, known to the symbolizer from now on, but perhaps not opened. */
+static struct module *module_know(struct symbols *s, const char *path, const uint8_t *build_id,
+                                  size_t build_id_len) {
     const struct module key = {.path = (char *)path,
                                .build_id = (uint8_t *)build_id,
                                .build_id_len = build_id_len};
@@ -386,7 +395,17 @@ static struct module *module_get(struct symbols *s, const char *path, const uint
     if (s->cache != NULL && m->build_id_len != 0 && !is_virtual(m->path))
         m->cache =
             symbol_cache_open(s->cache, m->path, m->build_id, m->build_id_len, search_path(s));
-    if (m->cache == NULL || !symbol_cache_good(m->cache))
+    return m;
+}
+
+static bool cache_is_good(const struct module *m) {
+    return m->cache != NULL && symbol_cache_good(m->cache);
+}
+
+static struct module *module_get(struct symbols *s, const char *path, const uint8_t *build_id,
+                                 size_t build_id_len) {
+    struct module *m = module_know(s, path, build_id, build_id_len);
+    if (m != NULL && !cache_is_good(m))
         module_open(s, m);
     return m;
 }
@@ -462,13 +481,109 @@ size_t symbols_frames(struct symbols *s, const char *path, const uint8_t *build_
     struct module *m = module_get(s, path, build_id, build_id_len);
     if (m == NULL)
         return 0;
-    if (m->cache == NULL || room < SYMBOLS_INLINED_MAX)
+    if (room < SYMBOLS_INLINED_MAX)
         return read_frames(s, m, vaddr, out, room);
-    if (symbol_cache_find(m->cache, vaddr, out, &count))
+    if (cache_is_good(m) && symbol_cache_find(m->cache, vaddr, out, &count))
         return count;
-    count = read_frames(s, m, vaddr, out, room);
-    symbol_cache_add(m->cache, vaddr, out, count);
+    if (m->memo == NULL || !symbol_memo_find(m->memo, vaddr, out, &count))
+        count = read_frames(s, m, vaddr, out, room);
+    if (m->cache != NULL)
+        symbol_cache_add(m->cache, vaddr, out, count);
     return count;
+}
+
+/* ---- ahead -------------------------------------------------------------------------------- */
+
+/* A module whose file must be read. */
+struct job {
+    const struct symbols_wanted *wanted;
+    struct module *module;
+    off_t size; /* of the file */
+};
+
+struct jobs {
+    struct symbols *symbols;
+    struct job *job;
+    size_t count;
+    atomic_size_t next;
+};
+
+static void do_job(struct symbols *s, const struct job *j) {
+    struct symbol symbol[SYMBOLS_INLINED_MAX];
+    struct module *m = j->module;
+    size_t count;
+    struct symbol_memo *memo = symbol_memo_new(j->wanted->count);
+    if (memo == NULL)
+        return;
+    for (size_t i = 0; i < j->wanted->count; i++) {
+        uint64_t vaddr = j->wanted->vaddr[i];
+        if (cache_is_good(m) && symbol_cache_find(m->cache, vaddr, symbol, &count))
+            continue;
+        count = read_frames(s, m, vaddr, symbol, SYMBOLS_INLINED_MAX);
+        if (!symbol_memo_add(memo, vaddr, symbol, count))
+            break;
+    }
+    m->memo = memo;
+}
+
+/* One of the threads: a module is one thread's, with its file, debug information and cache. */
+static void *do_jobs(void *context) {
+    struct jobs *jobs = context;
+    for (size_t i; (i = atomic_fetch_add(&jobs->next, 1)) < jobs->count;)
+        do_job(jobs->symbols, &jobs->job[i]);
+    return NULL;
+}
+
+static bool is_known(const struct symbols_wanted *w, const struct module *m) {
+    struct symbol symbol[SYMBOLS_INLINED_MAX];
+    size_t count;
+    if (!cache_is_good(m))
+        return false;
+    for (size_t i = 0; i < w->count; i++)
+        if (!symbol_cache_find(m->cache, w->vaddr[i], symbol, &count))
+            return false;
+    return true;
+}
+
+static int largest_first(const void *a, const void *b) {
+    const struct job *j = a, *k = b;
+    return (j->size < k->size) - (j->size > k->size);
+}
+
+/* Of what libelf and libdw keep, modules share the version number alone, which each opening sets to
+ * the same (helgrind finds nothing else). */
+static void run_jobs(struct jobs *jobs) {
+    pthread_t thread[PREPARE_THREADS];
+    int cores = get_nprocs();
+    size_t threads = 0, most = cores < PREPARE_THREADS ? (size_t)cores : PREPARE_THREADS;
+    qsort(jobs->job, jobs->count, sizeof *jobs->job, largest_first);
+    while (threads + 1 < most && threads + 1 < jobs->count &&
+           pthread_create(&thread[threads], NULL, do_jobs, jobs) == 0)
+        threads++;
+    do_jobs(jobs);
+    while (threads-- > 0)
+        pthread_join(thread[threads], NULL);
+}
+
+void symbols_prepare(struct symbols *s, const struct symbols_wanted *wanted, size_t count) {
+    struct jobs jobs = {.symbols = s, .job = calloc(count, sizeof *jobs.job)};
+    if (debuginfod_allowed || jobs.job == NULL) { /* what asks servers is not ours to run twice */
+        free(jobs.job);
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        const struct symbols_wanted *w = &wanted[i];
+        struct module *m = module_know(s, w->path, w->build_id, w->build_id_len);
+        struct stat st;
+        if (m == NULL || m->opened || m->queued || is_virtual(w->path) || is_known(w, m) ||
+            stat(w->path, &st) != 0)
+            continue;
+        m->queued = true;
+        jobs.job[jobs.count++] = (struct job){w, m, st.st_size};
+    }
+    if (jobs.count > 1)
+        run_jobs(&jobs);
+    free(jobs.job);
 }
 
 bool symbols_lookup(struct symbols *s, const char *path, const uint8_t *build_id,

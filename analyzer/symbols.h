@@ -97,6 +97,21 @@ bool symbols_lookup(struct symbols *, const char *path, const uint8_t *build_id,
 size_t symbols_frames(struct symbols *, const char *path, const uint8_t *build_id,
                       size_t build_id_len, uint64_t vaddr, struct symbol *out, size_t room);
 
+/* Addresses of a module that symbols_frames() is going to be asked for, ascending and different,
+   with SYMBOLS_INLINED_MAX. */
+struct symbols_wanted {
+    const char *path;
+    const uint8_t *build_id;
+    size_t build_id_len;
+    const uint64_t *vaddr;
+    size_t count;
+};
+
+/* Finds these out ahead, module by module in as many threads as there are processors; of a module
+   that is twice in the list the first. Changes no answer. Does nothing where one module at most
+   must be read, the cache having the others, or where servers may be asked. */
+void symbols_prepare(struct symbols *, const struct symbols_wanted *, size_t count);
+
 /* A variable that holds an address. */
 struct symbols_variable {
     const char *name; /* belongs to the symbolizer; NULL: none is known */

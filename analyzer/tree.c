@@ -278,6 +278,16 @@ static void cut_node(struct builder *b, const struct work *w) {
     }
 }
 
+/* All stacks are going to be asked for: what a person would call their sites decides which of them
+ * belong together. */
+static void prepare(struct names *names, const struct tree_site *sites, size_t count) {
+    uint32_t *stack = xmalloc((count + 1) * sizeof *stack);
+    for (size_t i = 0; i < count; i++)
+        stack[i] = sites[i].stack;
+    names_prepare(names, stack, count);
+    free(stack);
+}
+
 struct tree *tree_build(struct names *names, const struct tree_site *sites, size_t count,
                         const struct tree_options *options) {
     struct builder b = {.names = names, .options = options, .tree = xcalloc(1, sizeof *b.tree)};
@@ -288,6 +298,7 @@ struct tree *tree_build(struct names *names, const struct tree_site *sites, size
         root.blocks += sites[i].blocks;
     }
     add_node(&b, root);
+    prepare(names, sites, count);
     if (options->top_down) {
         forest_init(&b.forest, names, sites, count);
         items[0] = (struct tree_site){0, root.bytes, root.blocks};
@@ -386,6 +397,7 @@ static bool matches_name(const char *glob, const struct name *n) {
 }
 
 size_t tree_filter(struct names *names, struct tree_site *sites, size_t count, const char *glob) {
+    prepare(names, sites, count);
     for (size_t i = 0; i < count; i++)
         names_place(names, sites[i].stack);
     uint32_t n = names_place_count(names);
