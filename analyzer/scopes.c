@@ -103,8 +103,8 @@ static bool may_hold_functions(int tag) {
 
 /* What is part of a function's name in C++; functions are of those of the types in them. */
 static bool is_around(int tag) {
-    return tag == DW_TAG_namespace || tag == DW_TAG_subprogram || tag == DW_TAG_class_type || tag == DW_TAG_structure_type ||
-           tag == DW_TAG_union_type;
+    return tag == DW_TAG_namespace || tag == DW_TAG_subprogram || tag == DW_TAG_class_type ||
+           tag == DW_TAG_structure_type || tag == DW_TAG_union_type;
 }
 
 static void add_around(struct unit *u, Dwarf_Die *die, Dwarf_Off end) {
