@@ -228,21 +228,68 @@ static void mapping_flags(struct json_object *o, unsigned bits) {
         field_text(o, "flags", text, strlen(text));
 }
 
-/* Of a part of a memory sample: its number, mappings and resident bytes. */
+static const char *const memory_kind[TAPE_MEMORY_KINDS] = {"anonymous", "file", "brk", "stack",
+                                                           "other"};
+
+/* "rwxs", then t of a thread, o of the recorder's own; a dash for what is not. */
+static void memory_bits(char text[7], unsigned bits) {
+    memcpy(text, "rwxsto", 7);
+    for (int i = 0; i < 6; i++)
+        if ((bits >> i & 1) == 0)
+            text[i] = '-';
+}
+
+static void memory_json(struct json_object *list, const struct tape_memory_mapping *m) {
+    struct json_object *o = json_object_new_object();
+    char bits[7];
+    memory_bits(bits, m->bits);
+    field(o, "start", m->start, true);
+    field(o, "end", m->end, true);
+    field_text(o, "kind", memory_kind[m->kind], strlen(memory_kind[m->kind]));
+    field_text(o, "bits", bits, 6);
+    field(o, "resident", m->resident, false);
+    field(o, "anonymous", m->anonymous, false);
+    field(o, "swapped", m->swapped, false);
+    if (m->name != NULL)
+        field_text(o, "name", m->name, m->name_len);
+    json_object_array_add(list, o);
+}
+
+/* " START-END kind bits resident/anonymous/swapped "name"" */
+static void memory_line(const struct tape_memory_mapping *m) {
+    char bits[7];
+    memory_bits(bits, m->bits);
+    printf(" 0x%" PRIx64 "-0x%" PRIx64 " %s %s %" PRIu64 "/%" PRIu64 "/%" PRIu64, m->start, m->end,
+           memory_kind[m->kind], bits, m->resident, m->anonymous, m->swapped);
+    if (m->name != NULL) {
+        char *name = printable(m->name, m->name_len, true);
+        printf(" \"%s\"", name);
+        free(name);
+    }
+}
+
+/* A part of a memory sample. */
 static void memory_fields(struct json_object *o, const struct tape_event *e) {
     struct tape_in in = tape_in_of(e->blob, (size_t)e->size);
     struct tape_memory_head h;
     struct tape_memory_mapping m = {.end = 0};
-    uint64_t mappings = 0, resident = 0;
-    tape_get_memory_head(&in, &h);
+    struct json_object *list = o != NULL ? json_object_new_array() : NULL;
+    field(o, "part", e->address, false);
+    if (tape_get_memory_head(&in, &h) == TAPE_OK) {
+        field(o, "last", h.last, false);
+        field(o, "monotonic", h.mono, false);
+        field(o, "cost", h.cost, false);
+        field(o, "peak", h.peak, false);
+    }
     while (in.error == TAPE_OK && tape_in_left(&in) != 0 &&
            tape_get_memory_mapping(&in, &m, m.end) == TAPE_OK) {
-        mappings++;
-        resident += m.resident;
+        if (list != NULL)
+            memory_json(list, &m);
+        else
+            memory_line(&m);
     }
-    field(o, "part", e->address, false);
-    field(o, "mappings", mappings, false);
-    field(o, "resident", resident, false);
+    if (list != NULL)
+        json_object_object_add(o, "mappings", list);
 }
 
 static void event_fields(struct json_object *o, const struct tape_event *e, uint32_t stack) {

@@ -116,6 +116,9 @@ static void print_process(const struct info *n) {
     line("forked from", p->parent);
     line("recorder", p->recorder);
     line("unwinder", p->unwinder);
+    line("allocator", p->allocator);
+    line("not seen", p->bypassed); /* malloc of the program's own */
+    list("not seen", p->unhooked);
     print_python(stacks_python(replay_stacks(n->replay)));
     line("clock", clock_text(tape_file_clock(n->tape)));
     line("duration", units_duration(duration, replay_counts(n->replay)->end_time));
@@ -325,6 +328,10 @@ static void print_json(const struct info *n) {
     add_text(o, "parent", p->parent);
     add_text(o, "recorder", p->recorder);
     add_text(o, "unwinder", p->unwinder);
+    add_text(o, "allocator", p->allocator);
+    add_text(o, "bypassed", p->bypassed);
+    json_object_object_add(o, "unhooked", list_json(p->unhooked));
+    add_number(o, "peak_rss", p->peak_rss);
     json_object_object_add(o, "python", python_json(stacks_python(replay_stacks(n->replay))));
     add_text(o, "clock", clock_text(tape_file_clock(n->tape)));
     add_number(o, "start_ns", p->start_real);

@@ -40,6 +40,10 @@ struct tape_process {
     bool closed;                  /* the recording was ended in order */
     bool tail_read;               /* events were taken from a tail file */
     bool alive;                   /* the process still runs (same pid, same start) */
+    const char *allocator;        /* module of the real malloc; NULL unknown */
+    const char *bypassed;         /* module whose malloc is called instead of ours; NULL: none */
+    const char **unhooked;        /* ends with NULL: modules whose malloc or free leads elsewhere */
+    uint64_t peak_rss;            /* greatest resident size, bytes; 0 unknown */
     const char *end_reason;       /* exit, _exit, …; NULL when not closed */
     uint64_t end_stamp, end_mono; /* 0 when not closed */
     const char *code_map;         /* text of the CODE_MAP chunk, ended by a zero byte; NULL: none */

@@ -111,6 +111,18 @@ static void get_field(struct tape_file *f, uint32_t tag, struct tape_in *v) {
     case TAPE_INFO_FORK_STAMP:
         p->fork_stamp = tape_get_varint(v, UINT64_MAX);
         break;
+    case TAPE_INFO_ALLOCATOR:
+        p->allocator = tape_keep_text(f, v);
+        break;
+    case TAPE_INFO_BYPASSED:
+        p->bypassed = tape_keep_text(f, v);
+        break;
+    case TAPE_INFO_UNHOOKED:
+        p->unhooked = get_list(f, v);
+        break;
+    case TAPE_INFO_PEAK_RSS:
+        p->peak_rss = tape_get_varint(v, UINT64_MAX);
+        break;
     case TAPE_INFO_END_STAMP:
         p->end_stamp = tape_get_varint(v, UINT64_MAX);
         break;

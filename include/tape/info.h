@@ -41,8 +41,8 @@ enum tape_info_tag {
     TAPE_INFO_UNWIND_STATS = 37, /* numbers: captures, frames, truncated chains, then rows by
                                     kind (CLOSE) */
     TAPE_INFO_UNFOLLOWED = 38,   /* number: forked children that could not be recorded (CLOSE) */
-    TAPE_INFO_UNHOOKED = 39,     /* text: path of a module whose malloc or free leads elsewhere than
-                                    to the recorder; one field a module (CLOSE) */
+    TAPE_INFO_UNHOOKED = 39,     /* list: paths of modules whose malloc or free leads elsewhere than
+                                    to the recorder (CLOSE) */
     TAPE_INFO_PEAK_RSS = 40,     /* number: greatest resident size of the process, bytes (CLOSE) */
 };
 
