@@ -13,7 +13,7 @@ struct config {
     bool ready;
     /* the options as given */
     const char *out, *unwinder, *clock, *only, *image_when, *processes;
-    uint64_t buffer_events, max_size, paused, fail_call, launcher, image_seconds, python;
+    uint64_t buffer_events, max_size, paused, fail_call, launcher, image_seconds, python, memory;
     /* what follows from them */
     enum unwinder unwind_by;
     enum image_when image;

@@ -33,7 +33,7 @@ static enum map_kind kind_of(const char *name, uint64_t inode) {
 }
 
 /* "start-end rwxp offset major:minor inode      name" and a zero byte in place of the newline. */
-static struct map_entry read_line(const char *p) {
+struct map_entry maps_entry(const char *p, const char **name) {
     struct map_entry e = {0};
     uint64_t major, minor;
     p = read_hex(p, &e.start);
@@ -51,12 +51,14 @@ static struct map_entry read_line(const char *p) {
     while (*p == ' ')
         p++;
     e.kind = kind_of(p, e.inode);
+    *name = p;
     return e;
 }
 
 /* A name may be longer than the text that is kept: its rest is passed over. */
 size_t maps_read(struct map_entry *to, size_t room, char *text, size_t text_bytes, bool *all) {
     size_t count = 0, have = 0;
+    const char *name;
     bool rest = false; /* what comes first belongs to a line that was too long */
     long fd = sys_open_proc("/proc/self/maps"), n = 0;
     *all = fd >= 0;
@@ -66,7 +68,7 @@ size_t maps_read(struct map_entry *to, size_t room, char *text, size_t text_byte
         while ((newline = memchr(line, '\n', have - (size_t)(line - text))) != NULL) {
             *newline = 0;
             if (!rest && count < room)
-                to[count++] = read_line(line);
+                to[count++] = maps_entry(line, &name);
             else if (!rest)
                 *all = false;
             rest = false;
@@ -77,7 +79,7 @@ size_t maps_read(struct map_entry *to, size_t room, char *text, size_t text_byte
         if (have == text_bytes - 1) {
             text[have] = 0;
             if (!rest && count < room)
-                to[count++] = read_line(text);
+                to[count++] = maps_entry(text, &name);
             rest = true;
             have = 0;
         }

@@ -21,6 +21,9 @@ struct map_entry {
     bool read, write, execute, shared;
 };
 
+/* One line, without its line feed; *name points to what stands at its end, perhaps nothing. */
+struct map_entry maps_entry(const char *line, const char **name);
+
 /* Reads them, in order of the addresses, into `to`; the number. *all: there was room for all, and
  * they could be read. text: memory to read into, at least 8192 bytes. */
 size_t maps_read(struct map_entry *to, size_t room, char *text, size_t text_bytes, bool *all);

@@ -159,6 +159,10 @@ void real_resolve(void) {
     RESOLVE(mmap, "mmap");
     RESOLVE(munmap, "munmap");
     RESOLVE(mremap, "mremap");
+    RESOLVE(sbrk, "sbrk");
+    RESOLVE(brk, "brk");
+    RESOLVE(shmat, "shmat");
+    RESOLVE(shmdt, "shmdt");
     RESOLVE(execve, "execve");
     RESOLVE(execvpe, "execvpe");
     RESOLVE(fexecve, "fexecve");

@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <spawn.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 #include <sys/wait.h>
 
@@ -38,6 +39,10 @@ struct real {
     void *(*mmap)(void *, size_t, int, int, int, off_t);
     int (*munmap)(void *, size_t);
     void *(*mremap)(void *, size_t, size_t, int, ...);
+    void *(*sbrk)(intptr_t);
+    int (*brk)(void *);
+    void *(*shmat)(int, const void *, int);
+    int (*shmdt)(const void *);
     int (*execve)(const char *, char *const *, char *const *);
     int (*execvpe)(const char *, char *const *, char *const *);
     int (*fexecve)(int, char *const *, char *const *);

@@ -9,6 +9,7 @@
 #include <sys/utsname.h>
 #include <time.h>
 
+#include "allocator.h"
 #include "config.h"
 #include "modules.h"
 #include "sys.h"
@@ -207,6 +208,13 @@ static uint8_t *put_text(uint8_t *p, enum tape_info_tag tag, const char *text) {
     return tape_put_info_bytes(p, tag, text, strlen(text));
 }
 
+/* A path as the loader has it: "" is the program. */
+static uint8_t *put_module(uint8_t *p, enum tape_info_tag tag, const char *path) {
+    if (path == NULL)
+        return p;
+    return put_text(p, tag, path[0] != 0 ? path : module_program_path);
+}
+
 static bool env_matters(const char *entry) {
     static const char *const names[] = {"MALLOC_",     "GLIBC_TUNABLES=",  "PYTHONMALLOC=",
                                         "LD_PRELOAD=", "LD_LIBRARY_PATH=", "_RJEM_MALLOC_CONF=",
@@ -262,6 +270,8 @@ static bool put_first_chunk(struct recorder *r, uint64_t fork_stamp) {
                      config.unwind_by == UNWINDER_ROWS        ? "rows"
                      : config.unwind_by == UNWINDER_LIBUNWIND ? "libunwind"
                                                               : "verify");
+        p = put_module(p, TAPE_INFO_ALLOCATOR, allocator_path());
+        p = put_module(p, TAPE_INFO_BYPASSED, allocator_bypassed());
         if (lineage.known) {
             const char *name = strrchr(lineage.path, '/');
             p = put_text(p, TAPE_INFO_PARENT, name != NULL ? name + 1 : lineage.path);

@@ -69,13 +69,19 @@ struct recorder {
     atomic_bool several_streams; /* set once: from now on events need ordering by the clock */
     _Atomic uint64_t tape_end, tail_end; /* file offsets of the next segment, the next region */
     _Atomic uint64_t sample_stamp;       /* of the last SAMPLE */
-    _Atomic uint64_t images;             /* taken so far */
-    atomic_bool began;                   /* what a parent process owned is forgotten */
-    _Atomic(struct testing *) testing;   /* testing.c; NULL: no test ever began */
-    _Atomic uint64_t lost;               /* events that found no stream */
-    _Atomic(struct tape_region *) home;  /* the home region while nobody has it */
-    _Atomic(uint8_t *) free_segment;     /* the home region's segment, waiting to be filled */
-    uint8_t *home_segment;               /* where it is mapped, and its place in the tape */
+    _Atomic uint64_t resident;           /* bytes, by that */
+    _Atomic uint64_t mapped; /* bytes that the program has mapped since a look at these */
+    /* MEMORY samples: CLOCK_MONOTONIC before which none is taken, in general and while the process
+     * grows; the greatest resident size of one */
+    _Atomic uint64_t memory_usual, memory_growing, memory_high;
+    atomic_bool memory_busy;            /* one is being taken */
+    _Atomic uint64_t images;            /* taken so far */
+    atomic_bool began;                  /* what a parent process owned is forgotten */
+    _Atomic(struct testing *) testing;  /* testing.c; NULL: no test ever began */
+    _Atomic uint64_t lost;              /* events that found no stream */
+    _Atomic(struct tape_region *) home; /* the home region while nobody has it */
+    _Atomic(uint8_t *) free_segment;    /* the home region's segment, waiting to be filled */
+    uint8_t *home_segment;              /* where it is mapped, and its place in the tape */
     uint64_t home_at;
     _Atomic(struct stream *) streams;
     atomic_uint reserve_state; /* 0: none, 1: being made, 2: made or given up */
@@ -108,6 +114,8 @@ uint32_t recorder_unfollowed(void);
 
 /* A thread has been given a stream: arranges for stream_release at its end. */
 void recorder_thread_started(struct stream *s);
+/* Whether that may make libc allocate. */
+bool recorder_thread_allocates(void);
 
 /* Ends the recording in order: everything of this thread and of idle streams goes to the tape.
  * reason is kept on the tape; frame: of the function that the program called; image: whether a

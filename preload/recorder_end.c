@@ -10,6 +10,7 @@
 
 #include "config.h"
 #include "image.h"
+#include "memory_sample.h"
 #include "processes.h"
 #include "real.h"
 #include "recorder.h"
@@ -48,6 +49,10 @@ void recorder_thread_started(struct stream *s) {
     s->busy = 1; /* a late key makes libc allocate: not the program's block */
     pthread_setspecific(key, s);
     s->busy = 0;
+}
+
+bool recorder_thread_allocates(void) {
+    return key_made && key >= 32; /* glibc: the keys below have room in the thread itself */
 }
 
 /* ---- modules ------------------------------------------------------------------------------ */
@@ -106,6 +111,9 @@ static bool put_close(const struct ending *e, struct worker *w, bool tail_kept,
         p = tape_put_info_number(p, TAPE_INFO_END_MONO, sys_clock(CLOCK_MONOTONIC));
     p = tape_put_info_bytes(p, TAPE_INFO_END_REASON, e->reason, strlen(e->reason));
     p = tape_put_info_number(p, TAPE_INFO_TAIL_KEPT, tail_kept);
+    uint64_t peak = atomic_load(&r->memory_high) != 0 ? memory_peak() : 0;
+    if (peak != 0)
+        p = tape_put_info_number(p, TAPE_INFO_PEAK_RSS, peak);
     if (recorder_unfollowed() != 0)
         p = tape_put_info_number(p, TAPE_INFO_UNFOLLOWED, recorder_unfollowed());
     for (struct stream *s = r->streams; s != NULL && p < limit; s = s->next) {
@@ -188,8 +196,10 @@ static void end_here(void *arg) {
     if (!others)
         atomic_store(&r->state, RECORDER_ENDING);
     struct unwind_stats stats = {0};
-    if (!sys_confined())
+    if (!sys_confined()) {
         stream_sample(e->self);
+        memory_sample_last(e->self);
+    }
     struct worker *w = worker_await(r); /* other threads may be writing */
     if (w == NULL) {
         /* Tape and tail stay as they are, and complete. */

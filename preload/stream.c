@@ -2,6 +2,7 @@
 /* The hot path: events into the calling thread's buffer. The slow path is in stream_slow.c. */
 #include "stream.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "config.h"
@@ -44,6 +45,42 @@ static inline struct unwind_captured capture(struct stream *s, const void *frame
     return (struct unwind_captured){u->seen, u->depth, same};
 }
 
+/* Records an event with its stack: the stream is entered. False: it is lost. */
+static inline __attribute__((always_inline)) bool
+put_with_stack(struct stream *s, struct recorder *r, unsigned op, uint64_t address, uint64_t size,
+               unsigned align_log2, const void *frame) {
+    if (unlikely(s->generation != atomic_load_explicit(&r->generation, memory_order_relaxed)))
+        stream_new_generation(s);
+    const struct unwind_captured captured = capture(s, frame);
+    const struct unwind *u = &s->unwind;
+    uint32_t depth = captured.depth, same = captured.same;
+    if (same > s->said_depth)
+        same = s->said_depth;
+    if (unlikely(depth - same > (size_t)(s->frame_limit - s->frame_pos) ||
+                 u->row_count > s->said_rows || u->module_count > s->said_modules ||
+                 s->pos == s->limit)) {
+        if (!stream_make_ready(s, depth)) {
+            s->lost++;
+            return false;
+        }
+        if (same > s->said_depth)
+            same = s->said_depth;
+    }
+    uint32_t *frames = s->frame_pos;
+    for (uint32_t i = same; i < depth; i++)
+        *frames++ = captured.seen[i].row;
+    struct tape_record *record = s->pos;
+    record->stamp = stream_stamp(s, r);
+    record->addr_op = tape_addr_op(address, op);
+    record->size = size;
+    record->pop_align = (s->said_depth - same) | align_log2 << TAPE_POP_BITS;
+    record->push = depth - same;
+    s->frame_pos = frames;
+    s->said_depth = depth;
+    stream_commit(s);
+    return true;
+}
+
 void stream_event_alloc(unsigned op, const void *p, size_t size, unsigned align_log2,
                         const void *frame) {
     struct stream *s = enter(frame);
@@ -61,38 +98,25 @@ void stream_event_alloc(unsigned op, const void *p, size_t size, unsigned align_
             size = 0;
         }
     }
-    if (unlikely(s->generation != atomic_load_explicit(&r->generation, memory_order_relaxed)))
-        stream_new_generation(s);
-    const struct unwind_captured captured = capture(s, frame);
-    const struct unwind *u = &s->unwind;
-    uint32_t depth = captured.depth, same = captured.same;
-    if (same > s->said_depth)
-        same = s->said_depth;
-    if (unlikely(depth - same > (size_t)(s->frame_limit - s->frame_pos) ||
-                 u->row_count > s->said_rows || u->module_count > s->said_modules ||
-                 s->pos == s->limit)) {
-        if (!stream_make_ready(s, depth)) {
-            s->lost++;
-            leave(s);
-            return;
-        }
-        if (same > s->said_depth)
-            same = s->said_depth;
+    if (put_with_stack(s, r, op, (uint64_t)p, size, align_log2, frame)) {
+        atomic_signal_fence(memory_order_seq_cst); /* a heap image must not see it the other way */
+        s->announced = ANNOUNCED_NOT;
     }
-    uint32_t *frames = s->frame_pos;
-    for (uint32_t i = same; i < depth; i++)
-        *frames++ = captured.seen[i].row;
-    struct tape_record *record = s->pos;
-    record->stamp = stream_stamp(s, r);
-    record->addr_op = tape_addr_op((uint64_t)p, op);
-    record->size = size;
-    record->pop_align = (s->said_depth - same) | align_log2 << TAPE_POP_BITS;
-    record->push = depth - same;
-    s->frame_pos = frames;
-    s->said_depth = depth;
-    stream_commit(s);
-    atomic_signal_fence(memory_order_seq_cst); /* a heap image must not see it the other way */
-    s->announced = ANNOUNCED_NOT;
+    leave(s);
+}
+
+/* Not a block: recorded in pauses, too, and of no meaning to a resize that is under way. */
+void stream_event_mapping(unsigned op, uint64_t address, uint64_t size, unsigned flags,
+                          const void *frame) {
+    if (unlikely(stream_self->magic != STREAM_MAGIC) && (flags & TAPE_MAPPING_ALLOCATOR) != 0)
+        stream_attach_quietly();
+    struct stream *s = enter(frame);
+    if (s == NULL)
+        return;
+    struct recorder *r = atomic_load_explicit(&recorder, memory_order_relaxed);
+    put_with_stack(s, r, op, address, size, flags, frame);
+    if (op == TAPE_OP_MMAP || op == TAPE_OP_MREMAP)
+        stream_mapped(s, size);
     leave(s);
 }
 

@@ -93,6 +93,10 @@ void stream_event_alloc(unsigned op, const void *p, size_t size, unsigned align_
 /* Records that p is about to be given back (op free) or resized (op REALLOC_FROM). */
 void stream_event_free(unsigned op, const void *p, const void *frame);
 
+/* Records MMAP, MREMAP, MUNMAP or BRK; flags: enum tape_mapping. */
+void stream_event_mapping(unsigned op, uint64_t address, uint64_t size, unsigned flags,
+                          const void *frame);
+
 /* Records a BLOB event: a mark, or a block to ignore. */
 void stream_event_blob(unsigned op, uint64_t address, const char *text, size_t bytes,
                        const void *frame);
@@ -104,6 +108,9 @@ void stream_renamed(void);
 
 /* The calling thread's stream, attached if it was not; NULL when nothing can be recorded. */
 struct stream *stream_attach(void);
+
+/* Attaches the calling thread, which is inside its allocator, so that nothing may allocate. */
+void stream_attach_quietly(void);
 
 /* The same for a function that the program called, whose frame address is `frame`: when its stream
  * is at work, because a signal handler runs, another one. NULL also within the recorder itself. */

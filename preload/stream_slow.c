@@ -7,6 +7,7 @@
 
 #include "config.h"
 #include "image.h"
+#include "memory_sample.h"
 #include "modules.h"
 #include "owned.h"
 #include "park.h"
@@ -15,6 +16,7 @@
 #include "sys.h"
 #include "testing.h"
 
+#define MAPPED_BYTES  (UINT64_C(8) << 20) /* mapped by the program: time for a look */
 #define STACK_BYTES   (64 * 1024)         /* zstd takes 8 KiB, path buffers as much again */
 #define FIRST_RECORDS 256                 /* small: most processes are short */
 #define SAMPLE_TICKS  (UINT64_C(1) << 25) /* between samples: about 10 ms */
@@ -278,8 +280,13 @@ void stream_sample(struct stream *s) {
     if (s->pos == s->limit)
         return;
     uint64_t resident = sys_resident_bytes(r->page_size);
+    atomic_store(&r->resident, resident);
     atomic_store(&r->sample_stamp, recorder_stamp(r));
     put(s, TAPE_OP_SAMPLE, resident, sys_clock(CLOCK_MONOTONIC), 0);
+}
+
+static void sample_call(void *arg) {
+    stream_sample(arg);
 }
 
 void stream_put_blob(void *arg) {
@@ -299,6 +306,19 @@ void stream_put_blob(void *arg) {
         s->said_depth = 0;
     if (b->op == TAPE_OP_MARK)
         s->coarse = 0; /* what follows is later than the mark, not of the same tick */
+}
+
+/* The kernel is asked now and then, which is the only time for programs that hardly ever call
+ * malloc. */
+void stream_mapped(struct stream *s, uint64_t bytes) {
+    struct recorder *r = recorder;
+    if (atomic_fetch_add(&r->mapped, bytes) + bytes < MAPPED_BYTES || sys_confined())
+        return;
+    atomic_store(&r->mapped, 0);
+    if (recorder_stamp(r) - atomic_load(&r->sample_stamp) > SAMPLE_TICKS)
+        stream_call(s, sample_call, s);
+    if (memory_sample_is_due(r))
+        stream_call(s, memory_sample_take, s);
 }
 
 /* ---- stacks: rows, modules, generations --------------------------------------------------- */
@@ -481,7 +501,8 @@ static struct stream *start_new(struct recorder *r, bool orphan) {
     return NULL;
 }
 
-struct stream *stream_attach(void) {
+/* quiet: the thread is inside its allocator, and nothing may allocate. */
+static struct stream *attach(bool quiet) {
     struct stream *self = stream_self;
     if (self->magic == STREAM_MAGIC)
         return self;
@@ -503,9 +524,10 @@ struct stream *stream_attach(void) {
     uint64_t signals;
     atomic_fetch_add(&r->attaching, 1);
     bool blocked = sys_block_signals(&signals), unconfined = !sys_confined();
-    struct stream *s = start_new(r, self == &stream_ended);
+    bool orphan = self == &stream_ended || (quiet && recorder_thread_allocates());
+    struct stream *s = start_new(r, orphan);
     if (s == NULL && unconfined && sys_confined()) /* since then: the reserve is there */
-        s = start_new(r, self == &stream_ended);
+        s = start_new(r, orphan);
     if (s != NULL) {
         stream_self = s;
         recorder_thread_started(s);
@@ -516,6 +538,14 @@ struct stream *stream_attach(void) {
         sys_restore_signals(&signals);
     atomic_fetch_sub(&r->attaching, 1);
     return s;
+}
+
+struct stream *stream_attach(void) {
+    return attach(false);
+}
+
+void stream_attach_quietly(void) {
+    attach(true);
 }
 
 void stream_renamed(void) {
@@ -583,6 +613,8 @@ struct stream *stream_enter_slow(const void *frame) {
     if (s->pos == s->limit) {
         s->busy = (uintptr_t)frame;
         bool room = s->lost >= s->retry && call_rotate(s, 0);
+        if (room && memory_sample_is_due(recorder)) /* may fill the buffer: the caller looks */
+            stream_call(s, memory_sample_take, s);
         s->busy = 0;
         if (!room) {
             s->lost++;

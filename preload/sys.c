@@ -387,6 +387,32 @@ long sys_read_file(const char *path, void *to, size_t bytes) {
     return sys_do_job(&r.job);
 }
 
+struct pieces_job {
+    struct job job;
+    const char *path;
+    void (*piece)(void *context, const char *text, size_t bytes);
+    void *context;
+};
+
+static void read_pieces(struct job *job) {
+    struct pieces_job *r = (struct pieces_job *)(void *)job;
+    char text[4096];
+    long fd = sys_open(r->path, O_RDONLY, 0), n;
+    job->result = fd;
+    if (failed(fd))
+        return;
+    while ((n = CALL(SYS_read, fd, text, sizeof text, 0, 0, 0)) > 0)
+        r->piece(r->context, text, (size_t)n);
+    sys_close(fd);
+    job->result = n;
+}
+
+long sys_read_pieces(const char *path, void (*piece)(void *context, const char *text, size_t bytes),
+                     void *context) {
+    struct pieces_job r = {{read_pieces, 0}, path, piece, context};
+    return sys_do_job(&r.job);
+}
+
 long sys_readlink(const char *path, char *to, size_t bytes) {
     long n = CALL(SYS_readlinkat, AT_FDCWD, path, to, bytes - 1, 0, 0);
     to[failed(n) ? 0 : n] = 0;

@@ -75,6 +75,10 @@ int sys_append(const char *path, const void *from, size_t bytes, uint64_t most,
 
 /* Reads up to `bytes` from the start of a file: how many, or -errno. */
 long sys_read_file(const char *path, void *to, size_t bytes);
+/* Reads a whole file in pieces, each of which is handed over, perhaps in another process that
+ * shares this one's memory, on a stack of some 10 KiB: 0 or -errno. */
+long sys_read_pieces(const char *path, void (*piece)(void *context, const char *text, size_t bytes),
+                     void *context);
 long sys_readlink(const char *path, char *to, size_t bytes); /* zero-terminated on success */
 long sys_getcwd(char *to, size_t bytes);                     /* zero-terminated on success */
 void sys_write_stderr(const char *text, size_t bytes);

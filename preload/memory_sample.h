@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * MEMORY samples: all mappings of the process, and how much of each is resident, as the kernel
+ * tells in /proc/self/smaps. It looks at every page table for that, so they are rare: they may take
+ * one hundredth of the time; up to one twentieth while the process grows, so that one lies near its
+ * peak.
+ */
+#ifndef MEMORY_SAMPLE_H
+#define MEMORY_SAMPLE_H
+
+#include <stdbool.h>
+
+#include "stream.h"
+
+struct recorder;
+
+/* Whether it is time for one, by the resident size of the newest SAMPLE event. */
+bool memory_sample_is_due(struct recorder *r);
+
+/* Takes one, unless another thread is at it. On the stream's own stack; arg: struct stream *. */
+void memory_sample_take(void *arg);
+
+/* The same at the end of the recording, unless the process was small and short. Behind a SAMPLE. */
+void memory_sample_last(struct stream *s);
+
+/* Greatest resident size of the process so far; 0 when unknown. */
+uint64_t memory_peak(void);
+
+#endif
