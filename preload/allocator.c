@@ -2,6 +2,7 @@
 #include "allocator.h"
 
 #include <dlfcn.h>
+#include <link.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
@@ -18,26 +19,24 @@ static bool noting; /* what it maps */
 static const char *path, *bypassed;
 
 extern void *__libc_malloc(size_t);
-/* The recorder's malloc, whatever the name is bound to. */
-extern void *hooks_malloc(size_t) __attribute__((visibility("hidden")));
+/* The recorder's malloc, whatever the name is bound to; NULL in tests, which have no hooks. */
+extern void *hooks_malloc(size_t) __attribute__((visibility("hidden"), weak));
 
-static const char *path_of(const void *code) {
-    Dl_info info;
-    if (dladdr(code, &info) == 0)
-        return NULL;
-    extern const char *program_invocation_name; /* what the loader calls the program */
-    return info.dli_fname == program_invocation_name ? "" : info.dli_fname;
+static const char *path_of(const struct cfi_module *m) {
+    return ((const struct link_map *)m->link_map)->l_name;
 }
 
 void allocator_resolved(void) {
-    struct cfi_module own, libc;
+    struct cfi_module own, libc, other;
     config_read();
     void *first = dlsym(RTLD_DEFAULT, "malloc");
-    if (first != NULL && first != (void *)&hooks_malloc)
-        bypassed = path_of(first);
-    path = path_of((void *)real.malloc);
-    if (cfi_find_module((uint64_t)(void *)real.malloc, &own) &&
-        cfi_find_module((uint64_t)(void *)&__libc_malloc, &libc) && own.start != libc.start) {
+    if (first != NULL && hooks_malloc != NULL && first != (void *)hooks_malloc &&
+        cfi_find_module((uint64_t)first, &other))
+        bypassed = path_of(&other);
+    if (!cfi_find_module((uint64_t)(void *)real.malloc, &own))
+        return;
+    path = path_of(&own);
+    if (cfi_find_module((uint64_t)(void *)&__libc_malloc, &libc) && own.start != libc.start) {
         module = (struct range){own.start, own.end};
         noting = config.image != IMAGE_NONE || testing_is_likely();
     }
