@@ -23,6 +23,11 @@ static inline long arch_syscall(long number, long a, long b, long c, long d, lon
     return result;
 }
 
+/* ---- relocations that the loader fills with the address of a function ---------------------- */
+
+#define ARCH_RELOCATION_CALL    7 /* R_X86_64_JUMP_SLOT */
+#define ARCH_RELOCATION_ADDRESS 6 /* R_X86_64_GLOB_DAT */
+
 /* ---- stamps ------------------------------------------------------------------------------- */
 
 /* Time-stamp counter. May execute before earlier instructions have, never after later stores

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "allocator.h"
 #include "config.h"
 #include "maps.h"
 #include "owned.h"
@@ -216,6 +217,7 @@ void memory_sample_take(void *arg) {
 void memory_sample_last(struct stream *s) {
     struct recorder *r = atomic_load(&recorder);
     if (config.memory != 0 && !sys_confined() &&
-        (atomic_load(&r->tail_state) == 2 || atomic_load(&r->resident) >= SMALL))
+        (atomic_load(&r->tail_state) == 2 || atomic_load(&r->resident) >= SMALL ||
+         allocator_bypassed() != NULL))
         memory_sample_take(s);
 }

@@ -17,6 +17,7 @@
 #include "sys.h"
 #include "sys_image.h"
 #include "testing.h"
+#include "unhooked.h"
 
 #define ENDING_NS UINT64_C(30000000000) /* one thread waits for another that ends the process */
 
@@ -102,7 +103,7 @@ static bool put_close(const struct ending *e, struct worker *w, bool tail_kept,
                       const struct unwind_stats *stats) {
     struct recorder *r = e->r;
     uint8_t text[TAPE_VARINT_MAX * (3 + ROW_KINDS)];
-    if (!worker_scratch(w, 4096))
+    if (!worker_scratch(w, 16384))
         return false;
     uint8_t *p = w->scratch, *limit = w->scratch + w->scratch_bytes - 512;
     uint64_t stamp = recorder_stamp(r);
@@ -116,6 +117,10 @@ static bool put_close(const struct ending *e, struct worker *w, bool tail_kept,
         p = tape_put_info_number(p, TAPE_INFO_PEAK_RSS, peak);
     if (recorder_unfollowed() != 0)
         p = tape_put_info_number(p, TAPE_INFO_UNFOLLOWED, recorder_unfollowed());
+    size_t bytes;
+    const char *list = unhooked_list(&bytes);
+    if (bytes != 0)
+        p = tape_put_info_bytes(p, TAPE_INFO_UNHOOKED, list, bytes);
     for (struct stream *s = r->streams; s != NULL && p < limit; s = s->next) {
         uint8_t *q = tape_put_varint(text, s->id);
         q = tape_put_varint(q, s->end);
@@ -289,6 +294,8 @@ extern int __cxa_at_quick_exit(void (*fn)(void *), void *dso_handle);
 
 static void at_exit(void *unused) {
     (void)unused;
+    if (!sys_confined() && atomic_load(&recorder) != NULL)
+        unhooked_find();
     recorder_end("exit", __builtin_frame_address(0), true);
 }
 
@@ -313,4 +320,5 @@ __attribute__((constructor)) static void recorder_constructor(void) {
         return;
     recorder_thread_started(s); /* attached before the key was made, perhaps */
     testing_prepare(s);
+    unhooked_begin();
 }

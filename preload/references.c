@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "arch.h"
+
 struct search {
     const char *const *prefixes;
     bool weak;
@@ -94,4 +96,46 @@ static int search_module(struct dl_phdr_info *info, size_t size, void *arg) {
 bool references_any(const char *const *prefixes, bool weak, const char *but, uint64_t except) {
     struct search s = {prefixes, weak, but, except};
     return dl_iterate_phdr(search_module, &s) != 0;
+}
+
+struct slots {
+    references_slot *found;
+    void *context;
+};
+
+static void list_slots(const struct slots *s, const struct dl_phdr_info *info,
+                       const struct dynamic *d, uint64_t inside, const ElfW(Rela) * r,
+                       size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        const ElfW(Sym) *to = &d->symbol[ELF64_R_SYM(r[i].r_info)];
+        uint64_t type = ELF64_R_TYPE(r[i].r_info);
+        if ((type == ARCH_RELOCATION_CALL || type == ARCH_RELOCATION_ADDRESS) &&
+            to->st_shndx == SHN_UNDEF)
+            s->found(s->context, info->dlpi_name, inside, d->text + to->st_name,
+                     (const uint64_t *)(info->dlpi_addr + r[i].r_offset));
+    }
+}
+
+static int slots_of_module(struct dl_phdr_info *info, size_t size, void *arg) {
+    (void)size;
+    for (unsigned i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *h = &info->dlpi_phdr[i];
+        if (h->p_type != PT_DYNAMIC)
+            continue;
+        uint64_t inside = info->dlpi_addr + h->p_vaddr;
+        struct dynamic d = read_dynamic((const void *)inside, info->dlpi_addr);
+        if (d.symbol == NULL || d.text == NULL || d.relative > d.relocations)
+            return 0;
+        if (d.relocation != NULL)
+            list_slots(arg, info, &d, inside, d.relocation + d.relative,
+                       d.relocations - d.relative);
+        if (d.call != NULL)
+            list_slots(arg, info, &d, inside, d.call, d.calls);
+    }
+    return 0;
+}
+
+void references_slots(references_slot *found, void *context) {
+    struct slots s = {found, context};
+    dl_iterate_phdr(slots_of_module, &s);
 }

@@ -13,4 +13,10 @@
  */
 bool references_any(const char *const *prefixes, bool weak, const char *but, uint64_t except);
 
+/* Hands over every slot that the loader fills with the address of another module's function: path
+ * of the module, an address inside it, the function's name. Takes the loader's lock. */
+typedef void references_slot(void *context, const char *path, uint64_t inside, const char *symbol,
+                             const uint64_t *slot);
+void references_slots(references_slot *found, void *context);
+
 #endif
