@@ -72,7 +72,7 @@ struct block *live_find(const struct live *l, uint64_t address) {
 static uint32_t new_place(struct live *l) {
     uint32_t place = l->spare;
     if (place != 0) {
-        l->spare = l->pool[place - 1].chain;
+        l->spare = l->pool[place - 1].chain & ~LIVE_SPARE;
         return place;
     }
     if (l->used == l->room) {
@@ -119,7 +119,7 @@ const struct block *live_take(struct live *l, uint64_t address) {
     uint32_t place = (uint32_t)l->slot[i];
     remove_slot(l, i);
     l->count--;
-    l->pool[place - 1].chain = l->spare;
+    l->pool[place - 1].chain = l->spare | LIVE_SPARE;
     l->spare = place;
     return &l->pool[place - 1];
 }

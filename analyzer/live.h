@@ -41,6 +41,15 @@ static inline const struct block *live_at(const struct live *l, size_t i) {
     return l->slot[i] != 0 ? &l->pool[(uint32_t)l->slot[i] - 1] : NULL;
 }
 
+/* In `chain` of places that are not in use; those in use have 0 there. */
+#define LIVE_SPARE (UINT32_C(1) << 31)
+
+/* The block at place i of the pool, for a quick walk through all of 0 … used - 1, in no order;
+ * NULL: the place is not in use. */
+static inline const struct block *live_pool_at(const struct live *l, size_t i) {
+    return l->pool[i].chain == 0 ? &l->pool[i] : NULL;
+}
+
 static inline uint32_t live_hash(uint64_t address) {
     return (uint32_t)((address >> 3) * UINT64_C(0x9e3779b97f4a7c15) >> 32);
 }

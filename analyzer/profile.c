@@ -216,6 +216,7 @@ static struct profile *run(struct tape_file *tape, const struct profile_range *r
     struct profile *f = p.profile = xcalloc(1, sizeof *f);
     f->replay = replay_new(tape);
     f->threads = thread_matrix_new(f->replay);
+    f->ledger = ledger_new(tape, f->replay);
     replay_observe(f->replay, &(struct observer){.context = &p,
                                                  .on_alloc = count_alloc,
                                                  .on_free = count_free,
@@ -228,6 +229,7 @@ static struct profile *run(struct tape_file *tape, const struct profile_range *r
     if (prepare != NULL)
         prepare(context, f->replay);
     replay_run(f->replay, range->between ? range->to : range->until);
+    ledger_finish(f->ledger);
     fill_sites(&p);
     join_pool_sites(f);
     if (f->tests != NULL)
@@ -263,6 +265,7 @@ void profile_free(struct profile *f) {
     test_log_free(f->tests);
     growth_free(f->growth);
     thread_matrix_free(f->threads);
+    ledger_free(f->ledger);
     replay_free(f->replay);
     free(f);
 }

@@ -7,6 +7,7 @@
 #define PROFILE_H
 
 #include "growth.h"
+#include "ledger.h"
 #include "replay.h"
 #include "test_log.h"
 #include "thread_matrix.h"
@@ -64,7 +65,8 @@ struct profile {
     uint64_t ignored_bytes, ignored_blocks; /* that profile_range.leaks left out */
     struct profile_sample *samples;
     size_t sample_count;
-    struct thread_matrix *threads; /* owned; behind the run */
+    struct thread_matrix *threads; /* owned; behind the run, as the next */
+    struct ledger *ledger;
 };
 
 /* Which part of the recording is looked at. */

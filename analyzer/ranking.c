@@ -23,19 +23,11 @@ static int compare_sites(const void *pa, const void *pb) {
     return a->node < b->node ? -1 : a->node > b->node; /* the tree's order: by label */
 }
 
-struct ranking *ranking_new(struct names *names, const struct profile *p,
-                            const struct ranking_info *info, uint32_t depth, uint32_t limit) {
+struct ranking *ranking_of(struct names *names, const struct tree_site *sites, size_t count,
+                           uint32_t depth, uint32_t limit) {
     struct ranking *r = xcalloc(1, sizeof *r);
-    struct tree_site *sites = xmalloc((p->site_count != 0 ? p->site_count : 1) * sizeof *sites);
-    size_t count = 0;
-    for (size_t i = 0; i < p->site_count; i++) {
-        uint64_t ranked = p->sites[i].value[info->ranked], second = p->sites[i].value[info->second];
-        if (ranked != 0 || second != 0)
-            sites[count++] = (struct tree_site){p->sites[i].stack, ranked, second};
-    }
     struct tree_options options = {.depth = depth};
     r->tree = tree_build(names, sites, count, &options);
-    free(sites);
     /* A site is a node where a stack ends, or where the depth does; both count what ends there. */
     r->site = xmalloc(r->tree->count * sizeof *r->site);
     for (uint32_t i = 0; i < r->tree->count; i++) {
@@ -50,6 +42,20 @@ struct ranking *ranking_new(struct names *names, const struct profile *p,
         r->more = r->count - limit;
         r->count = limit;
     }
+    return r;
+}
+
+struct ranking *ranking_new(struct names *names, const struct profile *p,
+                            const struct ranking_info *info, uint32_t depth, uint32_t limit) {
+    struct tree_site *sites = xmalloc((p->site_count != 0 ? p->site_count : 1) * sizeof *sites);
+    size_t count = 0;
+    for (size_t i = 0; i < p->site_count; i++) {
+        uint64_t ranked = p->sites[i].value[info->ranked], second = p->sites[i].value[info->second];
+        if (ranked != 0 || second != 0)
+            sites[count++] = (struct tree_site){p->sites[i].stack, ranked, second};
+    }
+    struct ranking *r = ranking_of(names, sites, count, depth, limit);
+    free(sites);
     return r;
 }
 

@@ -35,6 +35,9 @@ struct ranking {
 /* depth: frames that a site is known by, 0: all; limit: sites to keep, 0: all. */
 struct ranking *ranking_new(struct names *, const struct profile *, const struct ranking_info *,
                             uint32_t depth, uint32_t limit);
+/* The same of other figures: `bytes` is what it is ranked by, `blocks` the second. */
+struct ranking *ranking_of(struct names *, const struct tree_site *sites, size_t count,
+                           uint32_t depth, uint32_t limit);
 void ranking_free(struct ranking *);
 
 /* Names of a site's frames, innermost first, into *path (the caller frees); returns how many. A

@@ -300,6 +300,19 @@ static struct inherited_block snapshot_of(const struct replay *r, const struct b
                                     .filled = pools_fill(&r->pools, b)};
 }
 
+bool replay_each_live(const struct replay *r, bool (*each)(void *context, const struct block *b),
+                      void *context) {
+    for (uint32_t i = 0; i < r->live.used; i++) {
+        const struct block *b = live_pool_at(&r->live, i);
+        if (b != NULL && !each(context, b))
+            return false;
+    }
+    for (uint32_t i = 0; i < r->stream_count; i++)
+        if (r->stream[i].in_flight && !each(context, &r->stream[i].block))
+            return false;
+    return true;
+}
+
 struct inherited *replay_snapshot(const struct replay *r) {
     size_t room = r->live.count + r->inherited.count + r->pools.live.count + r->stream_count;
     struct inherited *s = xmalloc(sizeof *s + room * sizeof *s->block);
@@ -386,6 +399,7 @@ static void settle_early(struct replay *r, const struct block *b, const struct e
         s->unmatched = false;
         s->in_flight = true;
         s->block = *b;
+        s->block.chain = 0; /* of the map's place, which it has no more */
     } else {
         end_block(r, b, e->thread, false);
     }
@@ -510,6 +524,7 @@ static void take_release(struct replay *r, uint32_t stream, uint64_t address, bo
     if (from) {
         s->in_flight = true;
         s->block = *b;
+        s->block.chain = 0; /* of the map's place, which it has no more */
     } else {
         end_block(r, b, s->thread, false);
     }

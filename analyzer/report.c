@@ -7,6 +7,8 @@
 
 #include "completeness.h"
 #include "diag.h"
+#include "ledger_names.h"
+#include "ledger_print.h"
 #include "report_parts.h"
 #include "units.h"
 
@@ -254,6 +256,8 @@ static void print_memory(FILE *out, const struct report *r, const struct screen 
     fprintf(out, "         0%*s\n", SPARK_COLUMNS, units_duration(time, end));
 }
 
+#define SITES_MAPPED 5 /* that mapped memory directly */
+
 /* ---- marks -------------------------------------------------------------------- */
 
 #define MARKS_SHOWN 20
@@ -337,9 +341,14 @@ void report_print(FILE *out, const struct report *r, const struct screen *screen
     const char *empty = completeness_why_empty(r->tape, counts);
     if (empty != NULL) {
         fprintf(out, "\n%s.\n", empty);
+        ledger_print(out, tape_file_process(r->tape), r->profile->ledger, r->names, screen,
+                     SITES_MAPPED);
     } else {
+        ledger_print_hint(out, r->profile->ledger, r->names);
         print_totals(out, r, screen);
         print_memory(out, r, screen);
+        ledger_print(out, tape_file_process(r->tape), r->profile->ledger, r->names, screen,
+                     SITES_MAPPED);
         report_threads(out, r->profile, screen);
         print_marks(out, r, screen);
         report_tests(out, r->profile, screen);

@@ -7,6 +7,7 @@
 #include "completeness.h"
 #include "diag.h"
 #include "json_put.h"
+#include "ledger_print.h"
 #include "report_parts.h"
 #include "tree_print.h"
 
@@ -166,6 +167,9 @@ void report_print_json(FILE *out, const struct report *r) {
     free(doubt);
     json_object_object_add(o, "heap", heap);
     put_samples(o, r->profile);
+    json_object_object_add(o, "memory",
+                           ledger_json(tape_file_process(r->tape), r->profile->ledger, r->names,
+                                       false));
     report_threads_json(o, r->profile);
     put_marks(o, r->profile);
     json_object_object_add(o, "pools", report_pools_json(counts, false));

@@ -26,11 +26,20 @@ static const char *path_of(const struct cfi_module *m) {
     return ((const struct link_map *)m->link_map)->l_name;
 }
 
+/* Whether a module defines a function itself: a program that is not position-independent has an
+ * entry of its own linkage table stand for a function whose address it takes. */
+static bool defines(const void *function) {
+    Dl_info info;
+    const ElfW(Sym) *symbol = NULL;
+    return dladdr1(function, &info, (void **)&symbol, RTLD_DL_SYMENT) != 0 && symbol != NULL &&
+           symbol->st_shndx != SHN_UNDEF;
+}
+
 void allocator_resolved(void) {
     struct cfi_module own, libc, other;
     config_read();
     void *first = dlsym(RTLD_DEFAULT, "malloc");
-    if (first != NULL && hooks_malloc != NULL && first != (void *)hooks_malloc &&
+    if (first != NULL && hooks_malloc != NULL && first != (void *)hooks_malloc && defines(first) &&
         cfi_find_module((uint64_t)first, &other))
         bypassed = path_of(&other);
     if (!cfi_find_module((uint64_t)(void *)real.malloc, &own))

@@ -56,8 +56,11 @@ static unsigned flags_of_caller(uint64_t caller) {
     return allocator_holds(caller) ? TAPE_MAPPING_ALLOCATOR : 0;
 }
 
-static void *map(uint64_t caller, const void *frame, void *at, size_t bytes, int prot, int flags,
-                 int fd, off_t offset) {
+/* Inline: a hook that passes arguments on the stack may begin with a frame of another form (its
+ * stack pointer realigned by a register), in which the caller's cannot be found. */
+static inline __attribute__((always_inline)) void *map(uint64_t caller, const void *frame, void *at,
+                                                       size_t bytes, int prot, int flags, int fd,
+                                                       off_t offset) {
     if (!resolved())
         return (void *)direct(SYS_mmap, (long)at, (long)bytes, prot, flags, fd, offset);
     void *p = real.mmap(at, bytes, prot, flags, fd, offset);
@@ -73,9 +76,8 @@ EXPORT void *mmap(void *at, size_t bytes, int prot, int flags, int fd, off_t off
     return map(CALLER, FRAME, at, bytes, prot, flags, fd, offset);
 }
 
-EXPORT void *mmap64(void *at, size_t bytes, int prot, int flags, int fd, off_t offset) {
-    return map(CALLER, FRAME, at, bytes, prot, flags, fd, offset);
-}
+/* The same where off_t has 64 bits. One function: the compiler would have one call the other. */
+__asm__(".globl mmap64\n.set mmap64, mmap");
 
 EXPORT int munmap(void *p, size_t bytes) {
     if (!resolved())

@@ -101,6 +101,8 @@ void stream_event_alloc(unsigned op, const void *p, size_t size, unsigned align_
     if (put_with_stack(s, r, op, (uint64_t)p, size, align_log2, frame)) {
         atomic_signal_fence(memory_order_seq_cst); /* a heap image must not see it the other way */
         s->announced = ANNOUNCED_NOT;
+        if (unlikely(size >= STREAM_LARGE))
+            stream_mapped(s, size);
     }
     leave(s);
 }

@@ -16,7 +16,9 @@ void stream_new_generation(struct stream *s);
  * buffer (said_depth 0). False when there is no room to be had. */
 bool stream_make_ready(struct stream *s, uint32_t depth);
 
-/* The program has mapped so much: takes samples now and then. The stream is busy. */
+/* The program has mapped so much, or been given so large a block: takes samples now and then. The
+ * stream is busy. */
+#define STREAM_LARGE ((size_t)1 << 20)
 void stream_mapped(struct stream *s, uint64_t bytes);
 
 /* Captures for --unwinder=libunwind and verify, and with --python. */

@@ -24,6 +24,18 @@ for line in sys.stdin:
     sed -i 's/ *$//' expected
     diff expected found
     [ "$(wc -l <found)" -eq 24 ]
+    "$heaptape" record -q --unwinder=verify -o verify.tape -- "$build/tests/workloads/mappings" 2>verify >/dev/null
+    expect_match verify ' 0 differences'
+    # the innermost frame is the caller's
+    "$heaptape" dump --json x.tape | python3 -c '
+import json, sys
+frame = {}
+for line in sys.stdin:
+    e = json.loads(line)
+    if "frame" in e:
+        frame[e["stack"]] = e.get("module", "")
+    elif e["op"] in ("mmap", "mremap", "munmap", "brk"):
+        assert frame[e["stack"]].endswith("/mappings"), (e, frame[e["stack"]])'
     # they are nothing of the heap's
     "$heaptape" report --json x.tape | python3 -c 'import json, sys; h = json.load(sys.stdin)["heap"]; assert h["allocations"] == 0, h'
     "$heaptape" pack -o x.packed x.tape

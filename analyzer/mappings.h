@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a program has mapped itself, at one instant of the replay: MMAP, MREMAP, MUNMAP and BRK
+ * events, put together to ranges of addresses that do not overlap. A range is of the call that
+ * mapped it last; one that is unmapped in part keeps the rest.
+ *
+ * Memory: 40 bytes a range. Not thread-safe.
+ */
+#ifndef MAPPINGS_H
+#define MAPPINGS_H
+
+#include <stddef.h>
+
+#include "replay.h"
+
+struct mapping {
+    uint64_t start, end; /* whole pages of 4,096 bytes */
+    uint64_t born;       /* ns since the start */
+    uint32_t stack;
+    uint8_t flags; /* enum tape_mapping */
+    bool brk;      /* of the data segment */
+};
+
+struct mappings;
+
+struct mappings *mappings_new(void);
+void mappings_free(struct mappings *);
+
+/* Takes an event of the address space. `thread` tells whose calls belong together. */
+void mappings_take(struct mappings *, const struct tape_event *, uint64_t now, uint32_t thread,
+                   uint32_t stack);
+
+/* Those that are there now, in order; valid until the next event. */
+const struct mapping *mappings_list(const struct mappings *, size_t *count);
+
+struct mappings_counts {
+    uint64_t calls, failed;          /* that mapped; munmap and mremap that failed */
+    uint64_t mapped_bytes;           /* by all calls together, as they asked */
+    uint64_t live_bytes, peak_bytes; /* now, greatest; without what cannot be accessed, and
+                                        without what the allocator has mapped */
+    uint64_t peak_time;              /* ns, when that was first reached */
+    uint64_t allocator_bytes;        /* what that has, now */
+};
+const struct mappings_counts *mappings_counts(const struct mappings *);
+
+#endif
