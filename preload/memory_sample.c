@@ -17,9 +17,9 @@
 
 #define LEAST_NS    UINT64_C(50000000)        /* between two */
 #define USUAL       100                       /* they take one part in so many of the time, */
-#define GROWING     20                        /* this while the process grows by one part in 16 */
+#define GROWING     10                        /* this while the process grows by one part in 16 */
 #define PARTS_BYTES ((size_t)4 * 1024 * 1024) /* of all parts; memory is used as far as needed */
-#define SMALL       (UINT64_C(32) << 20)      /* a process without a tail has no sample below */
+#define SMALL       (UINT64_C(32) << 20)      /* a short process has no sample below */
 
 /* Parts of a sample, one behind the other: length (u32), room for a head, mappings. */
 struct sample {
@@ -39,6 +39,8 @@ bool memory_sample_is_due(struct recorder *r) {
     if (config.memory == 0 || sys_confined())
         return false;
     uint64_t now = sys_clock(CLOCK_MONOTONIC), high = atomic_load(&r->memory_high);
+    if (now < r->start_mono + LEAST_NS)
+        return false;
     return now >= atomic_load(&r->memory_usual) ||
            (now >= atomic_load(&r->memory_growing) && atomic_load(&r->resident) > high + high / 16);
 }
@@ -217,7 +219,7 @@ void memory_sample_take(void *arg) {
 void memory_sample_last(struct stream *s) {
     struct recorder *r = atomic_load(&recorder);
     if (config.memory != 0 && !sys_confined() &&
-        (atomic_load(&r->tail_state) == 2 || atomic_load(&r->resident) >= SMALL ||
-         allocator_bypassed() != NULL))
+        (sys_clock(CLOCK_MONOTONIC) >= r->start_mono + LEAST_NS ||
+         atomic_load(&r->resident) >= SMALL || allocator_bypassed() != NULL))
         memory_sample_take(s);
 }

@@ -2,7 +2,7 @@
 /*
  * MEMORY samples: all mappings of the process, and how much of each is resident, as the kernel
  * tells in /proc/self/smaps. It looks at every page table for that, so they are rare: they may take
- * one hundredth of the time; up to one twentieth while the process grows, so that one lies near its
+ * one hundredth of the time; up to one tenth while the process grows, so that one lies near its
  * peak.
  */
 #ifndef MEMORY_SAMPLE_H

@@ -159,6 +159,7 @@ void real_resolve(void) {
     RESOLVE(mmap, "mmap");
     RESOLVE(munmap, "munmap");
     RESOLVE(mremap, "mremap");
+    RESOLVE(malloc_usable_size, "malloc_usable_size");
     RESOLVE(sbrk, "sbrk");
     RESOLVE(brk, "brk");
     RESOLVE(shmat, "shmat");

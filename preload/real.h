@@ -39,6 +39,7 @@ struct real {
     void *(*mmap)(void *, size_t, int, int, int, off_t);
     int (*munmap)(void *, size_t);
     void *(*mremap)(void *, size_t, size_t, int, ...);
+    size_t (*malloc_usable_size)(void *);
     void *(*sbrk)(intptr_t);
     int (*brk)(void *);
     void *(*shmat)(int, const void *, int);

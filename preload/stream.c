@@ -116,6 +116,8 @@ void stream_event_mapping(unsigned op, uint64_t address, uint64_t size, unsigned
     if (s == NULL)
         return;
     struct recorder *r = atomic_load_explicit(&recorder, memory_order_relaxed);
+    if (op == TAPE_OP_MUNMAP) /* what is there now may be the most */
+        stream_mapped(s, size);
     put_with_stack(s, r, op, address, size, flags, frame);
     if (op == TAPE_OP_MMAP || op == TAPE_OP_MREMAP)
         stream_mapped(s, size);
@@ -126,6 +128,15 @@ void stream_event_free(unsigned op, const void *p, const void *frame) {
     struct stream *s = enter(frame);
     if (s == NULL)
         return;
+    if (unlikely(((uint64_t)p & STREAM_LARGE_AT) == 0)) {
+        stream_releases(s, p);
+        if (s->pos == s->limit) { /* a sample has filled the buffer */
+            leave(s);
+            s = enter(frame);
+            if (s == NULL)
+                return;
+        }
+    }
     struct recorder *r = atomic_load_explicit(&recorder, memory_order_relaxed);
     if (op == TAPE_OP_REALLOC_FROM)
         s->announced =

@@ -12,6 +12,7 @@
 #include "owned.h"
 #include "park.h"
 #include "python.h"
+#include "real.h"
 #include "recorder.h"
 #include "sys.h"
 #include "testing.h"
@@ -319,6 +320,12 @@ void stream_mapped(struct stream *s, uint64_t bytes) {
         stream_call(s, sample_call, s);
     if (memory_sample_is_due(r))
         stream_call(s, memory_sample_take, s);
+}
+
+void stream_releases(struct stream *s, const void *p) {
+    size_t bytes = real.malloc_usable_size != NULL ? real.malloc_usable_size((void *)p) : 0;
+    if (bytes >= STREAM_LARGE)
+        stream_mapped(s, bytes);
 }
 
 /* ---- stacks: rows, modules, generations --------------------------------------------------- */

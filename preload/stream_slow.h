@@ -19,6 +19,13 @@ bool stream_make_ready(struct stream *s, uint32_t depth);
 /* The program has mapped so much, or been given so large a block: takes samples now and then. The
  * stream is busy. */
 #define STREAM_LARGE ((size_t)1 << 20)
+/* Large blocks begin with a page, in glibc behind 16 bytes: the bits that are 0 in their addresses.
+ */
+#define STREAM_LARGE_AT 0xfef
+/* A block that may be a large one is about to be given back: before that the process may be at its
+ * highest. */
+void stream_releases(struct stream *s, const void *p);
+
 void stream_mapped(struct stream *s, uint64_t bytes);
 
 /* Captures for --unwinder=libunwind and verify, and with --python. */
