@@ -24,6 +24,7 @@ _heaptape_options() {
         echo '-o --output --time-unit --threshold --detailed-freq --max-snapshots --depth' \
             "$names --heap-admin --alignment -h --help"
         ;;
+    memory) echo "--rows -n --limit $names --full-names --wide --json -h --help" ;;
     dump) echo '--no-stacks --ticks --json -h --help' ;;
     pack) echo '-o --output -f --force --level --debug-dir --debuginfod --no-cache -q --quiet --json -h --help' ;;
     info) echo '--json -h --help' ;;
@@ -46,7 +47,7 @@ _heaptape_argument() {
     check:--leak-kinds | check:--show-leak-kinds | leaks:--kinds) echo definite indirect possible reachable all none ;;
     check:--leak-check-heuristics) echo stdstring length64 newarray multipleinheritance all none ;;
     peak:--at) echo peak end ;;
-    *:-n | *:--limit | *:--depth | *:--threshold | *:--filter | *:--alloc-fn | *:--between | *:--buffer-events | \
+    *:-n | *:--limit | *:--rows | *:--depth | *:--threshold | *:--filter | *:--alloc-fn | *:--between | *:--buffer-events | \
         *:--only | *:--max-size | *:--error-exitcode | *:--max-peak | *:--max-peak-at | \
         *:--max-allocs | *:--max-allocs-at | *:--max-leaked | *:--max-leaked-at | *:--pid | *:--exe | \
         *:--why | *:--image | \
@@ -56,7 +57,7 @@ _heaptape_argument() {
 
 _heaptape() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command argument i
-    local commands='record check report peak leaks massif dump pack info'
+    local commands='record check report peak leaks memory massif dump pack info'
     COMPREPLY=()
     if [ "$COMP_CWORD" -eq 1 ]; then
         mapfile -t COMPREPLY < <(compgen -W "$commands --help --version" -- "$cur")

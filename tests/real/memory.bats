@@ -1,0 +1,141 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# The ledger of a process's memory, beside what the program has done, and on programs with memory of
+# their own.
+
+load ../helpers
+
+setup() {
+    cd "$BATS_TEST_TMPDIR" || return 1
+}
+
+# check CODE: an expression of m, what `heaptape memory --json x.tape` says, with MiB and near().
+check() {
+    python3 - "$heaptape" "$1" <<'PY'
+import json, subprocess, sys
+m = json.loads(subprocess.run([sys.argv[1], "memory", "--json", "x.tape"], capture_output=True, text=True).stdout)
+MiB = 1 << 20
+def near(found, expected, tolerance):
+    return abs(found - expected) <= tolerance
+p = m.get("peak")
+if not eval(sys.argv[2]):
+    print(json.dumps({**m, "rows": None, "mappings": None, "direct": m.get("direct", [])[:2]}, indent=1))
+    sys.exit(f"not so: {sys.argv[2]}")
+PY
+}
+
+@test "known amounts of each class are found" {
+    cat >amounts.c <<'C'
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#define MIB (1 << 20)
+static char zeroes[6 * MIB];
+static void *thread(void *unused) {
+    volatile char room[3 * MIB];
+    memset((char *)room, 1, sizeof room);
+    free(malloc(10));
+    sleep(1);
+    return unused;
+}
+static void *map(size_t bytes, size_t touched) {
+    void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    memset(p, 1, touched);
+    return p;
+}
+int main(void) {
+    pthread_t t;
+    for (int i = 0; i < 20 * 1024; i++)                /* 20 MiB of blocks, */
+        memset(malloc(1024 - 16), 1, 1024 - 16);
+    char *block[8 * 1024];
+    for (int i = 0; i < 8 * 1024; i++)
+        memset(block[i] = malloc(1024 - 16), 1, 1024 - 16);
+    for (int i = 0; i < 8 * 1024; i += 2)              /* 4 MiB freed between them, */
+        free(block[i]);
+    memset(calloc(1, 30 * MIB), 1, 10 * MIB);          /* 30 MiB of which 10 are touched */
+    map(12 * MIB, 7 * MIB);
+    memset(zeroes, 1, sizeof zeroes);
+    pthread_create(&t, NULL, thread, NULL);
+    usleep(200000);
+    map(8 * MIB, 0);
+    pthread_join(t, NULL);
+    return 0;
+}
+C
+    gcc -O1 -g -fno-builtin -pthread -o amounts amounts.c
+    "$heaptape" record -q -o x.tape -- ./amounts
+    "$heaptape" memory x.tape >memory.txt
+    cat memory.txt
+    check 'm["allocator"] == "glibc" and m["samples"] >= 2 and p["explained"] > 0.99'
+    check 'near(p["direct"], 7 * MiB, MiB // 4)'
+    check 'near(p["heap"], (20 + 8 + 10) * MiB, MiB)'
+    check 'near(p["heap_untouched"] + p["heap_live"], (20 + 4 + 30) * MiB, 1.5 * MiB)'
+    check 'near(p["stacks"], 3 * MiB, MiB // 4)'
+    check 'near(p["module_data"], 6 * MiB, MiB)'
+    check 'near(sum(p[c] for c in ("heap", "direct", "stacks", "module_data", "file_pages", "shared", "recorder", "kernel", "unexplained")), p["resident"], 0)'
+    check 'm["direct"][0]["size"] == 12 * MiB and m["direct"][0]["stack"][0]["function"] == "map"'
+    check 'm["mapped"]["calls"] >= 2 and m["mapped"]["peak"] >= 20 * MiB'
+    expect_match memory.txt '^ *heap, live blocks '
+    expect_match memory.txt ' map \(amounts\.c:16\)$'
+}
+
+@test "python3 is explained: pymalloc's arenas, and how to see its objects" {
+    "$heaptape" record -q -o x.tape -- /usr/bin/python3 -c 'x = [str(i) * 3 for i in range(400000)]'
+    check 'p["explained"] > 0.98 and m["mappers"][0]["name"] == "pymalloc arenas"'
+    check 'm["mappers"][0]["resident"] > 20 * MiB and m["mappers"][0]["resident"] > 0.95 * p["direct"]'
+    "$heaptape" report x.tape | head -n 12 >first
+    expect_match first '^Most of this process.s memory is not on the heap: .*\(pymalloc arenas\)\.$'
+    expect_match first '^With PYTHONMALLOC=malloc '
+    PYTHONMALLOC=malloc "$heaptape" record -q -f -o x.tape -- /usr/bin/python3 -c 'x = [str(i) * 3 for i in range(400000)]'
+    check 'p["explained"] > 0.98 and p["heap"] > 20 * MiB and p["direct"] < MiB'
+    "$heaptape" report x.tape >report
+    [ "$(grep -c 'Most of this process' report)" -eq 0 ]
+}
+
+@test "node is explained: V8's heap" {
+    command -v node >/dev/null || skip 'node is not installed'
+    "$heaptape" record -q -o x.tape -- node -e 'const a = []; for (let i = 0; i < 300000; i++) a.push({x: i, s: "abc" + i})'
+    check 'p["explained"] > 0.95 and m["mappers"][0]["name"] == "V8" and m["mappers"][0]["resident"] > 10 * MiB'
+}
+
+@test "jemalloc underneath: its mappings are the heap" {
+    lib=$(find /usr/lib -name libjemalloc.so.2 | head -n 1)
+    [ -n "$lib" ] || skip 'libjemalloc.so.2 is not installed'
+    PYTHONMALLOC=malloc LD_PRELOAD=$lib "$heaptape" record -q -o x.tape -- \
+        /usr/bin/python3 -c 'x = [str(i) * 3 for i in range(400000)]'
+    check 'm["allocator"] == "jemalloc" and p["explained"] > 0.98'
+    check 'p["heap"] > 25 * MiB and p["direct"] < MiB'
+}
+
+@test "an allocator inside the program: what is not seen is said, and how much memory that is" {
+    lib=$(find /usr/lib -name libjemalloc.a | head -n 1)
+    [ -n "$lib" ] || skip 'libjemalloc.a is not installed'
+    cat >inside.c <<'C'
+#include <stdlib.h>
+#include <string.h>
+int main(void) {
+    for (int i = 0; i < 50000; i++)
+        memset(malloc(1000), 1, 1000);
+    return 0;
+}
+C
+    gcc -O1 -fno-builtin -rdynamic -o inside inside.c "$lib" -lpthread -ldl -lm -lstdc++
+    "$heaptape" record -q -o x.tape -- ./inside
+    check 'm["bypassed"].endswith("/inside") and p["explained"] > 0.95'
+    check 'p["direct"] > 48 * MiB and m["mappers"][0]["name"] == "jemalloc, inside the program"'
+    "$heaptape" report x.tape >report
+    expect_match report '^Not seen: blocks of the allocator inside .*/inside '
+    expect_match report '^What it has lies in the [45][0-9]\.[0-9]+ MiB of direct mappings'
+}
+
+@test "no samples: the reason is one line" {
+    HEAPTAPE_MEMORY=0 "$heaptape" record -q -o x.tape -- sqlite3 :memory: 'select 1' >/dev/null
+    "$heaptape" memory x.tape >memory.txt
+    expect_match memory.txt '^Memory: no samples\. None were asked for \(HEAPTAPE_MEMORY=0\)\.$'
+    "$heaptape" record -q -f -o x.tape -- /bin/true
+    "$heaptape" memory x.tape >memory.txt
+    expect_match memory.txt '^Memory: no samples\. The process was small and short'
+    check 'm["samples"] == 0 and "peak" not in m'
+}
