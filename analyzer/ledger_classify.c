@@ -5,6 +5,7 @@
 
 #define GUARD_MOST  (UINT64_C(1) << 20)  /* of a thread's stack, below it */
 #define STACK_LEAST (UINT64_C(16) << 10) /* PTHREAD_STACK_MIN */
+#define STACK_ROUND (UINT64_C(64) << 10)
 #define ARENA       (UINT64_C(64) << 20) /* glibc's HEAP_MAX_SIZE: arenas begin at multiples of it */
 #define DOUBTFUL    (UINT64_C(64) << 10) /* resident bytes that are worth a look */
 
@@ -80,12 +81,16 @@ static bool no_access(const struct seen_mapping *m) {
            (m->bits & (TAPE_MEMORY_READ | TAPE_MEMORY_WRITE | TAPE_MEMORY_EXECUTE)) == 0;
 }
 
-/* The form of a stack that libc has made for a thread: it lies on a guard. */
+/* The form of a stack that libc has made for a thread: it lies on a guard, and its size, with the
+ * guard or without it, is a round number. */
 static bool lies_on_guard(const struct seen_sample *s, size_t i) {
     const struct seen_mapping *m = &s->mapping[i];
-    return i > 0 && no_access(m - 1) && (m - 1)->end == m->start &&
-           (m - 1)->end - (m - 1)->start <= GUARD_MOST && m->end - m->start >= STACK_LEAST &&
-           (m->bits & TAPE_MEMORY_WRITE) != 0;
+    if (i == 0 || !no_access(m - 1) || (m - 1)->end != m->start ||
+        (m->bits & TAPE_MEMORY_WRITE) == 0)
+        return false;
+    uint64_t guard = (m - 1)->end - (m - 1)->start, size = m->end - m->start;
+    return guard <= GUARD_MOST && size >= STACK_LEAST &&
+           (size % STACK_ROUND == 0 || (size + guard) % STACK_ROUND == 0);
 }
 
 /* The form of an arena of glibc's: begins at a multiple of 64 MiB, reserved up to the next one. */

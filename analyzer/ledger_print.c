@@ -150,6 +150,10 @@ void ledger_print(FILE *out, const struct tape_process *p, const struct ledger *
     if (r->swapped != 0)
         fprintf(out, "  %-18s %14s  of memory not resident\n", "swapped out",
                 units_bytes(value, r->swapped));
+    if (p->parent_id != NULL && r->bytes[LEDGER_RESIDUAL] * 50 > r->resident)
+        fputs(
+            "What is not explained may be of its parent: that had mapped memory before the fork.\n",
+            out);
     print_unseen(out, p, l);
     print_sites(out, l, names, screen, sites);
 }
