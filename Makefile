@@ -39,10 +39,17 @@ ANALYZER_SRC := $(wildcard analyzer/*.c)
 ANALYZER_OBJ := $(ANALYZER_SRC:%.c=$(B)/%.o)
 
 .PHONY: all
-all: $(B)/libheaptape.so $(B)/heaptape $(B)/heaptape-memcheck ## build the recorder and the command (default)
+all: $(B)/libheaptape.so $(B)/libheaptape-ext.so $(B)/libheaptape-jemalloc.so $(B)/heaptape $(B)/heaptape-memcheck ## build the recorder and the command (default)
 
 $(B)/libheaptape.so: $(PRELOAD_OBJ) preload/libheaptape.map Makefile
 	$(CC) $(CFLAGS) $(PRELOAD_LINK) -o $@ $(PRELOAD_OBJ) $(ZSTD_STATIC)
+
+# Entries that libc does not have, each kind in an object of its own: preload/ext/ext.h says why.
+EXT_LINK := -shared -Wl,-z,now,-z,relro,-z,defs -Wl,--as-needed
+$(B)/libheaptape-ext.so: $(B)/preload/ext/operators.o Makefile
+	$(CC) $(CFLAGS) $(EXT_LINK) -Wl,-soname,libheaptape-ext.so -o $@ $<
+$(B)/libheaptape-jemalloc.so: $(B)/preload/ext/jemalloc.o Makefile
+	$(CC) $(CFLAGS) $(EXT_LINK) -Wl,-soname,libheaptape-jemalloc.so -o $@ $<
 
 $(B)/heaptape: $(ANALYZER_OBJ) Makefile
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(ANALYZER_OBJ) $(ANALYZER_LIBS)
@@ -172,7 +179,7 @@ lint: ## cppcheck, shellcheck and clang-format, without a warning
 	cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,portability \
 		--library=posix --suppressions-list=scripts/cppcheck.suppress --inline-suppr \
 		-D_GNU_SOURCE -D__x86_64__ -DHEAPTAPE_VERSION='"$(VERSION)"' '-D__attribute__(x)=' \
-		-Iinclude -Ianalyzer -Ipreload $(wildcard preload/*.c analyzer/*.c tests/unit/*.c)
+		-Iinclude -Ianalyzer -Ipreload $(wildcard preload/*.c preload/ext/*.c analyzer/*.c tests/unit/*.c)
 	shellcheck --exclude=SC2012,SC2016,SC2034,SC2094,SC2154,SC2238 $(SCRIPTS)
 
 .PHONY: format
@@ -191,6 +198,8 @@ install: all ## install below PREFIX (and DESTDIR)
 	install -D -m 755 $(B)/heaptape '$(DEST)/bin/heaptape'
 	ln -sf heaptape '$(DEST)/bin/heaptape-memcheck'
 	install -D -m 755 $(B)/libheaptape.so '$(DEST)/lib/heaptape/libheaptape.so'
+	install -D -m 755 $(B)/libheaptape-ext.so '$(DEST)/lib/heaptape/libheaptape-ext.so'
+	install -D -m 755 $(B)/libheaptape-jemalloc.so '$(DEST)/lib/heaptape/libheaptape-jemalloc.so'
 	install -D -m 644 include/heaptape/heaptape.h '$(DEST)/include/heaptape/heaptape.h'
 	install -d '$(DEST)/share/man/man1'
 	install -m 644 $(MANPAGES) '$(DEST)/share/man/man1'
@@ -200,7 +209,8 @@ install: all ## install below PREFIX (and DESTDIR)
 .PHONY: uninstall
 uninstall: ## remove what install put in place
 	rm -f '$(DEST)/bin/heaptape' '$(DEST)/bin/heaptape-memcheck' \
-		'$(DEST)/lib/heaptape/libheaptape.so' \
+		'$(DEST)/lib/heaptape/libheaptape.so' '$(DEST)/lib/heaptape/libheaptape-ext.so' \
+		'$(DEST)/lib/heaptape/libheaptape-jemalloc.so' \
 		'$(DEST)/include/heaptape/heaptape.h' '$(DEST)/$(COMPLETION_BASH)' '$(DEST)/$(COMPLETION_ZSH)' \
 		$(patsubst man/%,'$(DEST)/share/man/man1/%',$(MANPAGES))
 	-rmdir '$(DEST)/lib/heaptape' '$(DEST)/include/heaptape'
@@ -214,4 +224,4 @@ help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
 	@echo 'Variables: B=build CC=gcc CFLAGS= PREFIX=/usr/local DESTDIR='
 
--include $(wildcard $(B)/preload/*.d $(B)/analyzer/*.d $(B)/tests/unit/*.d $(B)/tests/workloads/*.d $(B)/tests/ground/*.d)
+-include $(wildcard $(B)/preload/*.d $(B)/preload/ext/*.d $(B)/analyzer/*.d $(B)/tests/unit/*.d $(B)/tests/workloads/*.d $(B)/tests/ground/*.d)

@@ -129,7 +129,8 @@ void stream_event_free(unsigned op, const void *p, const void *frame) {
     if (s == NULL)
         return;
     if (unlikely(((uint64_t)p & STREAM_LARGE_AT) == 0)) {
-        stream_releases(s, p);
+        if (op != TAPE_OP_POOL_FREE) /* the allocator does not know a pool's blocks */
+            stream_releases(s, p);
         if (s->pos == s->limit) { /* a sample has filled the buffer */
             leave(s);
             s = enter(frame);

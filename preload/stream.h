@@ -57,6 +57,7 @@ struct stream {
     uint64_t end_unkept;        /* for end_kept when no images are wanted */
     struct block_source source; /* how far testing.c has read; with its lock */
     char name[16];
+    uintptr_t entry; /* real function that an entry of the second objects calls; 0: none */
     struct python_stack *python; /* NULL: no Python is known */
     uint32_t said_codes;         /* of its code objects */
 };

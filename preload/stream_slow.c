@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "config.h"
+#include "ext_entries.h"
 #include "image.h"
 #include "memory_sample.h"
 #include "modules.h"
@@ -590,11 +591,11 @@ static bool abandoned(struct stream *s, const void *frame) {
 struct stream *stream_idle(const void *frame) {
     struct stream *s = stream_attach();
     while (s != NULL && s->busy != 0) {
-        if (s->inside)
+        if (s->inside || (s->entry != 0 && ext_is_part(s->entry, arch_frame_pc(frame))))
             return NULL;
         if (abandoned(s, frame)) {
             /* Its event was never completed: go on behind the last complete one. */
-            s->busy = 0;
+            s->busy = s->entry = 0;
             s->on_stack = false; /* left by a handler that a filter made us let in */
             unwind_new_thread(&s->unwind, s->owner);
             call_rotate(s, 0);

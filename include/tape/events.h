@@ -44,6 +44,7 @@ enum tape_column {
 
 static inline bool tape_op_has_align(unsigned op) {
     return op == TAPE_OP_posix_memalign || op == TAPE_OP_aligned_alloc || op == TAPE_OP_memalign ||
+           op == TAPE_OP_new_aligned || op == TAPE_OP_new_array_aligned || op == TAPE_OP_mallocx ||
            tape_op_is_mapping(op);
 }
 

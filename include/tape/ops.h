@@ -21,7 +21,7 @@ enum tape_class {
 
 enum tape_op {
     TAPE_OP_NONE = 0,
-#define TAPE_ENTRY(number, symbol, class) TAPE_OP_##symbol = number,
+#define TAPE_ENTRY(number, symbol, class, name) TAPE_OP_##symbol = number,
 #include "entries.def"
 #undef TAPE_ENTRY
     TAPE_OP_REALLOC_FROM = 48,
@@ -63,7 +63,7 @@ enum tape_mapping {
 
 static inline enum tape_class tape_op_class(unsigned op) {
     static const uint8_t table[TAPE_OP_COUNT] = {
-#define TAPE_ENTRY(number, symbol, class) [number] = TAPE_CLASS_##class,
+#define TAPE_ENTRY(number, symbol, class, name) [number] = TAPE_CLASS_##class,
 #include "entries.def"
 #undef TAPE_ENTRY
         [TAPE_OP_REALLOC_FROM] = TAPE_CLASS_FROM, [TAPE_OP_SAMPLE] = TAPE_CLASS_SAMPLE,
@@ -92,9 +92,9 @@ static inline bool tape_op_has_stack(unsigned op) {
 /* The name as the C library or FORMAT.md spells it; "?" for an unknown kind. */
 static inline const char *tape_op_name(unsigned op) {
     switch (op) {
-#define TAPE_ENTRY(number, symbol, class)                                                          \
+#define TAPE_ENTRY(number, symbol, class, name)                                                    \
     case number:                                                                                   \
-        return #symbol;
+        return name;
 #include "entries.def"
 #undef TAPE_ENTRY
     case TAPE_OP_REALLOC_FROM:

@@ -247,7 +247,7 @@ struct sample {
 };
 
 static const uint8_t kinds[] = {
-#define TAPE_ENTRY(number, symbol, class) number,
+#define TAPE_ENTRY(number, symbol, class, name) number,
 #include "tape/entries.def"
 #undef TAPE_ENTRY
     TAPE_OP_REALLOC_FROM, TAPE_OP_SAMPLE,        TAPE_OP_THREAD, TAPE_OP_MARK,

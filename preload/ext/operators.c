@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * All forms of C++'s operator new and delete, for allocators that define them without malloc:
+ * jemalloc, tcmalloc, mimalloc. Names by the Itanium C++ ABI, 5.1.5 (operator names).
+ *
+ * Each form has up to three arguments, all of which go by registers: all three are handed on,
+ * whatever the form has. Exceptions of the real function pass through.
+ */
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ext.h"
+#include "tape/ops.h"
+#include "tape/tail.h"
+
+#define EXPORT __attribute__((visibility("default")))
+#define FRAME  __builtin_frame_address(0)
+
+/* FORM(mangled name, kind of event, argument that is the alignment) */
+#define NEW_FORMS(FORM)                                                                            \
+    FORM(_Znwm, new, 0)                                                                            \
+    FORM(_Znam, new_array, 0)                                                                      \
+    FORM(_ZnwmRKSt9nothrow_t, new, 0)                                                              \
+    FORM(_ZnamRKSt9nothrow_t, new_array, 0)                                                        \
+    FORM(_ZnwmSt11align_val_t, new_aligned, b)                                                     \
+    FORM(_ZnamSt11align_val_t, new_array_aligned, b)                                               \
+    FORM(_ZnwmSt11align_val_tRKSt9nothrow_t, new_aligned, b)                                       \
+    FORM(_ZnamSt11align_val_tRKSt9nothrow_t, new_array_aligned, b)
+
+#define DELETE_FORMS(FORM)                                                                         \
+    FORM(_ZdlPv, delete)                                                                           \
+    FORM(_ZdaPv, delete_array)                                                                     \
+    FORM(_ZdlPvm, delete)                                                                          \
+    FORM(_ZdaPvm, delete_array)                                                                    \
+    FORM(_ZdlPvRKSt9nothrow_t, delete)                                                             \
+    FORM(_ZdaPvRKSt9nothrow_t, delete_array)                                                       \
+    FORM(_ZdlPvSt11align_val_t, delete)                                                            \
+    FORM(_ZdaPvSt11align_val_t, delete_array)                                                      \
+    FORM(_ZdlPvmSt11align_val_t, delete)                                                           \
+    FORM(_ZdaPvmSt11align_val_t, delete_array)                                                     \
+    FORM(_ZdlPvSt11align_val_tRKSt9nothrow_t, delete)                                              \
+    FORM(_ZdaPvSt11align_val_tRKSt9nothrow_t, delete_array)
+
+typedef void *allocates(uintptr_t, uintptr_t, uintptr_t);
+typedef void releases(uintptr_t, uintptr_t, uintptr_t);
+
+static struct {
+#define FORM(symbol, kind, align) allocates *symbol;
+    NEW_FORMS(FORM)
+#undef FORM
+#define FORM(symbol, kind) releases *symbol;
+    DELETE_FORMS(FORM)
+#undef FORM
+} real;
+
+static const struct ext *recorder; /* NULL: no libheaptape.so, or not of this version */
+
+/* A plugin that was opened with RTLD_LOCAL found this object first, its library comes behind: it is
+ * asked for by name. Without one: NULL. */
+static void *find_local(const char *symbol) {
+    static const char *const library[] = {"libstdc++.so.6", "libc++.so.1", "libc++abi.so.1"};
+    for (unsigned i = 0; i < sizeof library / sizeof *library; i++) {
+        void *handle = dlopen(library[i], RTLD_LAZY | RTLD_LOCAL | RTLD_NOLOAD);
+        void *p = handle != NULL ? dlsym(handle, symbol) : NULL;
+        if (p != NULL)
+            return p; /* the handle keeps the library as it is */
+    }
+    return NULL;
+}
+
+/* At the first call of a form, where the constructor has found none: the one time that the loader
+ * is asked from within an allocation. */
+static void *find(const char *symbol) {
+    void *p = dlsym(RTLD_NEXT, symbol);
+    if (p == NULL)
+        p = find_local(symbol);
+    if (p == NULL) {
+        static const char text[] =
+            "heaptape: a C++ operator was called, and there is no C++ library\n";
+        if (write(2, text, sizeof text - 1) < 0)
+            abort();
+        abort();
+    }
+    return p;
+}
+
+__attribute__((constructor)) static void operators_constructor(void) {
+#define FORM(symbol, kind, align) *(void **)(void *)&real.symbol = dlsym(RTLD_NEXT, #symbol);
+    NEW_FORMS(FORM)
+#undef FORM
+#define FORM(symbol, kind) *(void **)(void *)&real.symbol = dlsym(RTLD_NEXT, #symbol);
+    DELETE_FORMS(FORM)
+#undef FORM
+    if (heaptape_client_ext != NULL)
+        recorder = heaptape_client_ext(EXT_VERSION, (const void *)&operators_constructor);
+}
+
+static unsigned align_log2(uintptr_t alignment) {
+    if (alignment == 0)
+        return 0;
+    return (alignment & (alignment - 1)) != 0 ? TAPE_ALIGN_INVALID
+                                              : (unsigned)__builtin_ctzl(alignment);
+}
+
+static inline __attribute__((always_inline)) void *allocate(allocates *f, unsigned op,
+                                                            uintptr_t alignment, uintptr_t a,
+                                                            uintptr_t b, uintptr_t c,
+                                                            const void *frame) {
+    if (recorder == NULL)
+        return f(a, b, c);
+    struct stream *s = recorder->begin((const void *)f, frame);
+    void *p = f(a, b, c);
+    recorder->allocated(s, op, p, a, align_log2(alignment), frame);
+    return p;
+}
+
+static inline __attribute__((always_inline)) void
+release(releases *f, unsigned op, uintptr_t a, uintptr_t b, uintptr_t c, const void *frame) {
+    if (recorder == NULL) {
+        f(a, b, c);
+        return;
+    }
+    recorder->releases(op, (const void *)a, frame);
+    struct stream *s = recorder->begin((const void *)f, frame);
+    f(a, b, c);
+    recorder->end(s);
+}
+
+#define FORM(symbol, kind, alignment)                                                              \
+    EXPORT void *symbol(uintptr_t a, uintptr_t b, uintptr_t c);                                    \
+    EXPORT void *symbol(uintptr_t a, uintptr_t b, uintptr_t c) {                                   \
+        if (real.symbol == NULL)                                                                   \
+            *(void **)(void *)&real.symbol = find(#symbol);                                        \
+        return allocate(real.symbol, TAPE_OP_##kind, alignment, a, b, c, FRAME);                   \
+    }
+NEW_FORMS(FORM)
+#undef FORM
+
+#define FORM(symbol, kind)                                                                         \
+    EXPORT void symbol(uintptr_t a, uintptr_t b, uintptr_t c);                                     \
+    EXPORT void symbol(uintptr_t a, uintptr_t b, uintptr_t c) {                                    \
+        if (real.symbol == NULL)                                                                   \
+            *(void **)(void *)&real.symbol = find(#symbol);                                        \
+        release(real.symbol, TAPE_OP_##kind, a, b, c, FRAME);                                      \
+    }
+DELETE_FORMS(FORM)
+#undef FORM
