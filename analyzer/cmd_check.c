@@ -568,7 +568,7 @@ static int run(int argc, char **argv) {
         if (!s.no_defaults)
             status = suppressions_parse(&r.suppressions, "built in", suppressions_default, true);
         if (status == EXIT_FINE)
-            status = recording_prepare(&r.recording, argv + optind);
+            status = recording_prepare(&r.recording, argv + optind, &(struct recording_options){0});
         if (status == EXIT_FINE)
             status = check_log_open(&r.log);
         if (status == EXIT_FINE)

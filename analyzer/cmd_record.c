@@ -27,6 +27,8 @@ enum {
     OPT_PAUSED,
     OPT_MAX_SIZE,
     OPT_PYTHON,
+    OPT_ALLOCATOR,
+    OPT_MISMATCHES,
     OPT_UNWINDER,
     OPT_CLOCK,
     OPT_BUFFER_EVENTS
@@ -43,6 +45,10 @@ static const struct command_option options[] = {
     [OPT_MAX_SIZE] = {"max-size", 0, "BYTES",
                       "stop recording at this size of a file; K, M and G may follow"},
     [OPT_PYTHON] = {"python", 0, NULL, "functions of Python stand in the stacks (CPython 3.11)"},
+    [OPT_ALLOCATOR] = {"allocator", 0, "NAME",
+                       "put jemalloc, tcmalloc, mimalloc or a library underneath"},
+    [OPT_MISMATCHES] = {"mismatches", 0, NULL,
+                        "record operators of C++ as such: report lists new freed by free()"},
     [OPT_UNWINDER] = {"unwinder", 0, "NAME",
                       "how stacks are captured: rows (default), libunwind, or verify (both, "
                       "compared)"},
@@ -55,6 +61,7 @@ static const struct command_option options[] = {
 struct record {
     const char *output; /* as given; NULL: the name is made from the child's pid */
     bool force, quiet;
+    struct recording_options options;
     struct recording recording;
     struct output_list before; /* files there that could be taken for this recording's */
 };
@@ -172,6 +179,15 @@ static int run(int argc, char **argv) {
             if (argument[0] == '\0')
                 return command_usage_error(&command_record, "--output needs a file name");
             r.output = argument;
+        } else if (option == OPT_ALLOCATOR) {
+            if (strchr(argument, '/') == NULL && !is_one_of(argument, "jemalloc tcmalloc mimalloc"))
+                return command_usage_error(&command_record,
+                                           "--allocator=%s: it is jemalloc, tcmalloc, mimalloc, or "
+                                           "the path of a library",
+                                           argument);
+            r.options.allocator = argument;
+        } else if (option == OPT_MISMATCHES) {
+            r.options.mismatches = true;
         } else if (set_option(option, argument) != 0) {
             return EXIT_USAGE;
         }
@@ -184,7 +200,7 @@ static int run(int argc, char **argv) {
                                    "--python needs --unwinder=rows (the default) or verify");
 
     unsetenv("HEAPTAPE_PROCESSES"); /* a check's around this one: it does not see these processes */
-    int status = recording_prepare(&r.recording, argv + optind);
+    int status = recording_prepare(&r.recording, argv + optind, &r.options);
     if (status == EXIT_FINE)
         status = check_place(&r);
     if (status == EXIT_FINE)

@@ -217,6 +217,7 @@ static struct profile *run(struct tape_file *tape, const struct profile_range *r
     f->replay = replay_new(tape);
     f->threads = thread_matrix_new(f->replay);
     f->ledger = ledger_new(tape, f->replay);
+    f->mismatches = mismatches_new(f->replay);
     replay_observe(f->replay, &(struct observer){.context = &p,
                                                  .on_alloc = count_alloc,
                                                  .on_free = count_free,
@@ -266,6 +267,7 @@ void profile_free(struct profile *f) {
     growth_free(f->growth);
     thread_matrix_free(f->threads);
     ledger_free(f->ledger);
+    mismatches_free(f->mismatches);
     replay_free(f->replay);
     free(f);
 }

@@ -8,6 +8,7 @@
 
 #include "growth.h"
 #include "ledger.h"
+#include "mismatches.h"
 #include "replay.h"
 #include "test_log.h"
 #include "thread_matrix.h"
@@ -67,6 +68,7 @@ struct profile {
     size_t sample_count;
     struct thread_matrix *threads; /* owned; behind the run, as the next */
     struct ledger *ledger;
+    struct mismatches *mismatches;
 };
 
 /* Which part of the recording is looked at. */

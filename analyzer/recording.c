@@ -8,6 +8,7 @@
 
 #include "diag.h"
 #include "program.h"
+#include "startup_scope.h"
 
 /* libheaptape.so beside the command (build tree), or in ../lib/heaptape (installed). NULL when it
  * is in neither, with one line printed. */
@@ -42,23 +43,132 @@ static char *find_library(void) {
     return NULL;
 }
 
-int recording_prepare(struct recording *r, char **argv) {
+/* ---- what the program needs in front of it ------------------------------------------------ */
+
+/* The file names that each allocator's library goes by, the best first. */
+static const struct allocator {
+    const char *name, *library[3];
+} allocators[] = {
+    {"jemalloc", {"libjemalloc.so.2", "libjemalloc.so.1"}},
+    {"tcmalloc", {"libtcmalloc.so.4", "libtcmalloc_minimal.so.4"}},
+    {"mimalloc", {"libmimalloc.so.2", "libmimalloc.so.3"}},
+};
+
+static void add(char **list, const char *library) {
+    char *longer = *list != NULL ? xasprintf("%s:%s", *list, library) : xstrdup(library);
+    free(*list);
+    *list = longer;
+}
+
+static char *beside(const char *library, const char *name) {
+    const char *slash = strrchr(library, '/');
+    return xasprintf("%.*s/%s", (int)(slash - library), library, name);
+}
+
+/* The library to load for --allocator, a name of the list or a path; NULL, with one line printed:
+ * it is not to be had. The caller frees. */
+static char *find_allocator(const char *image, const char *wanted) {
+    if (strchr(wanted, '/') != NULL) {
+        char *path = realpath(wanted, NULL);
+        if (path == NULL || strpbrk(path, ": ") != NULL) {
+            diag("%s: this allocator's library cannot be loaded: %s", wanted,
+                 path == NULL ? strerror(errno) : "its path has a space or a colon");
+            free(path);
+            path = NULL;
+        }
+        return path;
+    }
+    for (size_t i = 0; i < sizeof allocators / sizeof *allocators; i++) {
+        const struct allocator *a = &allocators[i];
+        if (strcmp(a->name, wanted) != 0)
+            continue;
+        for (size_t k = 0; k < 3 && a->library[k] != NULL; k++) {
+            struct startup_scope scope;
+            bool there = startup_scope_read(&scope, image, a->library[k]) &&
+                         startup_scope_find(&scope, a->library[k]) != NULL;
+            startup_scope_free(&scope);
+            if (there)
+                return xstrdup(a->library[k]);
+        }
+        diag("%s: the linker finds no %s; install it, or give --allocator the path of a library",
+             wanted, a->library[0]);
+        return NULL;
+    }
+    return NULL;
+}
+
+static bool is_cxx_library(const char *path) {
+    const char *slash = strrchr(path, '/'), *base = slash != NULL ? slash + 1 : path;
+    return strncmp(base, "libstdc++", 9) == 0 || strncmp(base, "libc++", 6) == 0;
+}
+
+/* Adds to r->preload what the scope asks for, others' LD_PRELOAD included. */
+static void add_second_objects(struct recording *r, const char *library,
+                               const struct startup_scope *s,
+                               const struct recording_options *options) {
+    const char *own = s->count != 0 ? s->object[0] : NULL;
+    if (s->operators_in != NULL && s->operators_in != own &&
+        (options->mismatches || !is_cxx_library(s->operators_in))) {
+        char *object = beside(library, "libheaptape-ext.so");
+        add(&r->preload, object);
+        free(object);
+    }
+    if (s->mallocx_in != NULL && s->mallocx_in != own) {
+        char *object = beside(library, "libheaptape-jemalloc.so");
+        add(&r->preload, object);
+        free(object);
+    }
+    if (s->malloc_in != NULL && s->malloc_in == own)
+        diag("%s has a malloc of its own, in front of the recorder's: its blocks are not seen "
+             "(heaptape memory tells how much memory that is)",
+             own);
+}
+
+static int choose_preload(struct recording *r, const char *library,
+                          const struct recording_options *options) {
+    const char *others = getenv("LD_PRELOAD");
+    char *why = NULL, *image = program_image(r->path, &why), *underneath = NULL;
+    int status = EXIT_FINE;
+    free(why);
+    if (options->allocator != NULL) {
+        underneath = find_allocator(image != NULL ? image : r->path, options->allocator);
+        status = underneath != NULL ? EXIT_FINE : EXIT_FINDING;
+    }
+    if (others != NULL && others[0] != '\0')
+        add(&underneath, others);
+    struct startup_scope scope;
+    r->preload = xstrdup(library);
+    if (status == EXIT_FINE && image != NULL && startup_scope_read(&scope, image, underneath)) {
+        add_second_objects(r, library, &scope, options);
+        startup_scope_free(&scope);
+    }
+    if (underneath != NULL)
+        add(&r->preload, underneath);
+    free(underneath);
+    free(image);
+    return status;
+}
+
+int recording_prepare(struct recording *r, char **argv, const struct recording_options *options) {
     *r = (struct recording){.argv = argv};
     int status = program_find(argv[0], &r->path);
     if (status != EXIT_FINE)
         return status;
-    if ((r->library = find_library()) == NULL)
+    char *library = find_library();
+    if (library == NULL)
         return EXIT_FINDING;
-    if ((r->directory = getcwd(NULL, 0)) == NULL) {
+    status = choose_preload(r, library, options);
+    free(library);
+    if (status == EXIT_FINE && (r->directory = getcwd(NULL, 0)) == NULL) {
         diag("the working directory cannot be named: %s", strerror(errno));
         return EXIT_FINDING;
     }
-    return EXIT_FINE;
+    return status;
 }
 
 void recording_free(struct recording *r) {
     free(r->path);
-    free(r->library);
+    free(r->preload);
     free(r->directory);
     *r = (struct recording){0};
 }
@@ -72,11 +182,7 @@ struct start {
 /* Runs in the child: the environment that the recorder reads. */
 static void prepare(void *context) {
     const struct start *s = context;
-    const char *library = s->recording->library, *others = getenv("LD_PRELOAD");
-    if (others == NULL || others[0] == '\0')
-        setenv("LD_PRELOAD", library, 1);
-    else
-        setenv("LD_PRELOAD", xasprintf("%s:%s", library, others), 1);
+    setenv("LD_PRELOAD", s->recording->preload, 1);
     setenv("HEAPTAPE_OUT", s->tape(s->context, getpid()), 1);
     setenv("HEAPTAPE_LAUNCHER", xasprintf("%ld", (long)getppid()), 1);
 }

@@ -5,24 +5,33 @@
 #ifndef RECORDING_H
 #define RECORDING_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "launch.h"
 
 struct recording {
-    char **argv;     /* of the program; argv[0] as given; not owned */
-    char *path;      /* file to execute */
-    char *library;   /* absolute path of the recorder */
+    char **argv;   /* of the program; argv[0] as given; not owned */
+    char *path;    /* file to execute */
+    char *preload; /* what LD_PRELOAD begins with: the recorder, and what the program needs more */
     char *directory; /* working directory at the start */
+};
+
+/* How the program is to run. */
+struct recording_options {
+    const char *allocator; /* another one to put underneath: its name or a file; NULL: none */
+    bool mismatches;       /* C++ operators are recorded as such wherever they come from */
 };
 
 /*
  * Finds the program argv[0], the recorder's library beside the command (build tree) or in
- * ../lib/heaptape (installed), and the working directory. Returns EXIT_FINE, or prints one line and
+ * ../lib/heaptape (installed), and the working directory; and from what the program's start-up
+ * scope defines, whether the second objects (preload/ext/ext.h) are needed. Says in a line when the
+ * program's own allocator cannot be seen. Returns EXIT_FINE, or prints one line and
  * returns the status to end with: EXIT_FINDING, EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND. To be freed
  * with recording_free() in either case.
  */
-int recording_prepare(struct recording *, char **argv);
+int recording_prepare(struct recording *, char **argv, const struct recording_options *);
 void recording_free(struct recording *);
 
 /* The tape of the process `pid`, an absolute path that the caller frees. Child and parent ask both

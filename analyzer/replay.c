@@ -498,8 +498,9 @@ static void take_result(struct replay *r, uint32_t stream, const struct tape_eve
         s->in_flight = s->unmatched = false;
 }
 
-static void take_release(struct replay *r, uint32_t stream, uint64_t address, bool from) {
+static void take_release(struct replay *r, uint32_t stream, uint64_t address, unsigned op) {
     struct stream_state *s = &r->stream[stream];
+    const bool from = op == TAPE_OP_REALLOC_FROM;
     if (from && s->in_flight)
         put_back(r, s); /* a resize without a result: it was left by longjmp */
     if (from && s->inherited)
@@ -521,6 +522,8 @@ static void take_release(struct replay *r, uint32_t stream, uint64_t address, bo
     }
     if (r->stream_count > 1)
         inversions_recent(&r->inversions, address, stream);
+    if (tape_op_family(b->op) != tape_op_family(op))
+        TELL(r, on_mismatch, b, (uint8_t)op, r->now, s->thread);
     if (from) {
         s->in_flight = true;
         s->block = *b;
@@ -599,7 +602,7 @@ static inline void take_event(struct replay *r, const struct merge_run *run, uin
     if (e.op >= TAPE_OP_IGNORE)
         take_other(r, &e, stack, s->thread);
     else if (release)
-        take_release(r, run->index, e.address, class == TAPE_CLASS_FROM);
+        take_release(r, run->index, e.address, e.op);
     else if (class == TAPE_CLASS_ALLOC || class == TAPE_CLASS_REALLOC)
         take_result(r, run->index, &e, stack);
     else if (class == TAPE_CLASS_SAMPLE)

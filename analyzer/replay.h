@@ -79,6 +79,10 @@ struct observer {
      * thread: UINT32_MAX when it is not known yet who frees (an inversion) or never will be. */
     void (*on_free)(void *context, const struct block *b, uint64_t now, uint32_t thread,
                     bool realloc);
+    /* The block is about to end, or to be resized, by a function of another family than made it.
+     * Not of blocks whose free comes before them in the tape (an inversion). */
+    void (*on_mismatch)(void *context, const struct block *b, uint8_t op, uint64_t now,
+                        uint32_t thread);
     void (*on_failed)(void *context, uint8_t op, uint64_t size, uint32_t stack, uint64_t now);
     /* An observer that is added meanwhile hears of it, too. */
     void (*on_mark)(void *context, const struct replay_mark *m);

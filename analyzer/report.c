@@ -9,6 +9,7 @@
 #include "diag.h"
 #include "ledger_names.h"
 #include "ledger_print.h"
+#include "mismatches_print.h"
 #include "report_parts.h"
 #include "units.h"
 
@@ -53,14 +54,29 @@ char *report_command_line(const struct tape_process *p) {
     return line;
 }
 
+/* Whether a list of libraries holds the recorder's alone. */
+static bool is_own_preload(const char *list) {
+    static const char *const own[] = {"/libheaptape.so", "/libheaptape-ext.so",
+                                      "/libheaptape-jemalloc.so"};
+    while (*list != '\0') {
+        size_t length = strcspn(list, ": ");
+        bool found = false;
+        for (unsigned i = 0; i < sizeof own / sizeof *own; i++) {
+            size_t n = strlen(own[i]);
+            found |= length > n && strncmp(list + length - n, own[i], n) == 0;
+        }
+        if (!found)
+            return false;
+        list += length + (list[length] != '\0');
+    }
+    return true;
+}
+
 /* What the recorder itself needs says nothing about the program. */
 static bool is_own_variable(const char *text) {
-    static const char preload[] = "LD_PRELOAD=", library[] = "/libheaptape.so";
-    if (strncmp(text, "HEAPTAPE_", 9) == 0)
-        return true;
-    size_t length = strlen(text), tail = sizeof library - 1;
-    return strncmp(text, preload, sizeof preload - 1) == 0 && strpbrk(text, ": ") == NULL &&
-           length > tail && strcmp(text + length - tail, library) == 0;
+    static const char preload[] = "LD_PRELOAD=";
+    return strncmp(text, "HEAPTAPE_", 9) == 0 || (strncmp(text, preload, sizeof preload - 1) == 0 &&
+                                                  is_own_preload(text + sizeof preload - 1));
 }
 
 static void print_environment(FILE *out, const char **env) {
@@ -351,6 +367,8 @@ void report_print(FILE *out, const struct report *r, const struct screen *screen
                      SITES_MAPPED);
         report_threads(out, r->profile, screen);
         print_marks(out, r, screen);
+        mismatches_print(out, r->profile->mismatches, r->names, screen,
+                         r->limit != 0 ? r->limit : SIZE_MAX);
         report_tests(out, r->profile, screen);
         report_loops(out, r, screen);
         for (unsigned i = 0; i < RANKING_COUNT; i++)

@@ -8,7 +8,8 @@
  * blocks, time_ns}, not_freed {bytes, blocks}, reliable (false: events are lost, peak and not_freed
  * are not to be trusted), and in a forked child whose parent's tape was read inherited {bytes,
  * blocks, freed_bytes, freed_blocks, left_bytes, left_blocks}}; rss {samples, peak_bytes,
- * peak_time_ns}; memory, as ledger_print.h has it, without rows and mappings; samples
+ * peak_time_ns}; memory, as ledger_print.h has it, without rows and mappings;
+ * mismatches [{allocated_by, released_by, blocks, bytes, first_ns, stack [{label, …}]}]; samples
  * [{time_ns, heap_bytes, rss_bytes}]; thread_count;
  * threads [{tid, name, allocations, allocated_bytes, frees, not_freed_blocks, not_freed_bytes}],
  * those with the most allocations, and threads_folded, the same for all further ones of a name,

@@ -8,6 +8,7 @@
 #include "diag.h"
 #include "json_put.h"
 #include "ledger_print.h"
+#include "mismatches_print.h"
 #include "report_parts.h"
 #include "tree_print.h"
 
@@ -170,6 +171,7 @@ void report_print_json(FILE *out, const struct report *r) {
     json_object_object_add(o, "memory",
                            ledger_json(tape_file_process(r->tape), r->profile->ledger, r->names,
                                        false));
+    json_object_object_add(o, "mismatches", mismatches_json(r->profile->mismatches, r->names));
     report_threads_json(o, r->profile);
     put_marks(o, r->profile);
     json_object_object_add(o, "pools", report_pools_json(counts, false));

@@ -6,7 +6,7 @@ _heaptape_options() {
     local view="--bottom-up --top-down --flat --threshold --depth -n --limit --filter $names --full-names --wide --json"
     case $1 in
     record)
-        echo '-o --output -f --force -q --quiet --only --paused --max-size --python --unwinder --clock' \
+        echo '-o --output -f --force -q --quiet --only --paused --max-size --python --allocator --mismatches --unwinder --clock' \
             '--buffer-events -h --help'
         ;;
     check)
@@ -40,6 +40,7 @@ _heaptape_argument() {
     *:--format) echo text memcheck lsan ;;
     *:--xml) echo yes no ;;
     pack:--level) echo 3 9 19 22 ;;
+    *:--allocator) echo jemalloc tcmalloc mimalloc ;;
     *:--unwinder) echo rows libunwind verify ;;
     *:--clock) echo tsc monotonic ;;
     *:--time-unit) echo ms B ;;

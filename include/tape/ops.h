@@ -78,6 +78,25 @@ static inline enum tape_class tape_op_class(unsigned op) {
     return op < TAPE_OP_COUNT ? (enum tape_class)table[op] : TAPE_CLASS_NONE;
 }
 
+/* Which functions belong together: what one has made another one of the same family may give back.
+ */
+enum tape_family { TAPE_FAMILY_C, TAPE_FAMILY_NEW, TAPE_FAMILY_NEW_ARRAY };
+
+static inline enum tape_family tape_op_family(unsigned op) {
+    switch (op) {
+    case TAPE_OP_new:
+    case TAPE_OP_new_aligned:
+    case TAPE_OP_delete:
+        return TAPE_FAMILY_NEW;
+    case TAPE_OP_new_array:
+    case TAPE_OP_new_array_aligned:
+    case TAPE_OP_delete_array:
+        return TAPE_FAMILY_NEW_ARRAY;
+    default:
+        return TAPE_FAMILY_C;
+    }
+}
+
 /* Of the address space, not of the heap: laid out as ALLOC, but they make no block. */
 static inline bool tape_op_is_mapping(unsigned op) {
     return op >= TAPE_OP_MMAP && op <= TAPE_OP_BRK;
