@@ -79,7 +79,7 @@ static void compare(struct comparison *m, struct check_finding *f, uint32_t stac
     if (check_is_of_pool(f)) /* other tools see the program's own allocator innermost */
         check_stack_shown(names, f->path, f->length, &first);
     size_t count = !check_is_of_pool(f) || f->length == 0;
-    frame[0] = (struct supp_frame){.function = f->op, .linkage = f->op};
+    frame[0] = (struct supp_frame){.function = f->op, .linkage = check_op_linkage(f->op)};
     uint32_t place = names_caller(names, names_place(names, stack));
     for (uint32_t i = 0; i < f->length; i++, place = names_caller(names, place)) {
         if (i < first)

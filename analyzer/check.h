@@ -253,4 +253,11 @@ void check_print(FILE *, const struct check *, const struct check_style *);
 /* `status`: the exit status of the check. Every finding and every frame. */
 void check_print_json(FILE *, const struct check *, const struct check_style *, int status);
 
+/* The allocation function as suppressions name it: operators of C++ by their linkage names. */
+static inline const char *check_op_linkage(const char *op) {
+    if (strcmp(op, "operator new") == 0)
+        return "_Znwm";
+    return strcmp(op, "operator new[]") == 0 ? "_Znam" : op;
+}
+
 #endif

@@ -43,9 +43,9 @@ static void print_patterns(FILE *out, const struct names *names, const struct ch
         first++; /* the program's own allocator is innermost there */
     } else if (first == 0) {
         /* Valgrind shows the memalign inside of posix_memalign and its like, too. */
-        bool plain = strcmp(f->op, "malloc") == 0 || strcmp(f->op, "calloc") == 0 ||
-                     strcmp(f->op, "realloc") == 0 || end == 0;
-        fprintf(out, plain ? "   fun:%s\n" : "   ...\n   fun:%s\n", f->op);
+        bool plain = strncmp(f->op, "operator ", 9) == 0 || strcmp(f->op, "malloc") == 0 ||
+                     strcmp(f->op, "calloc") == 0 || strcmp(f->op, "realloc") == 0 || end == 0;
+        fprintf(out, plain ? "   fun:%s\n" : "   ...\n   fun:%s\n", check_op_linkage(f->op));
         written++;
     }
     for (uint32_t i = first != 0 ? first - 1 : 0; i < end && written < GENERATED_FRAMES;
