@@ -25,6 +25,7 @@ static const struct command_option options[] = {
     NAMING_DEBUG_DIR,
     NAMING_DEBUGINFOD,
     NAMING_NO_CACHE,
+    {"pages-as-heap", 0, NULL, "all pages of the process, not the heap's blocks alone"},
     {"heap-admin", 0, "BYTES", "taken to be the allocator's own share of a block (default 8)"},
     {"alignment", 0, "BYTES", "to which sizes are taken to be rounded up (default 16)"},
     {NULL, 0, NULL, NULL},
@@ -77,6 +78,8 @@ static bool parse(int argc, char **argv, struct massif_options *m, const char **
             if (!option_number(c, name, value, 1, MASSIF_DEPTH_MAX, &number))
                 return false;
             m->depth = (uint32_t)number;
+        } else if (strcmp(name, "pages-as-heap") == 0) {
+            m->pages = true;
         } else if (strcmp(name, "heap-admin") == 0) {
             if (!option_number(c, name, value, 0, 1024, &m->heap_admin))
                 return false;

@@ -21,6 +21,8 @@ struct mappings {
     struct undo *undo; /* by thread */
     uint32_t threads;
     struct mappings_counts counts;
+    void (*changed)(void *context, const struct mapping *, bool comes, uint64_t now);
+    void *context;
 };
 
 struct mappings *mappings_new(void) {
@@ -51,6 +53,8 @@ static size_t first_behind(const struct mappings *m, uint64_t address) {
 }
 
 static void count_range(struct mappings *m, const struct mapping *r, bool comes, uint64_t now) {
+    if (m->changed != NULL)
+        m->changed(m->context, r, comes, now);
     uint64_t bytes = r->end - r->start;
     uint64_t *sum = (r->flags & TAPE_MAPPING_ALLOCATOR) != 0   ? &m->counts.allocator_bytes
                     : (r->flags & TAPE_MAPPING_NO_ACCESS) != 0 ? NULL
@@ -187,6 +191,25 @@ void mappings_take(struct mappings *m, const struct tape_event *e, uint64_t now,
     m->counts.mapped_bytes += r.end - r.start;
     if (r.end > r.start)
         put_in(m, &r, now);
+}
+
+void mappings_watch(struct mappings *m,
+                    void (*changed)(void *context, const struct mapping *, bool comes,
+                                    uint64_t now),
+                    void *context) {
+    m->changed = changed;
+    m->context = context;
+}
+
+uint64_t mappings_next_gap(const struct mappings *m, uint64_t start) {
+    for (size_t i = first_behind(m, start); i < m->count && m->range[i].start <= start; i++)
+        start = m->range[i].end;
+    return start;
+}
+
+uint64_t mappings_gap_end(const struct mappings *m, uint64_t address) {
+    size_t i = first_behind(m, address);
+    return i < m->count ? m->range[i].start : UINT64_MAX;
 }
 
 const struct mapping *mappings_list(const struct mappings *m, size_t *count) {

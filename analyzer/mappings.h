@@ -33,6 +33,18 @@ void mappings_take(struct mappings *, const struct tape_event *, uint64_t now, u
 /* Those that are there now, in order; valid until the next event. */
 const struct mapping *mappings_list(const struct mappings *, size_t *count);
 
+/* `changed` is called for every range, or part of one, that comes or goes; what is cut goes as a
+ * whole, and comes again without the part. Before the first event. */
+void mappings_watch(struct mappings *,
+                    void (*changed)(void *context, const struct mapping *, bool comes,
+                                    uint64_t now),
+                    void *context);
+
+/* The first address from `start` on that lies in no range; and where the gap that holds an address
+ * ends. */
+uint64_t mappings_next_gap(const struct mappings *, uint64_t start);
+uint64_t mappings_gap_end(const struct mappings *, uint64_t address);
+
 struct mappings_counts {
     uint64_t calls, failed;          /* that mapped; munmap and mremap that failed */
     uint64_t mapped_bytes;           /* by all calls together, as they asked */

@@ -7,6 +7,7 @@
 
 #include "completeness.h"
 #include "diag.h"
+#include "massif_pages.h"
 #include "option_value.h"
 
 const struct massif_options massif_defaults = {
@@ -93,6 +94,15 @@ static void choose_on_free(void *context, const struct block *b, uint64_t now, u
         return;
     struct massif_snapshot snapshot = heap_snapshot(&c->heap, now);
     massif_selection_offer(&c->selection, &snapshot);
+}
+
+static void choose_on_pages(void *context, uint32_t stack, uint64_t bytes, bool comes,
+                            uint64_t now) {
+    const struct block b = {.size = bytes, .stack = stack, .born = now};
+    if (comes)
+        choose_on_alloc(context, &b);
+    else
+        choose_on_free(context, &b, now, 0, false);
 }
 
 /* The selection with the end of the run and the peak in their places, and with trees assigned. */
@@ -188,11 +198,24 @@ static void fill_on_free(void *context, const struct block *b, uint64_t now, uin
         fill_due(f);
 }
 
+static void fill_on_pages(void *context, uint32_t stack, uint64_t bytes, bool comes, uint64_t now) {
+    const struct block b = {.size = bytes, .stack = stack, .born = now};
+    if (comes)
+        fill_on_alloc(context, &b);
+    else
+        fill_on_free(context, &b, now, 0, false);
+}
+
 /* ---- both --------------------------------------------------------------------------------- */
 
 struct massif *massif_new(struct tape_file *tape, const struct massif_options *options) {
     struct massif *m = xcalloc(1, sizeof *m);
     m->options = *options;
+    if (options->pages) { /* pages are whole, and nobody's but the program's */
+        m->options.heap_admin = 0;
+        m->options.alignment = 1;
+    }
+    options = &m->options;
     struct choice c = {.heap = {.options = options}};
     /* Room for the peak and for the end. */
     massif_selection_init(&c.selection, options->max_snapshots - 2);
@@ -202,8 +225,13 @@ struct massif *massif_new(struct tape_file *tape, const struct massif_options *o
                                 .on_alloc = choose_on_alloc,
                                 .on_free = choose_on_free};
     m->replay = replay_new(tape);
-    replay_observe(m->replay, &choosing);
+    struct massif_pages *pages = NULL;
+    if (options->pages)
+        pages = massif_pages_new(tape, m->replay, choose_on_pages, &c);
+    else
+        replay_observe(m->replay, &choosing);
     replay_run(m->replay, UINT64_MAX);
+    massif_pages_free(pages);
     finish_choice(m, &c, replay_counts(m->replay)->end_time);
     massif_selection_free(&c.selection);
 
@@ -214,8 +242,13 @@ struct massif *massif_new(struct tape_file *tape, const struct massif_options *o
     fill_due(&f);
     struct observer filling = {.context = &f, .on_alloc = fill_on_alloc, .on_free = fill_on_free};
     struct replay *second = replay_new(tape);
-    replay_observe(second, &filling);
+    pages = NULL;
+    if (options->pages)
+        pages = massif_pages_new(tape, second, fill_on_pages, &f);
+    else
+        replay_observe(second, &filling);
     replay_run(second, UINT64_MAX);
+    massif_pages_free(pages);
     replay_free(second);
     free(f.live);
     m->doubt = completeness_doubt(tape_file_health(tape));
@@ -252,8 +285,18 @@ char *massif_label(const struct name *n, uint64_t address) {
 }
 
 char *massif_arguments(const struct massif_options *o) {
-    return xasprintf("--time-unit=%s --threshold=%g --detailed-freq=%u --max-snapshots=%u "
-                     "--depth=%u --heap-admin=%" PRIu64 " --alignment=%" PRIu64,
-                     o->unit == MASSIF_MS ? "ms" : "B", o->threshold, o->detailed_freq,
-                     o->max_snapshots, o->depth, o->heap_admin, o->alignment);
+    char *common = xasprintf("--time-unit=%s --threshold=%g --detailed-freq=%u --max-snapshots=%u "
+                             "--depth=%u",
+                             o->unit == MASSIF_MS ? "ms" : "B", o->threshold, o->detailed_freq,
+                             o->max_snapshots, o->depth);
+    char *all = o->pages ? xasprintf("%s --pages-as-heap=yes", common)
+                         : xasprintf("%s --heap-admin=%" PRIu64 " --alignment=%" PRIu64, common,
+                                     o->heap_admin, o->alignment);
+    free(common);
+    return all;
+}
+
+const char *massif_root_label(const struct massif_options *o) {
+    return o->pages ? "(page allocation syscalls) mmap/mremap/brk, --alloc-fns, etc."
+                    : "(heap allocation functions) malloc/new/new[], --alloc-fns, etc.";
 }

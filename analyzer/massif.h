@@ -33,6 +33,7 @@ struct massif_options {
     uint32_t depth;         /* frames in a tree, 1 to MASSIF_DEPTH_MAX */
     uint64_t heap_admin;    /* bytes the allocator is taken to need for itself for each block */
     uint64_t alignment;     /* to which sizes are taken to be rounded up; at least 1 */
+    bool pages;             /* all pages of the process instead of the heap's blocks */
     struct folding folding; /* what trees leave out at the inner end */
 };
 extern const struct massif_options massif_defaults;
@@ -90,7 +91,11 @@ void massif_write(FILE *, const struct massif *, const struct tape_process *);
 /* Draws graph, snapshots and trees for the terminal as ms_print does. */
 void massif_print(FILE *, const struct massif *, const struct tape_process *);
 
-#define MASSIF_ROOT_LABEL "(heap allocation functions) malloc/new/new[], --alloc-fns, etc."
+/* What the root of every tree is called. Static text. */
+const char *massif_root_label(const struct massif_options *);
+
+/* What is mapped without a call that was recorded. */
+#define MASSIF_PLACELESS "0x0: modules, stacks, and what else samples show without a call"
 
 /* The options as valgrind would have been given them; the caller frees. */
 char *massif_arguments(const struct massif_options *);

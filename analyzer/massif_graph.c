@@ -130,14 +130,15 @@ static void print_node(const struct tree_text *t, uint32_t at, const char *prefi
     const struct tree_node *n = &t->tree->node[at];
     print_share(t, prefix, at == 0 ? "" : "->", n->bytes);
     if (at == 0) {
-        fprintf(t->out, "%s\n", MASSIF_ROOT_LABEL);
+        fprintf(t->out, "%s\n", massif_root_label(&t->massif->options));
     } else {
         char *label = massif_label(names_get(t->massif->names, n->name), n->address);
         fprintf(t->out, "%s\n", label);
         free(label);
     }
     char *inner = xasprintf("%s%s", prefix, at == 0 ? "" : last ? "  " : "| ");
-    uint32_t left = n->count + (n->below != 0);
+    bool placeless = at == 0 && t->massif->options.pages && n->own_bytes != 0;
+    uint32_t left = n->count + (n->below != 0) + placeless;
     bool folded = n->below == 0;
     for (uint32_t i = 0; i < n->count; i++) {
         if (!folded && t->tree->node[n->first + i].bytes < n->below_bytes) {
@@ -147,7 +148,11 @@ static void print_node(const struct tree_text *t, uint32_t at, const char *prefi
         print_node(t, n->first + i, inner, --left == 0);
     }
     if (!folded)
-        print_folded(t, inner, n, true);
+        print_folded(t, inner, n, --left == 0);
+    if (placeless) {
+        print_share(t, inner, "->", n->own_bytes);
+        fprintf(t->out, "%s\n%s\n", MASSIF_PLACELESS, inner);
+    }
     if (n->count == 0 && n->below == 0) {
         size_t length = strlen(inner);
         while (length > 0 && inner[length - 1] == ' ')

@@ -28,9 +28,10 @@ static void write_folded(FILE *out, unsigned depth, const struct tree_node *n, d
 
 static void write_tree(FILE *out, const struct massif *m, const struct tree *t, uint32_t at) {
     const struct tree_node *n = &t->node[at];
-    uint32_t children = n->count + (n->below != 0);
+    bool placeless = at == 0 && m->options.pages && n->own_bytes != 0;
+    uint32_t children = n->count + (n->below != 0) + placeless;
     if (at == 0) {
-        write_node(out, 0, children, n->bytes, MASSIF_ROOT_LABEL);
+        write_node(out, 0, children, n->bytes, massif_root_label(&m->options));
     } else {
         char *label = massif_label(names_get(m->names, n->name), n->address);
         write_node(out, n->level, children, n->bytes, label);
@@ -46,6 +47,8 @@ static void write_tree(FILE *out, const struct massif *m, const struct tree *t, 
     }
     if (!folded)
         write_folded(out, n->level + 1, n, m->options.threshold);
+    if (placeless)
+        write_node(out, 1, 0, n->own_bytes, MASSIF_PLACELESS);
 }
 
 void massif_write(FILE *out, const struct massif *m, const struct tape_process *process) {

@@ -22,7 +22,7 @@ _heaptape_options() {
     leaks) echo "--between --kinds --why --image $view -h --help" ;;
     massif)
         echo '-o --output --time-unit --threshold --detailed-freq --max-snapshots --depth' \
-            "$names --heap-admin --alignment -h --help"
+            "$names --pages-as-heap --heap-admin --alignment -h --help"
         ;;
     memory) echo "--rows -n --limit $names --full-names --wide --json -h --help" ;;
     dump) echo '--no-stacks --ticks --json -h --help' ;;

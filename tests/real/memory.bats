@@ -81,6 +81,48 @@ C
     expect_match memory.txt ' map \(amounts\.c:16\)$'
 }
 
+@test "massif --pages-as-heap: direct mappings to the byte, the heap by its blocks, all as ms_print reads it" {
+    cat >pages.c <<'C'
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+static void *map(size_t bytes) { return mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0); }
+static void *big(void) { return malloc(5 << 20); }
+static void small(int n) { for (int i = 0; i < n; i++) free(i % 2 == 0 ? malloc(100) : NULL), malloc(1000); }
+int main(void) {
+    void *p = map(12 << 20), *q = map(4 << 20), *b = big();
+    small(2000);
+    usleep(100000);
+    munmap((char *)p + (1 << 20), 3 << 20);
+    mmap(NULL, 1 << 30, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    free(b);
+    munmap(q, 4 << 20);
+    small(10);
+    return p == MAP_FAILED;
+}
+C
+    gcc -O0 -g -fno-builtin -o pages pages.c
+    "$heaptape" record -q -o x.tape -- ./pages
+    "$heaptape" massif --pages-as-heap --detailed-freq=1 --threshold=0 -o massif.out x.tape
+    ms_print --threshold=0 massif.out >shown
+    grep -n -A40 '(peak)' shown | head -n 60
+    expect_match shown '\(16,777,216B\) 0x[0-9A-F]+: map \(pages\.c:5\)'
+    expect_match shown '\(12,582,912B\) 0x[0-9A-F]+: main \(pages\.c:9\)'
+    expect_match shown '\(5,246,976B\) 0x[0-9A-F]+: big \(pages\.c:6\)'
+    expect_match shown '\([12],[0-9]{3},[0-9]{3}B\) 0x[0-9A-F]+: small \(pages\.c:7\)'
+    expect_match shown '0x0: modules, stacks, and what else samples show without a call$'
+    # at the end 9 MiB of the first are left, of the second and of the large block nothing
+    python3 - <<'PY'
+import re
+last = open("massif.out").read().split("snapshot=")[-1]
+sizes = [(int(n), rest) for n, rest in re.findall(r"^ *n\d+: (\d+) (0x.*)$", last, re.M)]
+assert any(n == 9 << 20 and "map (pages.c:5)" in l for n, l in sizes), sizes
+assert not any("big (pages.c:6)" in l for n, l in sizes), sizes
+assert sum(n for n, l in sizes) < 60 << 20, sizes
+PY
+}
+
 @test "python3 is explained: pymalloc's arenas, and how to see its objects" {
     "$heaptape" record -q -o x.tape -- /usr/bin/python3 -c 'x = [str(i) * 3 for i in range(400000)]'
     check 'p["explained"] > 0.98 and m["mappers"][0]["name"] == "pymalloc arenas"'
