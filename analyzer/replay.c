@@ -52,6 +52,8 @@ struct replay {
     struct inversions inversions;
     struct observer observer[OBSERVERS_MAX];
     unsigned observer_count;
+    const struct observer *allocs[OBSERVERS_MAX], *frees[OBSERVERS_MAX]; /* those that want these */
+    unsigned alloc_count, free_count;
     bool watched;        /* somebody has on_event */
     uint64_t now, stamp; /* of the event at hand: ns, ticks */
 };
@@ -63,6 +65,18 @@ struct replay {
             if ((r)->observer[i_].member != NULL)                                                  \
                 (r)->observer[i_].member((r)->observer[i_].context, __VA_ARGS__);                  \
     } while (0)
+
+/* The same for what comes with every block. */
+static inline void tell_alloc(struct replay *r, const struct block *b) {
+    for (unsigned i = 0; i < r->alloc_count; i++)
+        r->allocs[i]->on_alloc(r->allocs[i]->context, b);
+}
+
+static inline void tell_free(struct replay *r, const struct block *b, uint32_t thread,
+                             bool realloc) {
+    for (unsigned i = 0; i < r->free_count; i++)
+        r->frees[i]->on_free(r->frees[i]->context, b, r->now, thread, realloc);
+}
 
 struct replay *replay_new(struct tape_file *tape) {
     struct replay *r = xcalloc(1, sizeof *r);
@@ -93,7 +107,12 @@ void replay_free(struct replay *r) {
 void replay_observe(struct replay *r, const struct observer *o) {
     if (r->observer_count == OBSERVERS_MAX)
         abort();
-    r->observer[r->observer_count++] = *o;
+    struct observer *own = &r->observer[r->observer_count++];
+    *own = *o;
+    if (o->on_alloc != NULL)
+        r->allocs[r->alloc_count++] = own;
+    if (o->on_free != NULL)
+        r->frees[r->free_count++] = own;
     r->watched |= o->on_event != NULL;
 }
 
@@ -379,7 +398,7 @@ static void end_block(struct replay *r, const struct block *b, uint32_t thread, 
         r->thread[thread].known.frees++;
     if (!realloc && thread == b->thread && r->thread[thread].newest == b->sequence + 1)
         r->counts.temporary++;
-    TELL(r, on_free, b, r->now, thread, realloc);
+    tell_free(r, b, thread, realloc);
     if (!realloc && has_pools(r))
         drop_pool_blocks(r, b->address, b->size);
 }
@@ -465,7 +484,7 @@ static void add_block(struct replay *r, const struct tape_event *e, uint32_t sta
         c->peak_blocks = c->live_blocks;
         c->peak_time = r->now;
     }
-    TELL(r, on_alloc, b);
+    tell_alloc(r, b);
     if (gone)
         settle_early(r, b, &early);
 }
