@@ -81,8 +81,18 @@ static void add(struct check *c, const struct logged_start *s, char *why) {
         (struct check_unrecorded){.path = xstrdup(s->path), .why = why, .times = 1};
 }
 
+/* The dynamic linker as a program: it lists what another one would load (ldd, record), or runs it,
+ * and then that has a recording. */
+static bool is_linker(const char *path) {
+    const char *base = names_base(path);
+    return strncmp(base, "ld-linux", 8) == 0 || strncmp(base, "ld.so", 5) == 0 ||
+           strncmp(base, "ld64.so", 7) == 0;
+}
+
 static void look_at(struct check *c, const struct logged_start *s) {
     char *why = NULL, *image = NULL;
+    if (is_linker(s->path))
+        return;
     if ((s->flags & PROCESS_PATH_CUT) == 0)
         image = program_image(s->path, &why);
     if (is_wanted(c->only, image != NULL ? image : s->path)) {

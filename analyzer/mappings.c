@@ -116,7 +116,8 @@ static void take_out(struct mappings *m, uint64_t start, uint64_t end, struct un
         keep_piece(undo, &piece);
         last++;
     }
-    memmove(m->range + i, m->range + last, (m->count - last) * sizeof *m->range);
+    if (last != i)
+        memmove(m->range + i, m->range + last, (m->count - last) * sizeof *m->range);
     m->count -= last - i;
 }
 

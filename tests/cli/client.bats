@@ -6,7 +6,7 @@ load ../helpers
 load checked
 
 record() {
-    "$heaptape" record -q -f -o x.tape "$@"
+    HEAPTAPE_MEMORY=0 "$heaptape" record -q -f -o x.tape "$@"
 }
 
 # Compiles stdin as C to ./NAME.
