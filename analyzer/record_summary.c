@@ -92,6 +92,12 @@ static void print_recording(struct tape_file *t, const char *name, bool others, 
         fprintf(stderr, ", %s events lost", units_count(number, health->lost));
     if (counts->allocations == 0)
         fputs(", no allocation among them", stderr);
+    size_t unhooked = 0;
+    while (tape_file_process(t)->unhooked[unhooked] != NULL)
+        unhooked++;
+    if (unhooked != 0) /* of the program's own malloc the launcher has spoken before */
+        fprintf(stderr, ", what %zu module%s allocates not seen (RTLD_DEEPBIND)", unhooked,
+                unhooked == 1 ? "" : "s");
     fprintf(stderr, ", recorded in %s; next: heaptape report %s%s", name, name, others ? "*" : "");
     replay_free(replay);
 }
