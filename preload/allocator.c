@@ -18,7 +18,6 @@ static struct range module;
 static bool noting; /* what it maps */
 static const char *path, *bypassed;
 
-extern void *__libc_malloc(size_t);
 /* The recorder's malloc, whatever the name is bound to; NULL in tests, which have no hooks. */
 extern void *hooks_malloc(size_t) __attribute__((visibility("hidden"), weak));
 
@@ -45,7 +44,7 @@ void allocator_resolved(void) {
     if (!cfi_find_module((uint64_t)(void *)real.malloc, &own))
         return;
     path = path_of(&own);
-    if (cfi_find_module((uint64_t)(void *)&__libc_malloc, &libc) && own.start != libc.start) {
+    if (cfi_find_module(real_libc(), &libc) && own.start != libc.start) {
         module = (struct range){own.start, own.end};
         noting = config.image != IMAGE_NONE || testing_is_likely();
     }

@@ -18,8 +18,6 @@
 #define TEXT_BYTES  REGIONS_SCRATCH
 #define WAIT_NS     UINT64_C(1000000000)
 
-extern void *__libc_malloc(size_t);
-
 /* ---- memory ------------------------------------------------------------------------------- */
 
 static void *part(uint8_t **p, size_t bytes) {
@@ -110,7 +108,7 @@ static void find_regions(struct image *m, struct memory *memory, long pagemap) {
     struct regions r = {
         .pid = m->pid,
         .self = (uint64_t)(void *)&image_look,
-        .libc = (uint64_t)(void *)&__libc_malloc,
+        .libc = real_libc(),
         .real = (uint64_t)(void *)real.malloc,
         .tid_at = m->tid_at,
         .thread = m->thread,

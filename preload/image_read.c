@@ -6,6 +6,7 @@
 
 #include "config.h"
 #include "park.h"
+#include "real.h"
 #include "recorder.h"
 #include "sys_image.h"
 
@@ -101,14 +102,12 @@ static uint64_t find_tid(uint32_t tid) {
     return found == tid ? at : 0;
 }
 
-extern void *__libc_malloc(size_t);
-
 /* Where the stack of the program's own functions begins: behind the frames of libc's exit(), which
  * has slots that it does not write. What earlier calls left there is no pointer of anyone's. */
 static uint64_t behind_exit(struct unwind *u, uint64_t sp) {
     struct cfi_module libc, module;
     uint32_t i = 0;
-    if (!cfi_find_module((uint64_t)(void *)&__libc_malloc, &libc) || !unwind_full(u, sp))
+    if (!cfi_find_module(real_libc(), &libc) || !unwind_full(u, sp))
         return sp;
     for (; i + 1 < u->fresh_count; i++)
         if (!cfi_find_module(u->rows[u->fresh[i].row].address - 1, &module) ||

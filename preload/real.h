@@ -6,6 +6,7 @@
 #ifndef REAL_H
 #define REAL_H
 
+#include <gnu/libc-version.h>
 #include <pthread.h>
 #include <spawn.h>
 #include <stddef.h>
@@ -68,6 +69,12 @@ extern long (*real_syscall)(long, ...); /* NULL until real_resolve has run; read
 
 /* Looks the functions up with dlsym(RTLD_NEXT). Runs once, early, never from a hook afterwards. */
 void real_resolve(void);
+
+/* An address inside libc: of a function that no allocator brings, unlike malloc and __libc_malloc.
+ */
+static inline uint64_t real_libc(void) {
+    return (uint64_t)(void *)&gnu_get_libc_version;
+}
 
 /* confine.c: a call that may put files out of reach; a: number and six arguments. */
 long confine_syscall(const long a[7]);

@@ -110,7 +110,8 @@ void stream_event_alloc(unsigned op, const void *p, size_t size, unsigned align_
 /* Not a block: recorded in pauses, too, and of no meaning to a resize that is under way. */
 void stream_event_mapping(unsigned op, uint64_t address, uint64_t size, unsigned flags,
                           const void *frame) {
-    if (unlikely(stream_self->magic != STREAM_MAGIC)) /* an allocator may call with its locks held */
+    if (unlikely(stream_self->magic !=
+                 STREAM_MAGIC)) /* an allocator may call with its locks held */
         stream_attach_quietly();
     struct stream *s = enter(frame);
     if (s == NULL)

@@ -366,11 +366,10 @@ static bool want_words(void *context, const struct scan_words *words) {
 
 /* Blocks that no hook sees: another allocator's `operator new`. */
 static bool has_unseen(void) {
-    extern void *__libc_malloc(size_t);
     static const char *const operators[] = {"_Znw", "_Zna", "_Zdl", "_Zda", NULL};
     struct cfi_module own, libc;
     return cfi_find_module((uint64_t)(void *)real.malloc, &own) &&
-           cfi_find_module((uint64_t)(void *)&__libc_malloc, &libc) && own.start != libc.start &&
+           cfi_find_module(real_libc(), &libc) && own.start != libc.start &&
            references_any(operators, false, "/libstdc++.so", (uint64_t)(void *)real.malloc);
 }
 

@@ -7,6 +7,7 @@
 #include "allocator.h"
 #include "arch.h"
 #include "cfi.h"
+#include "real.h"
 #include "references.h"
 #include "sys_image.h"
 
@@ -62,9 +63,8 @@ void unhooked_find(void) {
     if (loads == loaded || allocator_bypassed() != NULL || listed != 0 ||
         sys_threads(sys_pid(), &thread, 1) != 1)
         return;
-    extern void *__libc_malloc(size_t);
     if (cfi_find_module((uint64_t)(void *)&list, &s.recorder) &&
-        cfi_find_module((uint64_t)(void *)&__libc_malloc, &s.libc))
+        cfi_find_module(real_libc(), &s.libc))
         references_slots(look, &s);
 }
 

@@ -142,13 +142,18 @@ PY
     check 'p["explained"] > 0.95 and m["mappers"][0]["name"] == "V8" and m["mappers"][0]["resident"] > 10 * MiB'
 }
 
-@test "jemalloc underneath: its mappings are the heap" {
-    lib=$(find /usr/lib -name libjemalloc.so.2 | head -n 1)
-    [ -n "$lib" ] || skip 'libjemalloc.so.2 is not installed'
-    PYTHONMALLOC=malloc LD_PRELOAD=$lib "$heaptape" record -q -o x.tape -- \
-        /usr/bin/python3 -c 'x = [str(i) * 3 for i in range(400000)]'
-    check 'm["allocator"] == "jemalloc" and p["explained"] > 0.98'
-    check 'p["heap"] > 25 * MiB and p["direct"] < MiB'
+@test "jemalloc and tcmalloc underneath: their mappings are the heap" {
+    local found=0
+    for name in jemalloc:libjemalloc.so.2 tcmalloc:libtcmalloc_minimal.so.4; do
+        lib=$(find /usr/lib -name "${name#*:}" | head -n 1)
+        [ -n "$lib" ] || continue
+        found=$((found + 1))
+        PYTHONMALLOC=malloc LD_PRELOAD=$lib "$heaptape" record -q -f -o x.tape -- \
+            /usr/bin/python3 -c 'x = [str(i) * 3 for i in range(400000)]'
+        check "m['allocator'] == '${name%:*}' and p['explained'] > 0.98"
+        check 'p["heap"] > 25 * MiB and p["direct"] < MiB'
+    done
+    [ "$found" -ne 0 ] || skip 'neither jemalloc nor tcmalloc is installed'
 }
 
 @test "an allocator inside the program: what is not seen is said, and how much memory that is" {
