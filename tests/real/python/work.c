@@ -5,10 +5,9 @@
 #include <stdlib.h>
 #include <sys/time.h>
 
-static void *volatile kept;
-
+/* Several threads are here at a time. */
 static void one(size_t n) {
-    kept = malloc(n);
+    void *volatile kept = malloc(n);
     free(kept);
 }
 
