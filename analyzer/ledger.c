@@ -265,8 +265,7 @@ static void keep_peak(struct pass *p, const struct ledger_row *row) {
                                     .end = m->end,
                                     .resident = m->resident,
                                     .class = m->class,
-                                    .name = m->name != 0 ? xstrdup(s->text + m->name) : NULL,
-                                    .stack_of = (m->bits & TAPE_MEMORY_THREAD) != 0};
+                                    .name = m->name != 0 ? xstrdup(s->text + m->name) : NULL};
     }
     keep_sites(p);
 }

@@ -47,8 +47,7 @@ struct ledger_row {
 struct ledger_mapping {
     uint64_t start, end, resident;
     enum ledger_class class;
-    char *name;    /* of a file; NULL: none */
-    bool stack_of; /* LEDGER_STACKS: known by a stack in it, not only by its form */
+    char *name; /* of a file; NULL: none */
 };
 
 /* Direct mappings of one call stack in that sample. */

@@ -21,23 +21,12 @@ struct seen_mapping *seen_find(const struct seen_sample *s, uint64_t address) {
     return low < s->count && s->mapping[low].start <= address ? &s->mapping[low] : NULL;
 }
 
-static size_t first_behind(const struct mapping *direct, size_t count, uint64_t address) {
-    size_t low = 0;
-    while (low < count) {
-        size_t mid = low + (count - low) / 2;
-        if (direct[mid].end <= address)
-            low = mid + 1;
-        else
-            count = mid;
-    }
-    return low;
-}
-
 /* How much of a mapping lies in ranges that were mapped by the allocator, or by others. */
 static uint64_t covered(const struct mapping *direct, size_t count, uint64_t start, uint64_t end,
                         bool allocator) {
     uint64_t sum = 0;
-    for (size_t i = first_behind(direct, count, start); i < count && direct[i].start < end; i++) {
+    for (size_t i = mapping_first_behind(direct, count, start); i < count && direct[i].start < end;
+         i++) {
         if (((direct[i].flags & TAPE_MAPPING_ALLOCATOR) != 0) != allocator)
             continue;
         uint64_t low = direct[i].start > start ? direct[i].start : start;

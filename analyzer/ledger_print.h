@@ -3,11 +3,11 @@
  * A ledger as text and as JSON.
  *
  * JSON: {allocator, bypassed, unhooked [paths], samples, why_none, peak_rss (of the process, as the
- * kernel has it; absent: unknown), peak {time_ns, resident, swapped, heap_live, heap_slack,
- * heap_untouched, and one member for each class of ledger_class_info; explained (share of
- * resident)}, rows [the same], mapped {calls, failed, bytes, live, peak, peak_time_ns, allocator},
- * direct [{resident, size, ranges, mapper, stack [{label, …}]}], mappers [{name, resident, size,
- * ranges}], unexplained [{start, end, resident}], modules [{path, data, pages}]}.
+ * kernel has it; absent: unknown), mapped {calls, failed, bytes, live, peak, peak_time_ns,
+ * allocator}; and where there is a sample: peak {time_ns, resident, swapped, heap_live, heap_slack,
+ * heap_untouched, one member for each class of ledger_class_info, explained (share of resident)},
+ * mappers [{name, resident, size, ranges}], direct [{resident, size, ranges, mapper, stack [{label,
+ * …}]}], rows [like peak], mappings [{start, end, resident, class, name}] with resident bytes}.
  */
 #ifndef LEDGER_PRINT_H
 #define LEDGER_PRINT_H

@@ -39,17 +39,20 @@ void mappings_free(struct mappings *m) {
     free(m);
 }
 
-/* Index of the first range that ends behind the address. */
-static size_t first_behind(const struct mappings *m, uint64_t address) {
-    size_t low = 0, high = m->count;
-    while (low < high) {
-        size_t mid = low + (high - low) / 2;
-        if (m->range[mid].end <= address)
+size_t mapping_first_behind(const struct mapping *range, size_t count, uint64_t address) {
+    size_t low = 0;
+    while (low < count) {
+        size_t mid = low + (count - low) / 2;
+        if (range[mid].end <= address)
             low = mid + 1;
         else
-            high = mid;
+            count = mid;
     }
     return low;
+}
+
+static size_t first_behind(const struct mappings *m, uint64_t address) {
+    return mapping_first_behind(m->range, m->count, address);
 }
 
 static void count_range(struct mappings *m, const struct mapping *r, bool comes, uint64_t now) {

@@ -21,6 +21,9 @@ struct mapping {
     bool brk;      /* of the data segment */
 };
 
+/* Of ranges in order: index of the first one that ends behind the address. */
+size_t mapping_first_behind(const struct mapping *range, size_t count, uint64_t address);
+
 struct mappings;
 
 struct mappings *mappings_new(void);

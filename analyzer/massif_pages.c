@@ -14,7 +14,6 @@
 #define OWN_PAGES (UINT64_C(128) << 10) /* blocks from here on may have a mapping of their own */
 
 struct massif_pages {
-    struct replay *replay;
     massif_pages_changed *changed;
     void *context;
     bool libc;               /* the allocator's pages have no events: they follow from its blocks */
@@ -151,7 +150,6 @@ struct massif_pages *massif_pages_new(struct tape_file *tape, struct replay *rep
                                       massif_pages_changed *changed, void *context) {
     struct massif_pages *p = xcalloc(1, sizeof *p);
     const char *allocator = tape_file_process(tape)->allocator;
-    p->replay = replay;
     p->changed = changed;
     p->context = context;
     p->libc = allocator == NULL || strncmp(names_base(allocator), "libc", 4) == 0;

@@ -26,10 +26,10 @@ struct sample {
     struct smaps smaps;
     const struct recorder *recorder;
     struct range range[RANGES_MOST]; /* the recorder's own memory */
-    size_t ranges;
-    size_t at, part;          /* end of the parts; where the one that grows begins */
-    size_t name, name_length; /* of the mapping before in the part; 0: none */
-    uint64_t end;             /* of that mapping; 0: a part begins */
+    size_t ranges, first;            /* first: those before lie in front of all mappings to come */
+    size_t at, part;                 /* end of the parts; where the one that grows begins */
+    size_t name, name_length;        /* of the mapping before in the part; 0: none */
+    uint64_t end;                    /* of that mapping; 0: a part begins */
     bool full;
     uint8_t parts[PARTS_BYTES];
 };
@@ -57,10 +57,13 @@ static uint8_t kind_of(const struct map_entry *e, const char *name) {
     return e->kind == MAP_NOT_MEMORY ? TAPE_MEMORY_OTHER : TAPE_MEMORY_ANONYMOUS;
 }
 
-/* Whether most of it is the recorder's: the kernel joins neighbours. */
-static bool is_own(const struct sample *s, const struct map_entry *e) {
+/* Whether most of it is the recorder's: the kernel joins neighbours. Both are in order of their
+ * addresses, so what lies in front of this mapping is never looked at again. */
+static bool is_own(struct sample *s, const struct map_entry *e) {
     uint64_t own = 0;
-    for (size_t i = 0; i < s->ranges; i++) {
+    while (s->first < s->ranges && s->range[s->first].end <= e->start)
+        s->first++;
+    for (size_t i = s->first; i < s->ranges && s->range[i].start < e->end; i++) {
         uint64_t low = s->range[i].start > e->start ? s->range[i].start : e->start;
         uint64_t high = s->range[i].end < e->end ? s->range[i].end : e->end;
         own += high > low ? high - low : 0;

@@ -10,7 +10,6 @@
 #ifndef EXT_H
 #define EXT_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 

@@ -8,7 +8,6 @@
  */
 #include <dlfcn.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "ext.h"
