@@ -235,7 +235,7 @@ static void read_process(struct reading *r, size_t at) {
     } else { /* was there a moment ago */
         r->check->process[at].end = CHECK_UNREADABLE;
     }
-    free(r->inherited[at]);
+    inherited_free(r->inherited[at]);
     free(r->test[at]);
     r->inherited[at] = NULL;
     r->test[at] = NULL;

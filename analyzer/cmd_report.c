@@ -5,7 +5,7 @@
 #include "command.h"
 #include "completeness.h"
 #include "diag.h"
-#include "family.h"
+#include "family_choice.h"
 #include "naming.h"
 #include "option_value.h"
 #include "report.h"
@@ -14,8 +14,8 @@
 static const struct command_option options[] = {
     {"limit", 'n', "N", "sites to show by each metric, 0: all, processes too (default 5)"},
     {"depth", 0, "N", "frames to show of a site's stack, 0: all (default 6)"},
-    {"pid", 0, "PID", "only the recordings of this process"},
-    {"exe", 0, "GLOB", "only those of programs whose path or file name matches"},
+    FAMILY_CHOICE_PID,
+    FAMILY_CHOICE_EXE,
     FOLDING_NO_FOLD,
     FOLDING_ALLOC_FN,
     NAMING_NO_DEMANGLE,
@@ -47,8 +47,8 @@ const struct command command_report = {
 };
 
 struct settings {
-    uint64_t limit, depth, pid;
-    const char *exe;
+    uint64_t limit, depth;
+    struct family_choice choice;
     bool json;
     struct folding folding;
 };
@@ -61,12 +61,10 @@ static bool parse(int argc, char **argv, struct settings *s) {
         bool good = true;
         if (folding_option(&s->folding, name, value) || naming_option(&command_report, name, value))
             continue;
-        if (strcmp(name, "json") == 0)
+        if (family_choice_option(&command_report, &s->choice, name, value, &good))
+            ;
+        else if (strcmp(name, "json") == 0)
             s->json = true;
-        else if (strcmp(name, "exe") == 0)
-            s->exe = value;
-        else if (strcmp(name, "pid") == 0)
-            good = option_number(&command_report, name, value, 1, INT32_MAX, &s->pid);
         else if (strcmp(name, "limit") == 0)
             good = option_number(&command_report, name, value, 0, UINT32_MAX, &s->limit);
         else
@@ -107,10 +105,7 @@ static void report_one(void *context, struct family_member *m, struct tape_file 
 
 static int report_single(struct family *f, struct settings *s) {
     family_run(f, report_one, s);
-    for (uint32_t i = 0; i < f->count; i++)
-        if (f->member[i].selected && !report_family_whole(&f->member[i]))
-            return EXIT_FINDING;
-    return f->unreadable != 0 ? EXIT_FINDING : EXIT_FINE;
+    return family_status(f);
 }
 
 /* ---- several ------------------------------------------------------------------------------ */
@@ -127,7 +122,7 @@ static void allow_many_files(void) {
 static int report_several(struct family *f, const struct settings *s) {
     allow_many_files();
     struct report_family *r =
-        report_family_new(f, &s->folding, (uint32_t)s->depth, (uint32_t)s->limit);
+        report_family_new(f, &s->folding, (uint32_t)s->depth, (uint32_t)s->limit, true);
     if (s->json) {
         report_family_print_json(stdout, r);
     } else {
@@ -143,20 +138,14 @@ static int run(int argc, char **argv) {
     struct settings s = {.limit = 5, .depth = 6};
     if (!parse(argc, argv, &s))
         return EXIT_USAGE;
-    struct family *f = family_new();
-    bool any = false;
-    for (int i = optind; i < argc; i++)
-        any |= family_add(f, argv[i]);
+    uint32_t selected;
+    struct family *f =
+        family_chosen(&command_report, argc - optind, argv + optind, &s.choice, &selected);
     int status = EXIT_FINDING;
-    if (any) {
-        family_link(f);
-        uint32_t all = family_select(f, 0, NULL), left = family_select(f, s.pid, s.exe);
-        if (left == 0)
-            diag("report: none of %u recording%s is of such a process (--pid, --exe)", all,
-                 all == 1 ? "" : "s");
-        else
-            status = left == 1 ? report_single(f, &s) : report_several(f, &s);
-    }
+    if (selected == 1)
+        status = report_single(f, &s);
+    else if (selected != 0)
+        status = report_several(f, &s);
     family_free(f);
     folding_free(&s.folding);
     return status;

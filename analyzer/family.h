@@ -50,6 +50,9 @@ struct family_member {
     uint64_t bytes, truncated;
 };
 
+/* Whether nothing of the recording is known to be missing. Behind family_run, as the next. */
+bool family_member_whole(const struct family_member *);
+
 struct family {
     struct family_member *member; /* by start */
     uint32_t count;
@@ -74,6 +77,10 @@ void family_link(struct family *);
 /* Keeps selected what has this pid (0: any) and whose program's path or base name matches the glob
  * (NULL: any). Returns how many are left. */
 uint32_t family_select(struct family *, uint64_t pid, const char *exe);
+
+/* EXIT_FINDING when a selected recording is incomplete or one could not be read, otherwise
+ * EXIT_FINE. */
+int family_status(const struct family *);
 
 /* The nearest selected ancestor, or FAMILY_NONE. */
 uint32_t family_selected_parent(const struct family *, uint32_t member);

@@ -44,7 +44,7 @@ static void prepare(void *context, struct replay *replay) {
     struct inherited *inherited = p->run->inherited[p->at];
     if (inherited != NULL)
         replay_inherit(replay, inherited);
-    free(inherited);
+    inherited_free(inherited);
     p->run->inherited[p->at] = NULL;
     replay_stop_at(replay,
                    &(struct replay_stops){.stamp = p->stamp,
@@ -161,4 +161,16 @@ void family_run(struct family *f,
     }
     free(run.needed);
     free(run.inherited);
+}
+
+bool family_member_whole(const struct family_member *m) {
+    const struct tape_health *h = &m->health;
+    return !m->failed && h->lost == 0 && h->damaged_chunks == 0 && h->damaged_bytes == 0;
+}
+
+int family_status(const struct family *f) {
+    for (uint32_t i = 0; i < f->count; i++)
+        if (f->member[i].selected && !family_member_whole(&f->member[i]))
+            return EXIT_FINDING;
+    return f->unreadable != 0 ? EXIT_FINDING : EXIT_FINE;
 }

@@ -35,7 +35,7 @@ static struct inherited *find(const struct tape_file *tape, unsigned generation)
         replay_run(replay, UINT64_MAX);
         replay_free(replay);
     }
-    free(before);
+    inherited_free(before);
     tape_file_close(parent);
     return found;
 }

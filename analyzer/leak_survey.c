@@ -102,7 +102,7 @@ static struct leak_block *list_blocks(const struct leak_survey *s, uint32_t *cou
                                              .ignored = all->block[i].ignored,
                                              .rooted = all->block[i].pool &&
                                                        !is_seen(s->image, all->block[i].address)};
-    free(all);
+    inherited_free(all);
     *count = n;
     return block;
 }

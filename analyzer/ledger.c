@@ -33,20 +33,14 @@ struct pass {
     struct ledger ledger; /* first: what others see */
     struct tape_file *tape;
     struct replay *replay;
-    struct mappings *direct;
-    struct seen_sample sample; /* parts that have come so far */
+    const struct mappings *direct; /* the replay's */
+    struct seen_sample sample;     /* parts that have come so far */
     uint64_t next_part;
     uint64_t walked; /* live blocks, by all walks */
     struct known *known;
     size_t known_count, known_room;
     uint64_t thinning; /* one row in so many is kept */
 };
-
-static void on_mapping(void *context, const struct tape_event *e, uint64_t now, uint32_t thread,
-                       uint32_t stack) {
-    struct pass *p = context;
-    mappings_take(p->direct, e, now, thread, stack);
-}
 
 /* ---- reading a sample --------------------------------------------------------------------- */
 
@@ -124,8 +118,9 @@ static bool mark_mapping(void *context, const struct block *b) {
 static void find_blocks(struct pass *p) {
     const struct replay_counts *c = replay_counts(p->replay);
     struct seen_sample *s = &p->sample;
-    if (p->walked + c->live_blocks <= WALK_FREE + c->events * WALK_EVENTS) {
-        p->walked += c->live_blocks;
+    uint64_t blocks = c->live_blocks + c->inherited_blocks - c->inherited_freed_blocks;
+    if (p->walked + blocks <= WALK_FREE + c->events * WALK_EVENTS) {
+        p->walked += blocks;
         p->known_count = 0; /* what was unmapped since may be something else now */
         replay_each_live(p->replay, mark_mapping, p);
         for (size_t i = 0; i < s->count; i++)
@@ -282,7 +277,9 @@ static void take_sample(struct pass *p, uint64_t now) {
     size_t count;
     const struct mapping *direct = mappings_list(p->direct, &count);
     bool libc = allocator_is_libc(p);
-    struct ledger_row row = {.time = now, .live = replay_counts(p->replay)->live_bytes};
+    const struct replay_counts *c = replay_counts(p->replay);
+    struct ledger_row row = {.time = now,
+                             .live = c->live_bytes + c->inherited_bytes - c->inherited_freed_bytes};
     ledger_classify(&p->sample, direct, count, libc);
     if (ledger_is_doubtful(&p->sample)) {
         find_blocks(p);
@@ -322,10 +319,8 @@ struct ledger *ledger_new(struct tape_file *tape, struct replay *replay) {
     struct pass *p = xcalloc(1, sizeof *p);
     p->tape = tape;
     p->replay = replay;
-    p->direct = mappings_new();
-    replay_observe(replay, &(struct observer){.context = p,
-                                              .on_mapping = on_mapping,
-                                              .on_memory = on_memory});
+    p->direct = replay_mappings(replay);
+    replay_observe(replay, &(struct observer){.context = p, .on_memory = on_memory});
     return &p->ledger;
 }
 
@@ -333,10 +328,9 @@ void ledger_finish(struct ledger *l) {
     struct pass *p = (struct pass *)l;
     const struct tape_process *process = tape_file_process(p->tape);
     l->counts = *mappings_counts(p->direct);
+    l->inherited = replay_counts(p->replay)->inherited_known;
     if (process->peak_rss > l->peak_rss)
         l->peak_rss = process->peak_rss;
-    mappings_free(p->direct);
-    p->direct = NULL;
     free(p->sample.mapping);
     free(p->sample.text);
     free(p->known);
@@ -348,7 +342,6 @@ void ledger_free(struct ledger *l) {
     if (l == NULL)
         return;
     struct pass *p = (struct pass *)l;
-    mappings_free(p->direct);
     free(p->sample.mapping);
     free(p->sample.text);
     free(p->known);

@@ -10,7 +10,6 @@
 #ifndef LEDGER_H
 #define LEDGER_H
 
-#include "mappings.h"
 #include "replay.h"
 
 #define LEDGER_ROWS 1024
@@ -38,8 +37,8 @@ struct ledger_row {
     uint64_t time;     /* ns since the start */
     uint64_t resident; /* all classes together */
     uint64_t swapped;
-    uint64_t live; /* bytes of blocks of the heap that live, as asked for; not all need be resident
-                    */
+    uint64_t live; /* bytes of blocks of the heap that live, as asked for, and of inherited ones;
+                      not all need be resident */
     uint64_t bytes[LEDGER_CLASSES];
 };
 
@@ -68,6 +67,7 @@ struct ledger {
     struct ledger_site *sites; /* the same; most resident bytes first */
     size_t site_count;
     struct mappings_counts counts; /* behind the run */
+    bool inherited;                /* what a parent had at the fork was known */
 };
 
 /* Observes a replay that has not run yet; complete behind the run, when ledger_finish() was called.

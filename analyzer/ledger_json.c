@@ -8,7 +8,7 @@
 #include "tree.h"
 #include "tree_print.h"
 
-static struct json_object *row_json(const struct ledger_row *r) {
+struct json_object *ledger_row_json(const struct ledger_row *r) {
     struct json_object *o = json_object_new_object();
     json_put(o, "time_ns", r->time);
     json_put(o, "resident", r->resident);
@@ -99,7 +99,7 @@ struct json_object *ledger_json(const struct tape_process *p, const struct ledge
     json_object_object_add(o, "mapped", calls_json(&l->counts));
     if (l->samples == 0)
         return o;
-    json_object_object_add(o, "peak", row_json(&l->peak));
+    json_object_object_add(o, "peak", ledger_row_json(&l->peak));
     json_object_object_add(o, "mappers", mappers_json(l, names));
     struct json_object *direct = json_object_new_array();
     for (size_t i = 0; i < l->site_count && (rows || i < 20); i++)
@@ -109,7 +109,7 @@ struct json_object *ledger_json(const struct tape_process *p, const struct ledge
         return o;
     struct json_object *list = json_object_new_array();
     for (size_t i = 0; i < l->row_count; i++)
-        json_object_array_add(list, row_json(&l->rows[i]));
+        json_object_array_add(list, ledger_row_json(&l->rows[i]));
     json_object_object_add(o, "rows", list);
     json_object_object_add(o, "mappings", mappings_json(l));
     return o;

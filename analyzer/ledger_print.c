@@ -61,23 +61,22 @@ static char *direct_note(const struct ledger *l, struct names *names) {
     return text;
 }
 
-static void print_class(FILE *out, const struct tape_process *p, const struct ledger *l,
-                        struct names *names, enum ledger_class class) {
-    const struct ledger_row *r = &l->peak;
-    uint64_t bytes = r->bytes[class];
-    if (class == LEDGER_HEAP) {
-        char *note = heap_note(p, r);
-        print_line(out, "heap, live blocks", ledger_live(r), r->resident, note);
-        print_line(out, "heap, beside them", ledger_slack(r), r->resident,
-                   "freed and kept, headers, rounding");
-        free(note);
-        return;
+void ledger_print_classes(FILE *out, const struct ledger_row *r, const char *heap,
+                          const char *direct) {
+    for (int c = 0; c < LEDGER_CLASSES; c++) {
+        if (c == LEDGER_HEAP) {
+            print_line(out, "heap, live blocks", ledger_live(r), r->resident, heap);
+            print_line(out, "heap, beside them", ledger_slack(r), r->resident,
+                       "freed and kept, headers, rounding");
+        } else if (r->bytes[c] != 0 || c == LEDGER_RESIDUAL) {
+            print_line(out, ledger_class_info[c].label, r->bytes[c], r->resident,
+                       c == LEDGER_DIRECT ? direct : "");
+        }
     }
-    if (bytes == 0 && class != LEDGER_RESIDUAL)
-        return;
-    char *note = class == LEDGER_DIRECT ? direct_note(l, names) : xstrdup("");
-    print_line(out, ledger_class_info[class].label, bytes, r->resident, note);
-    free(note);
+    char value[UNITS_ROOM];
+    if (r->swapped != 0)
+        fprintf(out, "  %-18s %14s  of memory not resident\n", "swapped out",
+                units_bytes(value, r->swapped));
 }
 
 /* Those of one half of a hundredth and more. */
@@ -145,15 +144,15 @@ void ledger_print(FILE *out, const struct tape_process *p, const struct ledger *
                               l->peak_rss),
                 units_bytes(peak, l->peak_rss));
     fputc('\n', out);
-    for (int c = 0; c < LEDGER_CLASSES; c++)
-        print_class(out, p, l, names, (enum ledger_class)c);
-    if (r->swapped != 0)
-        fprintf(out, "  %-18s %14s  of memory not resident\n", "swapped out",
-                units_bytes(value, r->swapped));
-    if (p->parent_id != NULL && r->bytes[LEDGER_RESIDUAL] * 50 > r->resident)
-        fputs(
-            "What is not explained may be of its parent: that had mapped memory before the fork.\n",
-            out);
+    char *heap = heap_note(p, r), *direct = direct_note(l, names);
+    ledger_print_classes(out, r, heap, direct);
+    free(heap);
+    free(direct);
+    if (p->parent_id != NULL && !l->inherited && r->bytes[LEDGER_RESIDUAL] * 50 > r->resident)
+        fputs("What is not explained may be of its parent, which had mapped memory before the "
+              "fork; its "
+              "recording is not there.\n",
+              out);
     print_unseen(out, p, l);
     print_sites(out, l, names, screen, sites);
 }
@@ -192,19 +191,19 @@ static void print_row(FILE *out, const struct ledger_row *r) {
             units_bytes(text[7], other), units_bytes(text[8], r->bytes[LEDGER_RESIDUAL]));
 }
 
-void ledger_print_rows(FILE *out, const struct ledger *l, const struct screen *screen,
-                       size_t rows) {
-    if (l->row_count == 0)
+void ledger_print_rows(FILE *out, const struct ledger_row *row, size_t count,
+                       const struct screen *screen, size_t rows) {
+    if (count == 0)
         return;
     fprintf(out, "%sOver time%s\n  %10s %11s %11s %11s %11s %11s %11s %11s %11s\n",
             screen_bold(screen), screen_plain(screen), "at", "resident", "heap, live", "beside",
             "direct", "stacks", "modules", "other", "unexplained");
-    size_t step = rows != 0 && l->row_count > rows ? (l->row_count + rows - 1) / rows : 1;
-    for (size_t i = 0; i < l->row_count; i += step) {
-        const struct ledger_row *r = &l->rows[i]; /* the greatest of those that it stands for */
-        for (size_t k = i; k < i + step && k < l->row_count; k++)
-            if (l->rows[k].resident > r->resident)
-                r = &l->rows[k];
+    size_t step = rows != 0 && count > rows ? (count + rows - 1) / rows : 1;
+    for (size_t i = 0; i < count; i += step) {
+        const struct ledger_row *r = &row[i]; /* the greatest of those that it stands for */
+        for (size_t k = i; k < i + step && k < count; k++)
+            if (row[k].resident > r->resident)
+                r = &row[k];
         print_row(out, r);
     }
 }

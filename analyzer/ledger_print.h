@@ -33,10 +33,18 @@ void ledger_print(FILE *out, const struct tape_process *, const struct ledger *,
 void ledger_print_hint(FILE *out, const struct ledger *, struct names *);
 
 /* The table over time, in at most `rows` rows, the greatest sample one of them. */
-void ledger_print_rows(FILE *out, const struct ledger *, const struct screen *, size_t rows);
+void ledger_print_rows(FILE *out, const struct ledger_row *row, size_t count, const struct screen *,
+                       size_t rows);
+
+/* A line for each class; beside the heap and direct mappings stand these notes ("": none). */
+void ledger_print_classes(FILE *out, const struct ledger_row *, const char *heap,
+                          const char *direct);
 
 /* What nothing explains, and the modules that hold most, at the greatest sample. */
 void ledger_print_details(FILE *out, const struct ledger *, const struct screen *, size_t limit);
+
+/* As rows and `peak` have it; the caller owns the reference. */
+struct json_object *ledger_row_json(const struct ledger_row *);
 
 /* The caller owns the reference. rows: whether those over time are wanted. */
 struct json_object *ledger_json(const struct tape_process *, const struct ledger *, struct names *,

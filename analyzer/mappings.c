@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "diag.h"
+#include "replay.h"
 
 #define PAGE UINT64_C(4096)
 
@@ -127,6 +128,10 @@ static void take_out(struct mappings *m, uint64_t start, uint64_t end, struct un
 static void put_in(struct mappings *m, const struct mapping *r, uint64_t now) {
     take_out(m, r->start, r->end, NULL, now);
     insert(m, first_behind(m, r->start), r, now);
+}
+
+void mappings_put(struct mappings *m, const struct mapping *r) {
+    put_in(m, r, r->born);
 }
 
 static struct undo *undo_of(struct mappings *m, uint32_t thread) {

@@ -9,9 +9,11 @@
 #ifndef MAPPINGS_H
 #define MAPPINGS_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
-#include "replay.h"
+struct tape_event; /* replay.h */
 
 struct mapping {
     uint64_t start, end; /* whole pages of 4,096 bytes */
@@ -32,6 +34,9 @@ void mappings_free(struct mappings *);
 /* Takes an event of the address space. `thread` tells whose calls belong together. */
 void mappings_take(struct mappings *, const struct tape_event *, uint64_t now, uint32_t thread,
                    uint32_t stack);
+
+/* Puts in a range that was there before the first event. */
+void mappings_put(struct mappings *, const struct mapping *);
 
 /* Those that are there now, in order; valid until the next event. */
 const struct mapping *mappings_list(const struct mappings *, size_t *count);

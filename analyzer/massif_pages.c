@@ -17,7 +17,7 @@ struct massif_pages {
     massif_pages_changed *changed;
     void *context;
     bool libc;               /* the allocator's pages have no events: they follow from its blocks */
-    struct mappings *direct; /* by events */
+    struct mappings *direct; /* by events: the replay's */
     struct mappings *derived; /* the allocator's */
     uint64_t direct_bytes, derived_bytes;
     uint64_t other;             /* by samples: what neither has */
@@ -44,12 +44,6 @@ static void derived_changed(void *context, const struct mapping *m, bool comes, 
     uint64_t bytes = m->end - m->start;
     p->derived_bytes += comes ? bytes : 0 - bytes;
     tell(p, m->stack, bytes, comes, now);
-}
-
-static void on_mapping(void *context, const struct tape_event *e, uint64_t now, uint32_t thread,
-                       uint32_t stack) {
-    struct massif_pages *p = context;
-    mappings_take(p->direct, e, now, thread, stack);
 }
 
 /* ---- the allocator's pages ---------------------------------------------------------------- */
@@ -153,14 +147,13 @@ struct massif_pages *massif_pages_new(struct tape_file *tape, struct replay *rep
     p->changed = changed;
     p->context = context;
     p->libc = allocator == NULL || strncmp(names_base(allocator), "libc", 4) == 0;
-    p->direct = mappings_new();
+    p->direct = replay_mappings(replay);
     p->derived = mappings_new();
     mappings_watch(p->direct, direct_changed, p);
     mappings_watch(p->derived, derived_changed, p);
     replay_observe(replay, &(struct observer){.context = p,
                                               .on_alloc = on_alloc,
                                               .on_free = on_free,
-                                              .on_mapping = on_mapping,
                                               .on_memory = on_memory});
     return p;
 }
@@ -168,7 +161,6 @@ struct massif_pages *massif_pages_new(struct tape_file *tape, struct replay *rep
 void massif_pages_free(struct massif_pages *p) {
     if (p == NULL)
         return;
-    mappings_free(p->direct);
     mappings_free(p->derived);
     free(p);
 }

@@ -35,8 +35,9 @@ struct replay {
     struct replay_counts counts;
     struct live live;
     struct live inherited; /* address and size of each; no memory unless there are any */
-    struct pools pools;    /* blocks of the program's own allocators, inherited ones too */
-    uint64_t sequence;     /* of the next block */
+    struct mappings *mappings;
+    struct pools pools; /* blocks of the program's own allocators, inherited ones too */
+    uint64_t sequence;  /* of the next block */
     struct replay_stops stops;
     size_t stops_done;
     uint64_t next_stop; /* ticks; UINT64_MAX: none */
@@ -86,6 +87,7 @@ struct replay *replay_new(struct tape_file *tape) {
     r->stamp = r->next_stop = UINT64_MAX;
     inversions_init(&r->inversions, r->clock->grain);
     live_init(&r->live);
+    r->mappings = mappings_new();
     return r;
 }
 
@@ -100,6 +102,7 @@ void replay_free(struct replay *r) {
     live_free(&r->live);
     live_free(&r->inherited);
     pools_free(&r->pools);
+    mappings_free(r->mappings);
     stacks_free(r->stacks);
     free(r);
 }
@@ -296,6 +299,7 @@ static void add_inherited_pool(struct replay *r, const struct inherited_block *g
 }
 
 void replay_inherit(struct replay *r, const struct inherited *given) {
+    inherited_mappings_give(given->mappings, r->mappings, r->stacks);
     live_free(&r->inherited);
     live_init(&r->inherited);
     r->counts.inherited_known = true;
@@ -326,6 +330,11 @@ bool replay_each_live(const struct replay *r, bool (*each)(void *context, const 
         if (b != NULL && !each(context, b))
             return false;
     }
+    for (size_t i = 0; r->inherited.count != 0 && i <= r->inherited.mask; i++) {
+        const struct block *b = live_at(&r->inherited, i);
+        if (b != NULL && !each(context, b))
+            return false;
+    }
     for (uint32_t i = 0; i < r->stream_count; i++)
         if (r->stream[i].in_flight && !each(context, &r->stream[i].block))
             return false;
@@ -336,6 +345,7 @@ struct inherited *replay_snapshot(const struct replay *r) {
     size_t room = r->live.count + r->inherited.count + r->pools.live.count + r->stream_count;
     struct inherited *s = xmalloc(sizeof *s + room * sizeof *s->block);
     s->count = 0;
+    s->mappings = inherited_mappings_of(r->mappings, r->stacks);
     const struct live *all[] = {&r->live, &r->inherited, &r->pools.live};
     for (size_t k = 0; k < sizeof all / sizeof *all; k++)
         for (size_t i = 0; all[k]->count != 0 && i <= all[k]->mask; i++) {
@@ -347,6 +357,10 @@ struct inherited *replay_snapshot(const struct replay *r) {
         if (r->stream[i].in_flight || r->stream[i].inherited)
             s->block[s->count++] = snapshot_of(r, &r->stream[i].block);
     return s;
+}
+
+struct mappings *replay_mappings(const struct replay *r) {
+    return r->mappings;
 }
 
 static void end_inherited(struct replay *r, uint64_t size) {
@@ -579,7 +593,7 @@ static void take_other(struct replay *r, const struct tape_event *e, uint32_t st
     else if (e->op == TAPE_OP_POOL_FREE)
         take_pool_free(r, e->address);
     else if (tape_op_is_mapping(e->op))
-        TELL(r, on_mapping, e, r->now, thread, stack);
+        mappings_take(r->mappings, e, r->now, thread, stack);
     else if (e->op == TAPE_OP_MEMORY)
         TELL(r, on_memory, e, r->now);
 }

@@ -33,7 +33,7 @@
 #ifndef REPLAY_H
 #define REPLAY_H
 
-#include "stacks.h"
+#include "inherited.h"
 #include "tape_file.h"
 
 /* A block of memory, from allocation to free. */
@@ -93,9 +93,6 @@ struct observer {
      * the stream's first THREAD event. */
     void (*on_event)(void *context, const struct tape_event *e, uint64_t now, uint32_t stream,
                      uint32_t thread, uint32_t stack);
-    /* MMAP, MREMAP, MUNMAP, BRK: align_log2 is enum tape_mapping. */
-    void (*on_mapping)(void *context, const struct tape_event *e, uint64_t now, uint32_t thread,
-                       uint32_t stack);
     /* A part of a MEMORY sample: include/tape/memory.h. */
     void (*on_memory)(void *context, const struct tape_event *e, uint64_t now);
     /* Behind the last event: once for every block still live. */
@@ -140,18 +137,6 @@ struct replay_counts {
     } pools; /* blocks of the program's own allocators: in no other count */
 };
 
-/* The blocks that live at an instant: what a child forked then inherits. */
-struct inherited_block {
-    uint64_t address, size;
-    bool pool;    /* of a pool, not of the heap */
-    bool ignored; /* heaptape_ignore() */
-    bool filled;  /* pool blocks live in it */
-};
-struct inherited {
-    size_t count;
-    struct inherited_block block[];
-};
-
 /* Prepares a replay of an open tape; the tape must stay open until replay_free. */
 struct replay *replay_new(struct tape_file *);
 void replay_free(struct replay *);
@@ -183,12 +168,16 @@ struct replay_stops {
 };
 void replay_stop_at(struct replay *, const struct replay_stops *);
 
-/* Hands over every block of the heap's that lives now, in no order, without inherited ones, until
- * `each` returns false. During the run. Costs some nanoseconds a block. */
+/* Hands over every block of the heap's that lives now, in no order, of inherited ones too (address
+ * and size alone), until `each` returns false. During the run. Costs some nanoseconds a block. */
 bool replay_each_live(const struct replay *, bool (*each)(void *context, const struct block *b),
                       void *context);
 
-/* Every block that lives now, inherited ones too. The caller frees. */
+/* What the process, and its libraries, have mapped themselves, inherited mappings too. */
+struct mappings *replay_mappings(const struct replay *);
+
+/* Every block that lives now, inherited ones too, and every mapping. The caller frees with
+ * inherited_free. */
 struct inherited *replay_snapshot(const struct replay *);
 
 /*

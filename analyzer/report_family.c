@@ -24,11 +24,7 @@ static void add_sites(void *context, struct family_member *m, struct tape_file *
                                      .number =
                                          process_of(r->family, (uint32_t)(m - r->family->member))};
     joined_add(r->joined, &from, p->sites, p->site_count, NULL);
-}
-
-bool report_family_whole(const struct family_member *m) {
-    const struct tape_health *h = &m->health;
-    return !m->failed && h->lost == 0 && h->damaged_chunks == 0 && h->damaged_bytes == 0;
+    ledger_family_add(r->memory, (uint32_t)(m - r->family->member), p->ledger);
 }
 
 static void sum_up(struct report_family *r, uint32_t at, bool *counted) {
@@ -78,21 +74,24 @@ static void sum_up(struct report_family *r, uint32_t at, bool *counted) {
 }
 
 struct report_family *report_family_new(struct family *f, const struct folding *folding,
-                                        uint32_t depth, uint32_t limit) {
+                                        uint32_t depth, uint32_t limit, bool sites) {
     struct report_family *r = xcalloc(1, sizeof *r);
     r->family = f;
     r->joined = joined_new();
+    r->memory = ledger_family_new();
     names_fold(joined_names(r->joined), folding);
     r->depth = depth;
     r->limit = limit;
     r->largest = FAMILY_NONE;
     family_run(f, add_sites, r);
+    ledger_family_finish(r->memory, f);
     bool *counted = xcalloc((uint64_t)f->count + 1, sizeof *counted);
     for (uint32_t i = 0; i < f->count; i++)
         if (f->member[i].selected)
             sum_up(r, i, counted);
     free(counted);
-    r->sites = joined_sites(r->joined, depth, true, &r->site_count);
+    if (sites)
+        r->sites = joined_sites(r->joined, depth, true, &r->site_count);
     return r;
 }
 
@@ -100,6 +99,7 @@ void report_family_free(struct report_family *r) {
     if (r == NULL)
         return;
     joined_free(r->joined);
+    ledger_family_free(r->memory);
     free(r->sites);
     free(r);
 }

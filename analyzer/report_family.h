@@ -10,8 +10,8 @@
  * complete, events, lost, damaged_chunks, unmatched_frees, parent_missing}]; heap {allocations,
  * allocated_bytes, frees, reallocs, failed, temporary, not_freed, largest_peak {bytes, process
  * (index)}, sum_of_peaks_bytes (of different instants: never what was in use at one), reliable};
- * pools as in report.h, without a peak; sites as in report.h, each with `processes`; completeness,
- * the sum over all, with unreadable.
+ * pools as in report.h, without a peak; memory as in ledger_family.h, without rows; sites as in
+ * report.h, each with `processes`; completeness, the sum over all, with unreadable.
  */
 #ifndef REPORT_FAMILY_H
 #define REPORT_FAMILY_H
@@ -19,12 +19,14 @@
 #include "completeness.h"
 #include "family.h"
 #include "joined.h"
+#include "ledger_family.h"
 #include "ranking.h"
 #include "screen.h"
 
 struct report_family {
     struct family *family;
     struct joined *joined;
+    struct ledger_family *memory;
     uint32_t depth, limit; /* frames of a site, 0: all; sites and processes, 0: all */
 
     /* Summed up by report_family_new. */
@@ -39,9 +41,10 @@ struct report_family {
     size_t site_count;
 };
 
-/* Replays what is selected in the family, which must outlive the object. */
+/* Replays what is selected in the family, which must outlive the object. sites: whether these are
+ * wanted, which takes most of the time. */
 struct report_family *report_family_new(struct family *, const struct folding *, uint32_t depth,
-                                        uint32_t limit);
+                                        uint32_t limit, bool sites);
 void report_family_free(struct report_family *);
 
 void report_family_print(FILE *out, const struct report_family *, const struct screen *);
@@ -55,8 +58,12 @@ int report_family_status(const struct report_family *);
 size_t report_family_rank(const struct report_family *, const struct ranking_info *,
                           const struct joined_site ***site);
 
-/* Whether nothing of the recording is known to be missing. */
-bool report_family_whole(const struct family_member *);
+/* What the recordings' completeness comes to, as the last lines of a page and as JSON. */
+void report_family_print_completeness(FILE *out, const struct report_family *);
+struct json_object *report_family_completeness_json(const struct report_family *);
+
+/* {processes, memory, completeness}: the report's members of these names, memory with rows. */
+void report_family_print_memory_json(FILE *out, const struct report_family *);
 
 /* How the recording ended, in a word or two; static text. */
 const char *report_family_ending(const struct family_member *);

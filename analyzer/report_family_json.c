@@ -41,7 +41,7 @@ static struct json_object *member_json(const struct family *f, uint32_t at, cons
         json_object_object_add(o, "inherited", report_inherited_json(c));
     json_put_bool(o, "reliable",
                   !m->failed && m->health.lost == 0 && m->health.damaged_chunks == 0);
-    json_put_bool(o, "complete", report_family_whole(m));
+    json_put_bool(o, "complete", family_member_whole(m));
     json_put(o, "events", m->health.events);
     json_put(o, "lost", m->health.lost);
     json_put(o, "damaged_chunks", m->health.damaged_chunks);
@@ -105,32 +105,61 @@ static struct json_object *sites_json(const struct report_family *r) {
     return o;
 }
 
-void report_family_print_json(FILE *out, const struct report_family *r) {
-    const struct family *f = r->family;
-    struct json_object *o = json_object_new_object(), *processes = json_object_new_array();
+struct json_object *report_family_completeness_json(const struct report_family *r) {
+    struct json_object *o = json_object_new_object();
+    completeness_put(o, &r->completeness, joined_names(r->joined));
+    json_put_bool(o, "complete", report_family_status(r) == EXIT_FINE);
+    json_put(o, "unreadable", r->family->unreadable);
+    json_put(o, "still_running", r->alive);
+    json_put(o, "not_closed", r->unclosed);
+    json_put(o, "parents_missing", r->parents_missing);
+    return o;
+}
+
+/* Of each member its place in the array of processes. The caller frees. */
+static uint32_t *number(const struct family *f) {
     uint32_t *index = xcalloc((uint64_t)f->count + 1, sizeof *index), next = 0;
     for (uint32_t i = 0; i < f->count; i++)
         index[i] = f->member[i].selected ? next++ : FAMILY_NONE;
+    return index;
+}
+
+static struct json_object *processes_json(const struct family *f, const uint32_t *index) {
+    struct json_object *processes = json_object_new_array();
     for (uint32_t i = 0; i < f->count; i++)
         if (f->member[i].selected)
             json_object_array_add(processes, member_json(f, i, index));
-    json_put(o, "recordings", r->recordings);
-    json_put(o, "processes_count", r->processes);
-    json_object_object_add(o, "processes", processes);
-    json_object_object_add(o, "heap", heap_json(r, index));
-    json_object_object_add(o, "pools", report_pools_json(&r->total, true));
-    json_object_object_add(o, "sites", sites_json(r));
-    struct json_object *completeness = json_object_new_object();
-    completeness_put(completeness, &r->completeness, joined_names(r->joined));
-    json_put_bool(completeness, "complete", report_family_status(r) == EXIT_FINE);
-    json_put(completeness, "unreadable", f->unreadable);
-    json_put(completeness, "still_running", r->alive);
-    json_put(completeness, "not_closed", r->unclosed);
-    json_put(completeness, "parents_missing", r->parents_missing);
-    json_object_object_add(o, "completeness", completeness);
+    return processes;
+}
+
+static void print_object(FILE *out, struct json_object *o) {
     fprintf(out, "%s\n",
             json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
                                                   JSON_C_TO_STRING_NOSLASHESCAPE));
     json_object_put(o);
+}
+
+void report_family_print_json(FILE *out, const struct report_family *r) {
+    struct json_object *o = json_object_new_object();
+    uint32_t *index = number(r->family);
+    json_put(o, "recordings", r->recordings);
+    json_put(o, "processes_count", r->processes);
+    json_object_object_add(o, "processes", processes_json(r->family, index));
+    json_object_object_add(o, "heap", heap_json(r, index));
+    json_object_object_add(o, "pools", report_pools_json(&r->total, true));
+    json_object_object_add(o, "memory", ledger_family_json(r->memory, index, false));
+    json_object_object_add(o, "sites", sites_json(r));
+    json_object_object_add(o, "completeness", report_family_completeness_json(r));
+    print_object(out, o);
+    free(index);
+}
+
+void report_family_print_memory_json(FILE *out, const struct report_family *r) {
+    struct json_object *o = json_object_new_object();
+    uint32_t *index = number(r->family);
+    json_object_object_add(o, "processes", processes_json(r->family, index));
+    json_object_object_add(o, "memory", ledger_family_json(r->memory, index, true));
+    json_object_object_add(o, "completeness", report_family_completeness_json(r));
+    print_object(out, o);
     free(index);
 }

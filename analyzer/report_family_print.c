@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "diag.h"
+#include "family_command.h"
 #include "report_family.h"
 #include "report_parts.h"
 #include "units.h"
@@ -102,26 +103,6 @@ static void cut_down(struct forest *t) {
     free(t->hidden);
 }
 
-/* The program's base name in place of its path, which takes the room of the arguments. */
-static const char *short_command(const struct family_member *m) {
-    const char *end = m->command + strcspn(m->command, " "), *p = end;
-    while (p > m->command && p[-1] != '/')
-        p--;
-    return *m->command == '/' ? p : m->command;
-}
-
-/* The text's beginning in at most `columns` columns (0: all of it), the caller frees. Of a command
- * line the beginning says most. */
-static char *beginning(const char *text, size_t columns, const struct screen *screen) {
-    if (columns == 0 || screen_width(text) <= columns)
-        return xstrdup(text);
-    const char *dots = screen->utf8 ? "\u2026" : "...", *end = text;
-    for (size_t left = columns - screen_width(dots); left != 0; left--)
-        for (end++; ((unsigned char)*end & 0xc0) == 0x80;)
-            end++;
-    return xasprintf("%.*s%s", (int)(end - text), text, dots);
-}
-
 static void print_member(FILE *out, const struct forest *t, uint32_t at, const char *indent) {
     const struct family_member *m = &t->report->family->member[at];
     char a[UNITS_ROOM], p[UNITS_ROOM], n[UNITS_ROOM];
@@ -134,9 +115,9 @@ static void print_member(FILE *out, const struct forest *t, uint32_t at, const c
     const char *tie = m->tie == FAMILY_EXEC && t->parent[at] == m->parent ? "exec " : "";
     if (room > strlen(tie))
         room -= strlen(tie);
-    char *command = beginning(short_command(m), room, t->screen);
+    char *command = family_command(m, room, t->screen);
     fprintf(out, "%s%s%s%s%s%s\n", screen_dim(t->screen), indent, tie, screen_plain(t->screen),
-            command, report_family_whole(m) ? "" : " (INCOMPLETE)");
+            command, family_member_whole(m) ? "" : " (INCOMPLETE)");
     free(command);
 }
 
@@ -217,8 +198,7 @@ static void print_totals(FILE *out, const struct report_family *r, const struct 
                       ? xasprintf(" (not reliable: events of %s recording%s lost)",
                                   units_count(a, r->doubtful), r->doubtful == 1 ? "" : "s")
                       : xstrdup("");
-    char *command =
-        beginning(short_command(largest), screen->columns != 0 ? screen->columns / 3 : 0, screen);
+    char *command = family_command(largest, screen->columns != 0 ? screen->columns / 3 : 0, screen);
     char *more = xasprintf("of pid %llu, %s%s", (unsigned long long)largest->pid, command, doubt);
     report_total(out, "largest peak", units_bytes(value, largest->counts.peak_bytes), more);
     free(more);
@@ -281,7 +261,7 @@ static void print_damaged(FILE *out, const struct report_family *r) {
     char a[UNITS_ROOM], b[UNITS_ROOM];
     for (uint32_t i = 0; i < r->family->count; i++) {
         const struct family_member *m = &r->family->member[i];
-        if (!m->selected || report_family_whole(m) || ++found > DAMAGED_SHOWN)
+        if (!m->selected || family_member_whole(m) || ++found > DAMAGED_SHOWN)
             continue;
         char *path = names_printable(m->path, strlen(m->path));
         if (m->failed)
@@ -302,7 +282,7 @@ static void print_number(FILE *out, uint64_t n, const char *one, const char *man
         fprintf(out, "%s %s\n", units_count(a, n), n == 1 ? one : many);
 }
 
-static void print_completeness(FILE *out, const struct report_family *r) {
+void report_family_print_completeness(FILE *out, const struct report_family *r) {
     completeness_print_line(out, &r->completeness, joined_names(r->joined));
     print_damaged(out, r);
     print_number(out, r->family->unreadable, "file could not be read as a recording.",
@@ -325,8 +305,9 @@ void report_family_print(FILE *out, const struct report_family *r, const struct 
     print_head(out, r, screen);
     print_tree(out, r, screen);
     print_totals(out, r, screen);
+    ledger_family_print(out, r->memory, screen);
     for (unsigned i = 0; i < RANKING_COUNT; i++)
         print_ranking(out, r, i, screen);
     fputc('\n', out);
-    print_completeness(out, r);
+    report_family_print_completeness(out, r);
 }

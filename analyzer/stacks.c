@@ -177,6 +177,13 @@ const struct frame *stacks_frame(struct stacks *s, uint32_t frame) {
     return f;
 }
 
+struct frame stacks_frame_so_far(const struct stacks *s, uint32_t frame) {
+    struct frame f = s->frame[frame];
+    if (f.module == UNRESOLVED)
+        f.module = modules_find(&s->modules, f.address - 1, s->frame_generation[frame], true);
+    return f;
+}
+
 uint32_t stacks_frame_count(const struct stacks *s) {
     return s->frame_count;
 }

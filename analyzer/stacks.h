@@ -49,6 +49,8 @@ struct python *stacks_python(const struct stacks *);
  * stacks_frame first asks for it, so announce modules before reading frames. */
 uint32_t stacks_intern_frame(struct stacks *, uint64_t address, uint64_t generation);
 const struct frame *stacks_frame(struct stacks *, uint32_t frame);
+/* The same as far as modules are known by now: may be asked while they are still announced. */
+struct frame stacks_frame_so_far(const struct stacks *, uint32_t frame);
 uint32_t stacks_frame_count(const struct stacks *);
 
 /* The stack that calls `frame` from `caller`, made when new. */

@@ -178,7 +178,7 @@ static bool load_survey(struct loaded *l, const struct view *v, const struct set
     l->survey = leak_survey_new(l->tape, &(struct survey_plan){.image = &choice,
                                                                .heuristics = LEAK_HEURISTICS_ALL,
                                                                .inherited = inherited});
-    free(inherited);
+    inherited_free(inherited);
     if (l->survey->reason == NULL || !asked)
         return true;
     diag("%s: no kinds of leaks: %s", tape_file_path(l->tape), l->survey->reason);

@@ -278,7 +278,7 @@ static void test_no_image(void **state) {
 
 static void test_inherited(void **state) {
     (void)state;
-    struct inherited *inherited = xmalloc(sizeof *inherited + 2 * sizeof *inherited->block);
+    struct inherited *inherited = xcalloc(1, sizeof *inherited + 2 * sizeof *inherited->block);
     inherited->count = 2;
     inherited->block[0] = (struct inherited_block){.address = at(0), .size = 32};
     inherited->block[1] = (struct inherited_block){.address = at(1), .size = 32};
@@ -459,7 +459,7 @@ static void test_inheritance(void **state) {
                                                                                      : 1);
         if (generation != 0)
             assert_int_equal(inherited->block[0].address, at((unsigned)generation - 1));
-        free(inherited);
+        inherited_free(inherited);
         tape_file_close(tape);
     }
     unlink(names[0]); /* then nothing is known of the third either */

@@ -319,7 +319,7 @@ static void test_inherited(void **state) {
         assert_int_equal(b->ignored, b->size == 20 || b->size == 30);
         assert_int_equal(b->filled, b->size == 4096);
     }
-    free(now);
+    inherited_free(now);
     finish(&s);
 }
 
