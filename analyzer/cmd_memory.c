@@ -12,7 +12,7 @@
 
 static const struct command_option options[] = {
     {"rows", 0, "N", "rows of the table over time, 0: all (default 20)"},
-    {"limit", 'n', "N", "places and mappings to show, 0: all (default 10)"},
+    {"limit", 'n', "N", "places, mappings and processes to show, 0: all (default 10)"},
     FAMILY_CHOICE_PID,
     FAMILY_CHOICE_EXE,
     FOLDING_NO_FOLD,

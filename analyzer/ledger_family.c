@@ -133,6 +133,8 @@ void ledger_family_finish(struct ledger_family *f, const struct family *family) 
         if (sum.resident > f->peak.resident)
             keep_peak(f, &sum, now);
     }
+    while (f->row_count != 0 && f->rows[f->row_count - 1].resident == 0)
+        f->row_count--; /* all have ended */
     free(now);
     free(list);
 }

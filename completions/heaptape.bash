@@ -24,7 +24,7 @@ _heaptape_options() {
         echo '-o --output --time-unit --threshold --detailed-freq --max-snapshots --depth' \
             "$names --pages-as-heap --heap-admin --alignment -h --help"
         ;;
-    memory) echo "--rows -n --limit $names --full-names --wide --json -h --help" ;;
+    memory) echo "--rows -n --limit --pid --exe $names --full-names --wide --json -h --help" ;;
     dump) echo '--no-stacks --ticks --json -h --help' ;;
     pack) echo '-o --output -f --force --level --debug-dir --debuginfod --no-cache -q --quiet --json -h --help' ;;
     info) echo '--json -h --help' ;;

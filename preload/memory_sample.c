@@ -39,7 +39,7 @@ bool memory_sample_is_due(struct recorder *r) {
     if (config.memory == 0 || sys_confined())
         return false;
     uint64_t now = sys_clock(CLOCK_MONOTONIC), high = atomic_load(&r->memory_high);
-    if (now < r->start_mono + LEAST_NS)
+    if (now < r->start_mono + LEAST_NS && atomic_load(&r->resident) < SMALL)
         return false;
     return now >= atomic_load(&r->memory_usual) ||
            (now >= atomic_load(&r->memory_growing) && atomic_load(&r->resident) > high + high / 16);
@@ -205,7 +205,7 @@ static void take(struct recorder *r, struct stream *stream) {
     uint64_t cost = sys_clock(CLOCK_MONOTONIC) - began, resident = atomic_load(&r->resident);
     uint64_t least = now + LEAST_NS;
     atomic_store(&r->memory_usual, now + cost * USUAL > least ? now + cost * USUAL : least);
-    atomic_store(&r->memory_growing, now + cost * GROWING > least ? now + cost * GROWING : least);
+    atomic_store(&r->memory_growing, now + cost * GROWING);
     if (resident > atomic_load(&r->memory_high))
         atomic_store(&r->memory_high, resident);
 }
@@ -225,4 +225,10 @@ void memory_sample_last(struct stream *s) {
         (sys_clock(CLOCK_MONOTONIC) >= r->start_mono + LEAST_NS ||
          atomic_load(&r->resident) >= SMALL || allocator_bypassed() != NULL))
         memory_sample_take(s);
+}
+
+void memory_sample_before_fork(struct recorder *r) {
+    struct stream *s = stream_self;
+    if (s->magic == STREAM_MAGIC && s->busy == 0 && r->pid == sys_pid() && memory_sample_is_due(r))
+        stream_call_idle(s, memory_sample_take, s);
 }

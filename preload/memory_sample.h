@@ -20,6 +20,10 @@ bool memory_sample_is_due(struct recorder *r);
 /* Takes one, unless another thread is at it. On the stream's own stack; arg: struct stream *. */
 void memory_sample_take(void *arg);
 
+/* Takes one where it is time for it, ahead of a fork by this thread: a program may have set up all
+ * that it has, and allocate no more. */
+void memory_sample_before_fork(struct recorder *r);
+
 /* The same at the end of the recording, unless the process was small and short. Behind a SAMPLE. */
 void memory_sample_last(struct stream *s);
 

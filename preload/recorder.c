@@ -11,6 +11,7 @@
 
 #include "allocator.h"
 #include "config.h"
+#include "memory_sample.h"
 #include "modules.h"
 #include "sys.h"
 #include "testing.h"
@@ -73,6 +74,7 @@ void recorder_forks(bool about_to) {
     if (r == NULL || atomic_load(&r->state) != RECORDER_ON)
         return;
     if (about_to) {
+        memory_sample_before_fork(r);
         testing_forks();
         note_fork((uintptr_t)pthread_self(), recorder_stamp(r));
     } else {

@@ -59,7 +59,13 @@ long sys_gate_fallible(long number, long a, long b, long c, long d, long e, long
 
 void *sys_map(size_t bytes) {
     long p = TRY(SYS_mmap, 0, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    return failed(p) ? NULL : owned_add((void *)p, bytes);
+    if (failed(p))
+        return NULL;
+    /* Left out of core dumps, and so no part of a mapping with the program's own next to it, whose
+     * pages could not be told apart. */
+    if (!sys_confined())
+        CALL(SYS_madvise, p, bytes, MADV_DONTDUMP, 0, 0, 0);
+    return owned_add((void *)p, bytes);
 }
 
 void *sys_map_shared(size_t bytes) {

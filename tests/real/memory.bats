@@ -177,6 +177,75 @@ C
     expect_match report '^What it has lies in the [45][0-9]\.[0-9]+ MiB of direct mappings'
 }
 
+@test "forked: what the child has from its parent is told by the parent's recording" {
+    cat >forked.c <<'C'
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#define MIB (1 << 20)
+static char *map(size_t bytes) {
+    void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return memset(p, 1, bytes);
+}
+__attribute__((noinline)) static char *early(void) { return map(20 * MIB) + 0 * getpid(); }
+int main(void) {
+    char *p = early(), *block = memset(malloc(10 * MIB), 1, 10 * MIB);
+    munmap(p + 4 * MIB, 2 * MIB);
+    usleep(100000);
+    if (fork() == 0) {
+        map(9 * MIB);
+        usleep(100000);
+        munmap(p, 20 * MIB);
+        free(block);
+        return 0;
+    }
+    wait(NULL);
+    return 0;
+}
+C
+    gcc -O1 -g -fno-builtin -o forked forked.c
+    "$heaptape" record -q -o x.tape -- ./forked
+    mkdir both alone
+    mv x.tape both/x.tape
+    mv x.tape.* both/
+    child=$(find both -name 'x.tape.*')
+    cp "$child" alone/x.tape
+    # the same recording beside its parent's, and without it
+    "$heaptape" memory --json "$child" >with.json
+    "$heaptape" memory --json alone/x.tape >without.json
+    "$heaptape" memory alone/x.tape >without.txt
+    expect_match without.txt '^What is not explained may be of its parent, '
+    "$heaptape" memory "$child" >with.txt
+    expect_match with.txt "early \\(forked\\.c:[0-9]+\\)"
+    [ "$(grep -c 'may be of its parent' with.txt)" -eq 0 ]
+    "$heaptape" memory --json both >both.json
+    "$heaptape" memory both >both.txt
+    cat both.txt
+    expect_match both.txt '^Memory, all processes at .* in 2 of them, the most at one time$'
+    expect_match both.txt '^Pages that processes share '
+    python3 - <<'PY'
+import json
+MiB = 1 << 20
+near = lambda a, b, d: abs(a - b) <= d
+w, o, b = (json.load(open(n)) for n in ("with.json", "without.json", "both.json"))
+p = w["peak"]
+assert near(p["direct"], 27 * MiB, MiB // 8) and p["heap_live"] == 10 * MiB, p
+assert p["explained"] > 0.98, p
+assert o["peak"]["direct"] < 20 * MiB and o["peak"]["heap_live"] == 0, o["peak"]
+assert o["peak"]["explained"] < 0.6, o["peak"]
+assert [s["size"] for s in w["direct"]][:2] == [18 * MiB, 9 * MiB], w["direct"]
+m = b["memory"]
+assert m["peak"]["resident"] == sum(q["then"] for q in m["processes"]), m["peak"]
+assert m["peak"]["resident"] >= 60 * MiB and m["peak"]["heap_live"] >= 20 * MiB, m["peak"]
+assert m["peak"]["resident"] == max(r["resident"] for r in m["rows"])
+assert len(b["processes"]) == 2
+PY
+    "$heaptape" report both >report.txt
+    expect_match report.txt '^Memory, all processes at .* in 2 of them, the most at one time$'
+}
+
 @test "no samples: the reason is one line" {
     HEAPTAPE_MEMORY=0 "$heaptape" record -q -o x.tape -- sqlite3 :memory: 'select 1' >/dev/null
     "$heaptape" memory x.tape >memory.txt

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Ranges of direct mappings beside a model that knows the call that mapped each page. */
 #include "mappings.h"
+#include "replay.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
