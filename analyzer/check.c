@@ -200,7 +200,7 @@ void check_gather(struct check *c, char *const *tapes, size_t count) {
 
 bool check_clean(const struct check *c) {
     return c->found == 0 && c->problem_count == 0 && c->budgets->broken == 0 &&
-           c->growth_count == 0 && (!c->fail_on_stale || c->stale == 0);
+           c->growth_count == 0 && c->mismatch_count == 0 && (!c->fail_on_stale || c->stale == 0);
 }
 
 void check_free(struct check *c) {
@@ -225,5 +225,6 @@ void check_free(struct check *c) {
     check_unrecorded_free(c);
     check_tests_free(c);
     check_growth_free(c);
+    check_mismatches_free(c);
     joined_free(c->joined);
 }

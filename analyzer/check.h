@@ -14,6 +14,7 @@
 #include "growth.h"
 #include "joined.h"
 #include "leak_kind.h"
+#include "mismatches.h"
 #include "suppressions.h"
 #include "test_log.h"
 
@@ -64,6 +65,15 @@ struct check_growth {
     char *loop, *sentence; /* growing_sentence() */
     uint64_t rounds, measured, blocks, bytes, grew;
     uint32_t processes;
+    struct check_stack stack;
+};
+
+/* A place whose blocks were given back by another kind of function, see mismatches.h. */
+struct check_mismatch {
+    const char *made, *gone; /* functions, static texts */
+    uint64_t blocks, bytes;
+    uint32_t processes;
+    size_t process; /* the newest one in which it was met */
     struct check_stack stack;
 };
 
@@ -118,6 +128,7 @@ struct check {
     struct budgets *budgets;           /* not owned; may be empty */
     const struct folding *folding;     /* not owned; of the text */
     bool fail_on_growth;               /* so do loops that grow: otherwise nobody looks at them */
+    bool fail_on_mismatch;             /* so do mismatches: otherwise nobody looks at them */
     bool fail_on_killed;               /* children that were killed make it fail */
     bool fail_on_unrecorded;           /* so do programs that left no recording */
     const char *process_log; /* file with the programs that were started, NULL: not known; not
@@ -150,6 +161,8 @@ struct check {
     size_t share_count;
     struct check_growth *growth; /* with fail_on_growth */
     size_t growth_count;
+    struct check_mismatch *mismatch; /* with fail_on_mismatch */
+    size_t mismatch_count;
     uint64_t loops; /* that were marked, in all processes */
     uint64_t stale; /* entries of the user's own files that matched nothing */
     char **problem; /* why a run without findings would not be a clean one, a sentence each */
@@ -229,6 +242,11 @@ char *check_tests_phrase(const struct check *, const struct check_finding *);
 /* check_growth.c: adds what grows in one recording, and ends `growth`'s run. */
 void check_growth_take(struct check *, struct stacks *, struct growth *);
 void check_growth_free(struct check *);
+
+/* check_mismatches.c: adds what one recording has; number: of the process. */
+void check_mismatches_take(struct check *, const struct tape_process *, size_t number,
+                           struct stacks *, const struct mismatches *);
+void check_mismatches_free(struct check *);
 
 /* Whether no block is left but such as are suppressed or allowed; otherwise there are some of kinds
  * that do not count. */

@@ -13,18 +13,6 @@
 #include "growing.h"
 #include "json_put.h"
 
-static bool same_text(const char *a, const char *b) {
-    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
-}
-
-static bool same_stack(const struct check_stack *a, const struct check_stack *b) {
-    bool same = a->count == b->count;
-    for (size_t i = 0; i < a->count && same; i++)
-        same = a->frame[i].address == b->frame[i].address &&
-               same_text(a->frame[i].module, b->frame[i].module);
-    return same;
-}
-
 /* What its rate is compared by. */
 static double pace(const struct check_growth *g) {
     return (double)g->bytes / (double)g->measured;
@@ -33,7 +21,7 @@ static double pace(const struct check_growth *g) {
 static void add(struct check *c, struct check_growth *one) {
     for (size_t i = 0; i < c->growth_count; i++) {
         struct check_growth *old = &c->growth[i];
-        if (strcmp(old->loop, one->loop) != 0 || !same_stack(&old->stack, &one->stack))
+        if (strcmp(old->loop, one->loop) != 0 || !check_stack_same(&old->stack, &one->stack))
             continue;
         struct check_growth kept = pace(one) > pace(old) ? *one : *old,
                             gone = pace(one) > pace(old) ? *old : *one;
@@ -112,11 +100,21 @@ void check_print_growth(FILE *out, const struct check *c, const struct screen *s
         fprintf(out, "%zu more (-n 0 shows all)\n\n", c->growth_count - limit);
 }
 
+struct json_object *check_stack_json(const struct check_stack *s) {
+    struct json_object *list = json_object_new_array();
+    for (size_t i = 0; i < s->count; i++) {
+        char *label = check_frame_label(&s->frame[i]);
+        json_object_array_add(list, json_text(label));
+        free(label);
+    }
+    return list;
+}
+
 struct json_object *check_growth_json(const struct check *c) {
     struct json_object *list = json_object_new_array();
     for (size_t i = 0; i < c->growth_count; i++) {
         const struct check_growth *g = &c->growth[i];
-        struct json_object *o = json_object_new_object(), *stack = json_object_new_array();
+        struct json_object *o = json_object_new_object();
         json_put_text(o, "loop", g->loop);
         json_put(o, "rounds", g->rounds);
         json_put(o, "measured_rounds", g->measured);
@@ -124,12 +122,7 @@ struct json_object *check_growth_json(const struct check *c) {
         json_put(o, "bytes", g->bytes);
         json_put(o, "rounds_with_growth", g->grew);
         json_put(o, "processes", g->processes);
-        for (size_t k = 0; k < g->stack.count; k++) {
-            char *label = check_frame_label(&g->stack.frame[k]);
-            json_object_array_add(stack, json_text(label));
-            free(label);
-        }
-        json_object_object_add(o, "stack", stack);
+        json_object_object_add(o, "stack", check_stack_json(&g->stack));
         json_object_array_add(list, o);
     }
     return list;

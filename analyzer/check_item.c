@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "check_parts.h"
 #include "diag.h"
 #include "units.h"
 
@@ -38,6 +39,10 @@ const struct check_rule_info check_rule_info[RULE_COUNT] = {
     [RULE_GROWTH] = {"growth", "Memory that grows with each round of a loop",
                      "More blocks that were allocated here live after each round.", "error",
                      "growth"},
+    [RULE_MISMATCH] = {"mismatch", "Memory given back by another kind of function",
+                       "Blocks that were allocated here were given back by a function of another "
+                       "kind, as new by free().",
+                       "error", "mismatches"},
 };
 
 static struct check_item *add(struct check_items *items, unsigned rule, bool failed, char *name,
@@ -63,7 +68,7 @@ static uint64_t fingerprint(const struct check_item *item) {
     uint64_t h = UINT64_C(0xcbf29ce484222325);
     if (item->finding == NULL)
         h = hash(h, item->name);
-    if (item->finding == NULL && item->growth == NULL)
+    if (item->finding == NULL && !item->placed)
         return h;
     for (size_t i = 0; i < item->stack.count; i++) {
         const struct check_frame *f = &item->stack.frame[i];
@@ -102,11 +107,11 @@ static void name_leaks(struct check_items *items) {
     for (size_t i = 0; i < items->count; i++) {
         struct check_item *item = &items->item[i];
         const struct check_stack *s = &item->stack;
-        if (item->finding == NULL && item->growth == NULL)
+        if (item->finding == NULL && !item->placed)
             continue;
         const struct check_frame *at = s->place < s->count ? &s->frame[s->place]
                                        : s->count != 0
-                                           ? &s->frame[item->growth == NULL && s->count > 1]
+                                           ? &s->frame[item->rule != RULE_GROWTH && s->count > 1]
                                            : NULL;
         const char *function = at != NULL && at->function != NULL ? at->function : "???";
         const char *file = at == NULL           ? "unknown place"
@@ -117,7 +122,7 @@ static void name_leaks(struct check_items *items) {
         if (item->ordinal > 1)
             snprintf(ordinal, sizeof ordinal, ":%u", item->ordinal);
         char *whole = xasprintf("%s: %s (%s) [%08" PRIx32 "%s]",
-                                item->growth != NULL ? item->name : "not freed", function, file,
+                                item->placed ? item->name : "not freed", function, file,
                                 (uint32_t)(item->fingerprint ^ item->fingerprint >> 32), ordinal);
         free(item->name);
         item->name = whole;
@@ -207,7 +212,7 @@ static void add_growth(struct check_items *items, const struct check *c) {
         struct check_item *item = add(items, RULE_GROWTH, true, xasprintf("grows with %s", g->loop),
                                       xasprintf("%s: %s, at %s", g->loop, g->sentence, label));
         free(label);
-        item->growth = g;
+        item->placed = true;
         item->stack = g->stack; /* borrowed */
         point_at_stack(item);
     }
@@ -215,6 +220,28 @@ static void add_growth(struct check_items *items, const struct check *c) {
         add(items, RULE_GROWTH, false, xstrdup("growth: nothing"),
             xstrdup(c->loops != 0 ? "no call site grows with the rounds of a loop"
                                   : "no loop was marked"));
+}
+
+static void add_mismatches(struct check_items *items, const struct check *c) {
+    for (size_t i = 0; i < c->mismatch_count; i++) {
+        const struct check_mismatch *m = &c->mismatch[i];
+        const struct check_stack *s = &m->stack;
+        char *sentence = check_mismatch_sentence(m);
+        char *label = s->place < s->count ? check_frame_label(&s->frame[s->place])
+                      : s->count > 1      ? check_frame_label(&s->frame[1])
+                                          : xstrdup("an unknown place");
+        struct check_item *item =
+            add(items, RULE_MISMATCH, true, xasprintf("%s given back by %s", m->made, m->gone),
+                xasprintf("%s, allocated at %s", sentence, label));
+        free(sentence);
+        free(label);
+        item->placed = true;
+        item->stack = *s; /* borrowed */
+        point_at_stack(item);
+    }
+    if (c->mismatch_count == 0)
+        add(items, RULE_MISMATCH, false, xstrdup("mismatches: none"),
+            xstrdup("every block was given back by the kind of function that it came from"));
 }
 
 static void add_problems(struct check_items *items, const struct check *c) {
@@ -263,6 +290,8 @@ struct check_items *check_items_new(const struct check *c) {
         add_stale(items, c);
     if (c->fail_on_growth)
         add_growth(items, c);
+    if (c->fail_on_mismatch)
+        add_mismatches(items, c);
     add_program(items, c);
     number(items);
     name_leaks(items);

@@ -9,6 +9,7 @@
  *   recordings         one for each reason to doubt the answer, or one that passed
  *   stale suppression  with --fail-on-stale one each, or one that passed
  *   growth             with --fail-on-growth one for each call site, or one that passed
+ *   mismatch           with --fail-on-mismatch one for each place, or one that passed
  *   program            its exit status
  */
 #ifndef CHECK_ITEM_H
@@ -25,6 +26,7 @@ enum check_rule { /* the first ones are the leak kinds */
                   RULE_STALE,
                   RULE_PROGRAM,
                   RULE_GROWTH,
+                  RULE_MISMATCH,
                   RULE_COUNT
 };
 
@@ -46,7 +48,7 @@ struct check_item {
     unsigned ordinal;                    /* among items of the same fingerprint, from 1 */
     const struct check_finding *finding; /* of a leak */
     const struct budget *budget;         /* of a budget */
-    const struct check_growth *growth;   /* of a site that grows */
+    bool placed;                         /* of a place: it grows, or is mismatched */
     struct check_stack stack;            /* where to look first; may be empty */
     const char *file;                    /* place to point at, NULL: none; line from 1 */
     unsigned line;

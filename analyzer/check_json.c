@@ -186,6 +186,8 @@ void check_print_json(FILE *out, const struct check *c, const struct check_style
     json_object_object_add(o, "tests", tests);
     if (c->fail_on_growth)
         json_object_object_add(o, "growth", check_growth_json(c));
+    if (c->fail_on_mismatch)
+        json_object_object_add(o, "mismatches", check_mismatches_json(c));
     if (c->uncounted_count != 0) {
         struct json_object *uncounted = json_object_new_array();
         for (size_t i = 0; i < c->uncounted_count; i++)

@@ -124,6 +124,8 @@ void check_print_memcheck_log(FILE *out, const struct check *c,
         fprintf(out, "==%" PRIu64 "== heaptape: %s\n", c->pid, item->message);
         if (item->budget != NULL)
             print_budget(out, c->pid, item->budget);
+        else if (item->placed)
+            print_stack(out, c->pid, &item->stack);
         fprintf(out, "==%" PRIu64 "== \n", c->pid);
     }
     print_uncounted(&log);

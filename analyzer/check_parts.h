@@ -34,6 +34,14 @@ void check_print_budgets(FILE *, const struct check *);
 void check_print_growth(FILE *, const struct check *, const struct screen *, uint32_t limit);
 struct json_object *check_growth_json(const struct check *);
 
+/* The same of what was given back by another kind of function. */
+char *check_mismatch_sentence(const struct check_mismatch *); /* the caller frees */
+void check_print_mismatches(FILE *, const struct check *, const struct screen *, uint32_t limit);
+struct json_object *check_mismatches_json(const struct check *);
+
+/* The labels of a stack's frames as a list; the caller owns the reference. */
+struct json_object *check_stack_json(const struct check_stack *);
+
 /* Suppressions of the user's own files that matched nothing: FILE:LINE NAME. */
 void check_print_stale(FILE *, const struct check *);
 

@@ -219,6 +219,7 @@ void check_print(FILE *out, const struct check *c, const struct check_style *sty
     print_uncounted(out, c, style);
     struct screen screen = screen_of(out, style->wide);
     check_print_growth(out, c, &screen, style->limit);
+    check_print_mismatches(out, c, &screen, style->limit);
     check_print_budgets(out, c);
     if (style->show_suppressed)
         print_suppressed(out, c);
@@ -251,6 +252,11 @@ void check_print(FILE *out, const struct check *c, const struct check_style *sty
                 c->growth_count == 1 ? " grows" : "s grow");
     else if (c->fail_on_growth)
         fputs(c->loops != 0 ? "; nothing grows with its rounds" : "; no loop was marked", out);
+    if (c->mismatch_count != 0)
+        fprintf(out, "; mismatched functions at %zu place%s", c->mismatch_count,
+                c->mismatch_count == 1 ? "" : "s");
+    else if (c->fail_on_mismatch)
+        fputs("; no mismatched functions", out);
     if (c->budgets->broken != 0)
         fprintf(out, "; %zu budget%s broken", c->budgets->broken,
                 c->budgets->broken == 1 ? "" : "s");

@@ -177,8 +177,13 @@ static void read_tape(struct reading *r, size_t at, struct tape_file *tape) {
     struct check_process *p = &c->process[at];
     struct pass pass = {.reading = r, .tests = test_log_new(r->test[at])};
     struct growth *growth = growth_new();
-    const struct observer observer[] = {test_log_observer(pass.tests, false),
-                                        growth_observer(growth)};
+    struct mismatches *mismatches = mismatches_new();
+    struct observer observer[3] = {test_log_observer(pass.tests, false)};
+    size_t observers = 1;
+    if (c->fail_on_growth)
+        observer[observers++] = growth_observer(growth);
+    if (c->fail_on_mismatch)
+        observer[observers++] = mismatches_observer(mismatches);
     find_children(&pass, at);
     const struct image_choice at_exit = {.by = IMAGE_EXIT};
     const struct replay_stops stops = {.stamp = pass.stamp,
@@ -194,7 +199,7 @@ static void read_tape(struct reading *r, size_t at, struct tape_file *tape) {
                                               .inherited = r->inherited[at],
                                               .stops = &stops,
                                               .observer = observer,
-                                              .observers = c->fail_on_growth ? 2 : 1});
+                                              .observers = observers});
     const struct tape_health *health = tape_file_health(tape);
     p->events = health->events;
     p->lost = health->lost;
@@ -206,6 +211,9 @@ static void read_tape(struct reading *r, size_t at, struct tape_file *tape) {
     if (c->fail_on_growth)
         check_growth_take(c, replay_stacks(survey->replay), growth);
     growth_free(growth);
+    check_mismatches_take(c, tape_file_process(tape), process_number(c, at),
+                          replay_stacks(survey->replay), mismatches);
+    mismatches_free(mismatches);
     test_log_finish(pass.tests, replay_counts(survey->replay)->end_time);
     uint32_t *number = check_tests_take(c, pass.tests);
     if (ended) {

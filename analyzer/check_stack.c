@@ -151,3 +151,15 @@ char *check_frame_label(const struct check_frame *f) {
         return xasprintf("%s (in %s)", function, f->module);
     return xstrdup(function);
 }
+
+static bool same_text(const char *a, const char *b) {
+    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+bool check_stack_same(const struct check_stack *a, const struct check_stack *b) {
+    bool same = a->count == b->count;
+    for (size_t i = 0; i < a->count && same; i++)
+        same = a->frame[i].address == b->frame[i].address &&
+               same_text(a->frame[i].module, b->frame[i].module);
+    return same;
+}

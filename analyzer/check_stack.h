@@ -32,6 +32,8 @@ struct check_stack {
  */
 struct check_stack check_stack_of(const struct names *, const char *op, const uint32_t *path,
                                   uint32_t length);
+/* Whether two have the same addresses in the same modules. */
+bool check_stack_same(const struct check_stack *, const struct check_stack *);
 /* Whether the place lies in the source tree. */
 bool check_stack_in_tree(const struct check_stack *);
 void check_stack_free(struct check_stack *);

@@ -38,6 +38,7 @@ enum {
     OPT_GEN_SUPPRESSIONS,
     OPT_FAIL_ON_STALE,
     OPT_FAIL_ON_GROWTH,
+    OPT_FAIL_ON_MISMATCH,
     OPT_FAIL_ON_KILLED,
     OPT_FAIL_ON_UNRECORDED,
     OPT_MAX_PEAK,
@@ -68,6 +69,7 @@ enum {
     OPT_QUIET,
     OPT_PYTHON,
     OPT_ONLY,
+    OPT_ALLOCATOR,
     OPT_LIMIT,
     OPT_DEPTH,
     OPT_NO_FOLD,
@@ -94,6 +96,8 @@ static const struct command_option options[] = {
                            "fail when a suppression of your files matches nothing"},
     [OPT_FAIL_ON_GROWTH] = {"fail-on-growth", 0, NULL,
                             "fail when call sites grow with each heaptape_iteration()"},
+    [OPT_FAIL_ON_MISMATCH] = {"fail-on-mismatch", 0, NULL,
+                              "fail when new is freed by free(), new[] by delete, or their like"},
     [OPT_FAIL_ON_KILLED] = {"fail-on-killed", 0, NULL,
                             "fail when a child was killed, so that it could not be checked"},
     [OPT_FAIL_ON_UNRECORDED] = {"fail-on-unrecorded", 0, NULL,
@@ -138,6 +142,7 @@ static const struct command_option options[] = {
     [OPT_PYTHON] = {"python", 0, NULL, "functions of Python stand in the stacks (CPython 3.11)"},
     [OPT_ONLY] = {"only", 0, "PATTERNS",
                   "check only processes whose program matches, e.g. 'test_*,helper'"},
+    [OPT_ALLOCATOR] = RECORDING_ALLOCATOR,
     [OPT_LIMIT] = {"limit", 'n', "N", "findings to show, 0: all (default 20)"},
     [OPT_DEPTH] = {"depth", 0, "N", "frames to show of each, 0: all (default 16)"},
     [OPT_NO_FOLD] = FOLDING_NO_FOLD,
@@ -155,6 +160,7 @@ struct settings {
     const char *output;
     bool json, quiet, no_defaults, print_defaults, fail_on_stale, fail_on_growth, xml, lsan;
     bool fail_on_killed, fail_on_unrecorded;
+    struct recording_options recording;
     bool unclassified;
     unsigned kinds, shown, heuristics;
     bool shown_given;
@@ -279,6 +285,14 @@ static int parse(int argc, char **argv, struct settings *s, struct run *r) {
             break;
         case OPT_FAIL_ON_GROWTH:
             s->fail_on_growth = true;
+            break;
+        case OPT_FAIL_ON_MISMATCH:
+            s->recording.mismatches = true;
+            break;
+        case OPT_ALLOCATOR:
+            if (!recording_takes_allocator(c, value))
+                return EXIT_USAGE;
+            s->recording.allocator = value;
             break;
         case OPT_FAIL_ON_KILLED:
             s->fail_on_killed = true;
@@ -461,6 +475,7 @@ static int conclude(struct run *r, const struct launch_result *result) {
                       .suppressions = &r->suppressions,
                       .budgets = &r->budgets,
                       .fail_on_growth = r->settings->fail_on_growth,
+                      .fail_on_mismatch = r->settings->recording.mismatches,
                       .fail_on_killed = r->settings->fail_on_killed,
                       .fail_on_unrecorded = r->settings->fail_on_unrecorded,
                       .process_log = r->process_log,
@@ -568,7 +583,7 @@ static int run(int argc, char **argv) {
         if (!s.no_defaults)
             status = suppressions_parse(&r.suppressions, "built in", suppressions_default, true);
         if (status == EXIT_FINE)
-            status = recording_prepare(&r.recording, argv + optind, &(struct recording_options){0});
+            status = recording_prepare(&r.recording, argv + optind, &s.recording);
         if (status == EXIT_FINE)
             status = check_log_open(&r.log);
         if (status == EXIT_FINE)

@@ -45,8 +45,7 @@ static const struct command_option options[] = {
     [OPT_MAX_SIZE] = {"max-size", 0, "BYTES",
                       "stop recording at this size of a file; K, M and G may follow"},
     [OPT_PYTHON] = {"python", 0, NULL, "functions of Python stand in the stacks (CPython 3.11)"},
-    [OPT_ALLOCATOR] = {"allocator", 0, "NAME",
-                       "put jemalloc, tcmalloc, mimalloc or a library underneath"},
+    [OPT_ALLOCATOR] = RECORDING_ALLOCATOR,
     [OPT_MISMATCHES] = {"mismatches", 0, NULL,
                         "record operators of C++ as such: report lists new freed by free()"},
     [OPT_UNWINDER] = {"unwinder", 0, "NAME",
@@ -180,11 +179,8 @@ static int run(int argc, char **argv) {
                 return command_usage_error(&command_record, "--output needs a file name");
             r.output = argument;
         } else if (option == OPT_ALLOCATOR) {
-            if (strchr(argument, '/') == NULL && !is_one_of(argument, "jemalloc tcmalloc mimalloc"))
-                return command_usage_error(&command_record,
-                                           "--allocator=%s: it is jemalloc, tcmalloc, mimalloc, or "
-                                           "the path of a library",
-                                           argument);
+            if (!recording_takes_allocator(&command_record, argument))
+                return EXIT_USAGE;
             r.options.allocator = argument;
         } else if (option == OPT_MISMATCHES) {
             r.options.mismatches = true;

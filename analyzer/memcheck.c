@@ -210,6 +210,10 @@ static int translate(struct translation *t, char **argv, int *status) {
         diag("memcheck: --leak-check=%s: it is no, summary, yes or full", value);
         return 0;
     }
+    if (strcmp(word, "--show-mismatched-frees=yes") == 0) {
+        push(t, xstrdup("--fail-on-mismatch"));
+        return 1;
+    }
     if (value != NULL && strncmp(name, "num-callers=", 12) == 0) {
         push(t, xasprintf("--depth=%s", value));
         return 1;

@@ -27,10 +27,12 @@ static void on_mismatch(void *context, const struct block *b, uint8_t op, uint64
     m->list[i - 1].bytes += b->size;
 }
 
-struct mismatches *mismatches_new(struct replay *replay) {
-    struct mismatches *m = xcalloc(1, sizeof *m);
-    replay_observe(replay, &(struct observer){.context = m, .on_mismatch = on_mismatch});
-    return m;
+struct mismatches *mismatches_new(void) {
+    return xcalloc(1, sizeof(struct mismatches));
+}
+
+struct observer mismatches_observer(struct mismatches *m) {
+    return (struct observer){.context = m, .on_mismatch = on_mismatch};
 }
 
 void mismatches_free(struct mismatches *m) {

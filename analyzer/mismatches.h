@@ -25,8 +25,9 @@ struct mismatches {
     size_t count, room;
 };
 
-/* Observes a replay that has not run yet. */
-struct mismatches *mismatches_new(struct replay *);
+struct mismatches *mismatches_new(void);
+/* Takes them from a replay that has not run yet. */
+struct observer mismatches_observer(struct mismatches *);
 void mismatches_free(struct mismatches *);
 
 #endif

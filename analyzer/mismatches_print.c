@@ -36,8 +36,7 @@ static int by_blocks(const void *a, const void *b) {
     return m->first < n->first ? -1 : m->first > n->first;
 }
 
-/* Those to show, most blocks first; the caller frees. */
-static struct mismatch *shown(const struct mismatches *all, struct names *names, size_t *count) {
+struct mismatch *mismatches_list(const struct mismatches *all, struct names *names, size_t *count) {
     struct mismatch *list = xcalloc(all->count + 1, sizeof *list);
     *count = 0;
     for (size_t i = 0; i < all->count; i++)
@@ -47,14 +46,14 @@ static struct mismatch *shown(const struct mismatches *all, struct names *names,
     return list;
 }
 
-static const char *released_by(uint8_t op) {
-    return op == TAPE_OP_REALLOC_FROM ? "realloc" : tape_op_name(op);
+const char *mismatch_released_by(const struct mismatch *m) {
+    return m->gone == TAPE_OP_REALLOC_FROM ? "realloc" : tape_op_name(m->gone);
 }
 
 void mismatches_print(FILE *out, const struct mismatches *all, struct names *names,
                       const struct screen *screen, size_t limit) {
     size_t count;
-    struct mismatch *list = shown(all, names, &count);
+    struct mismatch *list = mismatches_list(all, names, &count);
     if (count != 0)
         fprintf(out,
                 "\n%sMismatched%s (given back by another kind of function than they came from)\n",
@@ -64,7 +63,7 @@ void mismatches_print(FILE *out, const struct mismatches *all, struct names *nam
         char blocks[UNITS_ROOM], bytes[UNITS_ROOM], time[UNITS_ROOM];
         fprintf(out, "  %s block%s of %s by %s, released by %s, the first at %s, allocated at\n",
                 units_count(blocks, m->blocks), m->blocks == 1 ? "" : "s",
-                units_bytes(bytes, m->bytes), tape_op_name(m->made), released_by(m->gone),
+                units_bytes(bytes, m->bytes), tape_op_name(m->made), mismatch_released_by(m),
                 units_duration(time, m->first));
         uint32_t path[FRAMES], length = 0, place = tree_innermost(names, m->stack);
         for (; place != 0 && length < FRAMES; place = tree_outer(names, place))
@@ -79,13 +78,13 @@ void mismatches_print(FILE *out, const struct mismatches *all, struct names *nam
 
 struct json_object *mismatches_json(const struct mismatches *all, struct names *names) {
     size_t count;
-    struct mismatch *list = shown(all, names, &count);
+    struct mismatch *list = mismatches_list(all, names, &count);
     struct json_object *array = json_object_new_array();
     for (size_t i = 0; i < count; i++) {
         const struct mismatch *m = &list[i];
         struct json_object *o = json_object_new_object(), *stack = json_object_new_array();
         json_put_text(o, "allocated_by", tape_op_name(m->made));
-        json_put_text(o, "released_by", released_by(m->gone));
+        json_put_text(o, "released_by", mismatch_released_by(m));
         json_put(o, "blocks", m->blocks);
         json_put(o, "bytes", m->bytes);
         json_put(o, "first_ns", m->first);

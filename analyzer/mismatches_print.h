@@ -13,6 +13,11 @@
 #include "names.h"
 #include "screen.h"
 
+/* Those to show, most blocks first; *count of them. The caller frees. */
+struct mismatch *mismatches_list(const struct mismatches *, struct names *, size_t *count);
+/* The function that gave the blocks back, static text. */
+const char *mismatch_released_by(const struct mismatch *);
+
 /* Nothing when there are none. */
 void mismatches_print(FILE *out, const struct mismatches *, struct names *, const struct screen *,
                       size_t limit);

@@ -217,7 +217,9 @@ static struct profile *run(struct tape_file *tape, const struct profile_range *r
     f->replay = replay_new(tape);
     f->threads = thread_matrix_new(f->replay);
     f->ledger = ledger_new(tape, f->replay);
-    f->mismatches = mismatches_new(f->replay);
+    f->mismatches = mismatches_new();
+    const struct observer mismatches = mismatches_observer(f->mismatches);
+    replay_observe(f->replay, &mismatches);
     replay_observe(f->replay, &(struct observer){.context = &p,
                                                  .on_alloc = count_alloc,
                                                  .on_free = count_free,

@@ -54,6 +54,17 @@ static const struct allocator {
     {"mimalloc", {"libmimalloc.so.2", "libmimalloc.so.3"}},
 };
 
+bool recording_takes_allocator(const struct command *c, const char *value) {
+    bool known = strchr(value, '/') != NULL;
+    for (size_t i = 0; i < sizeof allocators / sizeof *allocators && !known; i++)
+        known = strcmp(allocators[i].name, value) == 0;
+    if (!known)
+        command_usage_error(
+            c, "--allocator=%s: it is jemalloc, tcmalloc, mimalloc, or the path of a library",
+            value);
+    return known;
+}
+
 static void add(char **list, const char *library) {
     char *longer = *list != NULL ? xasprintf("%s:%s", *list, library) : xstrdup(library);
     free(*list);

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "command.h"
 #include "launch.h"
 
 struct recording {
@@ -22,6 +23,12 @@ struct recording_options {
     const char *allocator; /* another one to put underneath: its name or a file; NULL: none */
     bool mismatches;       /* C++ operators are recorded as such wherever they come from */
 };
+
+/* The option for `allocator` as commands have it. */
+#define RECORDING_ALLOCATOR                                                                        \
+    { "allocator", 0, "NAME", "put jemalloc, tcmalloc, mimalloc or a library underneath" }
+/* False, and a usage error, when the value is neither a known name nor a path. */
+bool recording_takes_allocator(const struct command *, const char *value);
 
 /*
  * Finds the program argv[0], the recorder's library beside the command (build tree) or in

@@ -11,10 +11,10 @@ _heaptape_options() {
         ;;
     check)
         echo '--suppressions --no-default-suppressions --print-default-suppressions --show-suppressed' \
-            '--gen-suppressions --fail-on-stale --fail-on-growth --fail-on-killed --fail-on-unrecorded --max-peak --max-peak-at' \
+            '--gen-suppressions --fail-on-stale --fail-on-growth --fail-on-mismatch --fail-on-killed --fail-on-unrecorded --max-peak --max-peak-at' \
             '--max-allocs --max-allocs-at --max-leaked --max-leaked-at --error-exitcode --leak-kinds --show-leak-kinds --leak-check-heuristics' \
             '--leak-resolution --no-leak-kinds -o --output --log-file --log-fd --format --json' \
-            '--junit --sarif --tap --xml --xml-file --xml-fd --github --lsan-options -q --quiet --python --only' \
+            '--junit --sarif --tap --xml --xml-file --xml-fd --github --lsan-options -q --quiet --python --only --allocator' \
             "-n --limit --depth $names --full-names --wide -h --help"
         ;;
     report) echo "-n --limit --depth --pid --exe $names --full-names --wide --json -h --help" ;;

@@ -100,6 +100,11 @@ assert r["mismatches"] == [] and r["completeness"]["unmatched_frees"] == 0, r["c
     expect_status 1
     [ "$(wc -l <err)" -eq 1 ]
     [ ! -e y.tape ]
+    capture "$heaptape" check --allocator=jemalloc -o kept -- "$BATS_FILE_TMPDIR/ops"
+    "$heaptape" info "$(find kept -name '*.tape' | head -n 1)" >info
+    expect_match info '^allocator +/.*/libjemalloc\.so\.2$'
+    capture "$heaptape" check --allocator=quick "$BATS_FILE_TMPDIR/ops"
+    expect_status 2
 }
 
 @test "mismatches of each kind, by place; none without the option" {
@@ -128,6 +133,57 @@ assert found == [(3, "operator new[]", "operator delete", 1, 40), (4, "operator 
     expect_match report '^  1 block of 40 B by operator new\[\], released by operator delete, '
     "$heaptape" record -q -f -o x.tape -- ./mis
     [ "$("$heaptape" report x.tape | grep -c Mismatched)" -eq 0 ]
+}
+
+@test "check --fail-on-mismatch: a finding in every format, by place, over all processes" {
+    cat >mis.cc <<'CC'
+#include <cstdlib>
+#include <sys/wait.h>
+#include <unistd.h>
+static int *take(int n) { return new int[n]; }
+int main() {
+    operator delete(take(10));
+    for (int i = 0; i < 2; i++)
+        if (fork() == 0) {
+            operator delete(take(3));
+            return 0;
+        }
+    while (wait(NULL) > 0) {
+    }
+    std::free(new int);
+    delete[] take(7);
+    return 0;
+}
+CC
+    g++ -g -O0 -w -o mis mis.cc
+    capture "$heaptape" check ./mis
+    expect_status 0
+    capture "$heaptape" check --fail-on-mismatch --json --log-file=x.json --junit=x.xml --tap=x.tap --sarif=x.sarif --github ./mis
+    expect_status 1
+    python3 - <<'PY'
+import json, xml.etree.ElementTree as tree
+found = sorted((m["allocated_by"], m["released_by"], m["blocks"], m["bytes"], m["processes"], m["stack"][1]) for m in json.load(open("x.json"))["mismatches"])
+want = [("operator new", "free", 1, 4, 1, "main (mis.cc:14)"), ("operator new[]", "operator delete", 1, 40, 1, "take(int) (mis.cc:4)"),
+        ("operator new[]", "operator delete", 2, 24, 2, "take(int) (mis.cc:4)")]
+assert found == want, found
+results = json.load(open("x.sarif"))["runs"][0]["results"]
+assert [r["ruleId"] for r in results] == ["mismatch"] * 3, results
+assert len({r["partialFingerprints"][k] for r in results for k in r["partialFingerprints"]}) >= 2
+assert len(tree.parse("x.xml").getroot().findall(".//testcase[@classname='heaptape.mismatches']/failure")) == 3
+PY
+    expect_match x.tap '^not ok [0-9]+ - operator new given back by free: main \(mis\.cc\) \[[0-9a-f]{8}\]$'
+    [ "$(grep -c '^::error file=mis\.cc' err)" -eq 3 ]
+    capture "$heaptape" check --fail-on-mismatch ./mis
+    expect_status 1
+    expect_match err '^2 blocks of 24 bytes by operator new\[\], given back by operator delete, in 2 processes$'
+    expect_match err '; mismatched functions at 3 places; '
+    capture "$heaptape" check --fail-on-mismatch --tap=x.tap true
+    expect_status 0
+    expect_match x.tap '^ok [0-9]+ - mismatches: none$'
+    capture "$build/heaptape-memcheck" --show-mismatched-frees=yes ./mis
+    [ "$(grep -c 'given back by' err)" -eq 3 ]
+    capture "$build/heaptape-memcheck" --show-mismatched-frees=no ./mis
+    [ "$(grep -c 'given back by' err)" -eq 0 ]
 }
 
 @test "large programs in C++ have no mismatches" {
