@@ -7,7 +7,7 @@ load ../helpers
 setup_file() {
     cd "$BATS_FILE_TMPDIR" || return 1
     gcc -O1 -g -std=c17 -D_GNU_SOURCE -I"$top/analyzer" -o resolve "$top/tests/symbols/resolve.c" \
-        "$build"/analyzer/{symbols,symbol_cache,symbol_memo,symbol_texts,inlined_name,functions,debug_file,plt_x86_64,scopes,spans,demangle,diag}.o -ldw -lelf -liberty
+        "$build"/analyzer/{symbols,symbol_module,symbol_cache,symbol_memo,symbol_texts,inlined_name,functions,debug_file,plt_x86_64,scopes,spans,demangle,diag}.o -ldw -lelf -liberty
     cat >calls.cc <<'CC'
 #include <cstdio>
 #include <cstdlib>

@@ -6,7 +6,7 @@ load ../helpers
 
 setup_file() {
     gcc -O1 -g -std=c17 -D_GNU_SOURCE -I"$top/analyzer" -o "$BATS_FILE_TMPDIR/resolve" "$top/tests/symbols/resolve.c" \
-        "$build"/analyzer/{symbols,symbol_cache,symbol_memo,symbol_texts,inlined_name,functions,debug_file,plt_x86_64,scopes,spans,demangle,diag}.o -ldw -lelf -liberty
+        "$build"/analyzer/{symbols,symbol_module,symbol_cache,symbol_memo,symbol_texts,inlined_name,functions,debug_file,plt_x86_64,scopes,spans,demangle,diag}.o -ldw -lelf -liberty
 }
 
 # At least so many calls must lie in inlined functions; and nowhere may the chains differ.
