@@ -223,6 +223,8 @@ void check_free(struct check *c) {
     free(c->problem);
     free(c->note);
     check_unrecorded_free(c);
+    unseen_free(&c->unseen);
+    unseen_free(&c->unseen_first);
     check_tests_free(c);
     check_growth_free(c);
     check_mismatches_free(c);

@@ -17,6 +17,7 @@
 #include "mismatches.h"
 #include "suppressions.h"
 #include "test_log.h"
+#include "unseen.h"
 
 enum check_end {
     CHECK_CLOSED,     /* ended in order */
@@ -137,6 +138,7 @@ struct check {
 
     struct check_process *process; /* by start */
     size_t process_count;
+    struct unseen unseen, unseen_first;  /* of its children; of the program that was started */
     struct check_unrecorded *unrecorded; /* by their first start */
     size_t unrecorded_count;
     bool process_log_full;         /* there may be more */

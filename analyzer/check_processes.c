@@ -78,8 +78,8 @@ static uint64_t named_pid(const char *path) {
     return at != NULL ? strtoull(at + 6, NULL, 10) : 0;
 }
 
-/* Opens the recording for a first look. */
-static void look_at(struct check_process *p) {
+/* Opens the recording for a first look. `c` takes up what is not seen in it; NULL: nobody does. */
+static void look_at(struct check_process *p, struct check *c) {
     uint64_t pid = named_pid(p->tape);
     if (pid != 0 && is_blank(p->tape)) {
         p->empty = true;
@@ -110,6 +110,8 @@ static void look_at(struct check_process *p) {
              : t->alive || exists(t->pid) ? CHECK_RUNNING
                                           : CHECK_UNSEEN;
     p->signal = p->end == CHECK_KILLED ? SIGABRT : 0;
+    if (c != NULL && p->end != CHECK_OWN)
+        unseen_add(p->pid == c->pid ? &c->unseen_first : &c->unseen, t);
     tape_file_close(tape);
 }
 
@@ -123,7 +125,7 @@ bool check_settled(char *const *tapes, size_t count) {
         struct check_process p = {.tape = tapes[i]};
         if (is_tail(p.tape) || access(p.tape, F_OK) != 0)
             continue;
-        look_at(&p);
+        look_at(&p, NULL);
         settled = p.end != CHECK_RUNNING;
         free(p.program);
     }
@@ -143,7 +145,7 @@ void check_list_processes(struct check *c, char *const *tapes, size_t count) {
         if (!is_tail(tapes[i]) && access(tapes[i], F_OK) == 0)
             c->process[c->process_count++].tape = xstrdup(tapes[i]);
     for (size_t i = 0; i < c->process_count; i++)
-        look_at(&c->process[i]);
+        look_at(&c->process[i], c);
     if (c->process_count != 0)
         qsort(c->process, c->process_count, sizeof *c->process, by_start);
     for (size_t i = 0; i < c->process_count; i++)
@@ -216,6 +218,20 @@ static void judge_unrecorded(struct check *c) {
                             "were recorded is not known"));
 }
 
+/* What the checked program itself allocates past the recorder has not been checked, which must not
+ * pass for freed; of its children it is good to know. */
+static void judge_unseen(struct check *c) {
+    const struct unseen *all[] = {&c->unseen_first, &c->unseen};
+    for (size_t k = 0; k < sizeof all / sizeof *all; k++)
+        for (size_t i = 0; i < all[k]->count; i++) {
+            const struct unseen_module *m = &all[k]->module[i];
+            char *what = unseen_what(m);
+            bool fails = c->fail_on_unrecorded || (k == 0 && !m->deepbind);
+            (fails ? add_problem : add_note)(c, xasprintf("not seen, so not checked: %s", what));
+            free(what);
+        }
+}
+
 void check_judge_processes(struct check *c) {
     bool any = false, first = false;
     for (size_t i = 0; i < c->process_count; i++) {
@@ -233,6 +249,7 @@ void check_judge_processes(struct check *c) {
         add_problem(c, xasprintf("%s itself was not recorded, only processes that it started",
                                  c->program));
     judge_unrecorded(c);
+    judge_unseen(c);
 }
 
 static void note_in_place(struct check *c) {

@@ -8,6 +8,7 @@
 #include "json_put.h"
 #include "python.h"
 #include "units.h"
+#include "unseen.h"
 
 #define COLUMNS 100
 
@@ -169,25 +170,13 @@ static bool parent_not_read(const struct tape_process *p, const struct replay_co
     return p->parent_id != NULL && !counts->inherited_known;
 }
 
-/* Allocators that the recorder does not stand in front of. */
-static void print_unseen(FILE *out, const struct tape_process *p) {
-    if (p->bypassed != NULL) {
-        char *path = names_printable(p->bypassed, strlen(p->bypassed));
-        fprintf(out, "Not seen: blocks of the allocator inside %s (see heaptape memory).\n", path);
-        free(path);
-    }
-    for (size_t i = 0; p->unhooked[i] != NULL; i++) {
-        char *path = names_printable(p->unhooked[i], strlen(p->unhooked[i]));
-        fprintf(out, "Not seen: what %s allocates; it was opened with RTLD_DEEPBIND.\n", path);
-        free(path);
-    }
-}
-
 void completeness_print(FILE *out, struct tape_file *tape, const struct replay_counts *counts,
                         struct names *names) {
     const struct tape_health *h = tape_file_health(tape);
     const struct tape_process *p = tape_file_process(tape);
     struct completeness c = of_tape(tape, counts);
+    struct unseen unseen = {0};
+    unseen_add(&unseen, p);
     completeness_print_line(out, &c, names);
     if (parent_not_read(p, counts) && counts->unmatched_frees != 0 && p->parent != NULL) {
         char *parent = names_printable(p->parent, strlen(p->parent));
@@ -197,7 +186,8 @@ void completeness_print(FILE *out, struct tape_file *tape, const struct replay_c
                 parent);
         free(parent);
     }
-    print_unseen(out, p);
+    unseen_print(out, &unseen);
+    unseen_free(&unseen);
     if (p->alive)
         fputs("The program is still running: this is the recording so far.\n", out);
     else if (!p->closed)
@@ -245,13 +235,10 @@ struct json_object *completeness_json(struct tape_file *tape, const struct repla
     json_put(o, "chunks", h->chunks);
     if (h->first_damage != NULL)
         json_object_object_add(o, "first_damage", json_object_new_string(h->first_damage));
-    json_put_text(o, "bypassed", p->bypassed);
-    if (p->unhooked[0] != NULL) {
-        struct json_object *list = json_object_new_array();
-        for (size_t i = 0; p->unhooked[i] != NULL; i++)
-            json_object_array_add(list, json_text(p->unhooked[i]));
-        json_object_object_add(o, "unhooked", list);
-    }
+    struct unseen unseen = {0};
+    unseen_add(&unseen, p);
+    unseen_put(o, &unseen, false);
+    unseen_free(&unseen);
     json_object_object_add(o, "closed", json_object_new_boolean(p->closed));
     json_object_object_add(o, "alive", json_object_new_boolean(p->alive));
     if (p->parent_id != NULL)

@@ -7,8 +7,8 @@
  * modules, modules_without_symbols, modules_missing, modules_rebuilt, debug_files_rebuilt,
  * modules_without_dwo, bypassed, unhooked}; `complete` is false when events are known to be lost or
  * damaged. Module counts are there only when names were looked up. bypassed and unhooked name
- * modules whose blocks are not seen; absent: none. Of a forked child `parent_read` says whether
- * frees of inherited blocks were matched with its parent's tape.
+ * modules whose blocks are not seen (unseen.h); absent: none. Of a forked child `parent_read` says
+ * whether frees of inherited blocks were matched with its parent's tape.
  */
 #ifndef COMPLETENESS_H
 #define COMPLETENESS_H

@@ -24,6 +24,7 @@ static void add_sites(void *context, struct family_member *m, struct tape_file *
                                      .number =
                                          process_of(r->family, (uint32_t)(m - r->family->member))};
     joined_add(r->joined, &from, p->sites, p->site_count, NULL);
+    unseen_add(&r->unseen, tape_file_process(tape));
     ledger_family_add(r->memory, (uint32_t)(m - r->family->member), p->ledger);
 }
 
@@ -100,6 +101,7 @@ void report_family_free(struct report_family *r) {
         return;
     joined_free(r->joined);
     ledger_family_free(r->memory);
+    unseen_free(&r->unseen);
     free(r->sites);
     free(r);
 }

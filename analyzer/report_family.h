@@ -22,6 +22,7 @@
 #include "ledger_family.h"
 #include "ranking.h"
 #include "screen.h"
+#include "unseen.h"
 
 struct report_family {
     struct family *family;
@@ -33,6 +34,7 @@ struct report_family {
     uint32_t recordings, processes;
     struct replay_counts total; /* peak_*: sums over all, end_time and pools.peak_*: unused */
     struct completeness completeness;
+    struct unseen unseen;
     uint32_t doubtful;   /* recordings whose peak and not-freed figures are not reliable */
     uint32_t largest;    /* member with the largest peak */
     uint64_t start, end; /* ns since 1970: the first start, the last end that is known */

@@ -109,6 +109,7 @@ struct json_object *report_family_completeness_json(const struct report_family *
     struct json_object *o = json_object_new_object();
     completeness_put(o, &r->completeness, joined_names(r->joined));
     json_put_bool(o, "complete", report_family_status(r) == EXIT_FINE);
+    unseen_put(o, &r->unseen, true);
     json_put(o, "unreadable", r->family->unreadable);
     json_put(o, "still_running", r->alive);
     json_put(o, "not_closed", r->unclosed);

@@ -285,6 +285,7 @@ static void print_number(FILE *out, uint64_t n, const char *one, const char *man
 void report_family_print_completeness(FILE *out, const struct report_family *r) {
     completeness_print_line(out, &r->completeness, joined_names(r->joined));
     print_damaged(out, r);
+    unseen_print(out, &r->unseen);
     print_number(out, r->family->unreadable, "file could not be read as a recording.",
                  "files could not be read as recordings.");
     print_number(out, r->alive, "process is still running: this is its recording so far.",

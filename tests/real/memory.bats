@@ -175,6 +175,24 @@ C
     "$heaptape" report x.tape >report
     expect_match report '^Not seen: blocks of the allocator inside .*/inside '
     expect_match report '^What it has lies in the [45][0-9]\.[0-9]+ MiB of direct mappings'
+    # of several recordings the last lines say it, too
+    mkdir several
+    "$heaptape" record -q -o several/x.tape -- sh -c './inside; ./inside; true'
+    "$heaptape" report several >report
+    expect_match report '^Not seen: blocks of the allocator inside .*/inside, in 2 recordings '
+    "$heaptape" report --json several >report.json
+    python3 -c 'import json; c = json.load(open("report.json"))["completeness"]; assert [b.split("/")[-1] for b in c["bypassed"]] == ["inside"], c'
+    # and no check passes for what it has not seen
+    capture "$heaptape" check ./inside
+    expect_status 1
+    expect_match err '^  not seen, so not checked: blocks of the allocator inside .*/inside$'
+    expect_match err ': no clean pass, although nothing was found'
+    capture "$heaptape" check sh -c './inside; true'
+    expect_status 0
+    expect_match err '^heaptape: check: note:$'
+    expect_match err '^  not seen, so not checked: blocks of the allocator inside .*/inside$'
+    capture "$heaptape" check --fail-on-unrecorded sh -c './inside; true'
+    expect_status 1
 }
 
 @test "forked: what the child has from its parent is told by the parent's recording" {
