@@ -232,9 +232,9 @@ static void print_largest(FILE *out, const struct ledger *l, enum ledger_class c
         char value[UNITS_ROOM], size[UNITS_ROOM];
         const struct ledger_mapping *m = list[i];
         char *name = m->name != NULL ? names_printable(m->name, strlen(m->name)) : xstrdup("");
-        fprintf(out, "%12s of %10s  %12" PRIx64 "-%-12" PRIx64 "  %s\n",
+        fprintf(out, "%12s of %10s  %12" PRIx64 "-%" PRIx64 "%s%s\n",
                 units_bytes(value, m->resident), units_bytes(size, m->end - m->start), m->start,
-                m->end, name);
+                m->end, *name != '\0' ? "  " : "", name);
         free(name);
     }
     free(list);

@@ -5,69 +5,12 @@
 #include <string.h>
 
 #include "diag.h"
-#include "inversions.h"
-#include "live.h"
 #include "merge.h"
-#include "pools.h"
+#include "replay_parts.h"
 
-#define OBSERVERS_MAX  8
 #define WORTH_FETCHING 4096 /* blocks; a smaller map lies in the cache */
 
-struct stream_state {
-    uint32_t thread;
-    bool in_flight, unmatched; /* a REALLOC_FROM without its result: with and without a block */
-    bool inherited;            /* of an unmatched one: it resizes an inherited block */
-    bool limit_known;
-    uint64_t limit; /* ordinal from which on its events lie behind the cut */
-    struct block block;
-};
-
-struct thread_state {
-    struct replay_thread known;
-    char *name;
-    uint64_t newest; /* sequence of its newest allocation + 1 */
-};
-
-struct replay {
-    struct tape_file *tape;
-    struct stacks *stacks;
-    const struct clock *clock;
-    struct replay_counts counts;
-    struct live live;
-    struct live inherited; /* address and size of each; no memory unless there are any */
-    struct mappings *mappings;
-    struct pools pools; /* blocks of the program's own allocators, inherited ones too */
-    uint64_t sequence;  /* of the next block */
-    struct replay_stops stops;
-    size_t stops_done;
-    uint64_t next_stop; /* ticks; UINT64_MAX: none */
-    const struct replay_cut *cut;
-    size_t cut_count;
-    bool is_cut;
-    struct stream_state *stream;
-    uint32_t stream_count;
-    struct thread_state *thread;
-    uint32_t thread_count, thread_room;
-    uint32_t *thread_table; /* open addressing by thread id: index + 1, 0 empty */
-    uint32_t thread_mask;
-    struct inversions inversions;
-    struct observer observer[OBSERVERS_MAX];
-    unsigned observer_count;
-    const struct observer *allocs[OBSERVERS_MAX], *frees[OBSERVERS_MAX]; /* those that want these */
-    unsigned alloc_count, free_count;
-    bool watched;        /* somebody has on_event */
-    uint64_t now, stamp; /* of the event at hand: ns, ticks */
-};
-
-/* Calls `member` of every observer that has it. */
-#define TELL(r, member, ...)                                                                       \
-    do {                                                                                           \
-        for (unsigned i_ = 0; i_ < (r)->observer_count; i_++)                                      \
-            if ((r)->observer[i_].member != NULL)                                                  \
-                (r)->observer[i_].member((r)->observer[i_].context, __VA_ARGS__);                  \
-    } while (0)
-
-/* The same for what comes with every block. */
+/* TELL for what comes with every block: only those that want it are asked. */
 static inline void tell_alloc(struct replay *r, const struct block *b) {
     for (unsigned i = 0; i < r->alloc_count; i++)
         r->allocs[i]->on_alloc(r->allocs[i]->context, b);
@@ -146,6 +89,28 @@ const struct replay_thread *replay_thread(const struct replay *r, uint32_t index
     return &r->thread[index].known;
 }
 
+struct mappings *replay_mappings(const struct replay *r) {
+    return r->mappings;
+}
+
+bool replay_each_live(const struct replay *r, bool (*each)(void *context, const struct block *b),
+                      void *context) {
+    for (uint32_t i = 0; i < r->live.used; i++) {
+        const struct block *b = live_pool_at(&r->live, i);
+        if (b != NULL && !each(context, b))
+            return false;
+    }
+    for (size_t i = 0; r->inherited.count != 0 && i <= r->inherited.mask; i++) {
+        const struct block *b = live_at(&r->inherited, i);
+        if (b != NULL && !each(context, b))
+            return false;
+    }
+    for (uint32_t i = 0; i < r->stream_count; i++)
+        if (r->stream[i].in_flight && !each(context, &r->stream[i].block))
+            return false;
+    return true;
+}
+
 /* ---- threads ------------------------------------------------------------------------------- */
 
 static uint32_t *thread_slot(const struct replay *r, uint64_t tid) {
@@ -184,223 +149,6 @@ static uint32_t find_thread(struct replay *r, uint64_t tid, const void *name, si
     return *slot - 1;
 }
 
-/* ---- blocks of pools ------------------------------------------------------------------------ */
-
-/* A pool block has been taken out of the map. */
-static void end_pool_block(struct replay *r, const struct block *b) {
-    if (b->inherited)
-        return;
-    r->counts.pools.live_bytes -= b->size;
-    r->counts.pools.live_blocks--;
-    TELL(r, on_pool_free, b, r->now);
-}
-
-/* Memory from `start` on changes hands: the pool blocks in it are no more. */
-static void drop_pool_blocks(struct replay *r, uint64_t start, uint64_t size) {
-    uint64_t end = size <= UINT64_MAX - start ? start + size : UINT64_MAX, *address;
-    size_t count = pools_within(&r->pools, start, end, &address);
-    for (size_t i = 0; i < count; i++) {
-        const struct block *b = pools_take(&r->pools, address[i]);
-        r->counts.pools.dropped += !b->inherited;
-        end_pool_block(r, b);
-    }
-    free(address);
-}
-
-/* Whether memory that changes hands is to be looked at: cheap, and mostly false. */
-static inline bool has_pools(const struct replay *r) {
-    return r->pools.live.count != 0;
-}
-
-/* The heap gives out memory, for a block that is resized (`old`) or a new one (NULL). */
-static void give_out(struct replay *r, const struct block *old, uint64_t address, uint64_t size) {
-    if (old == NULL || old->address != address) {
-        if (old != NULL)
-            drop_pool_blocks(r, old->address, old->size);
-        drop_pool_blocks(r, address, size);
-        return;
-    }
-    uint64_t kept = old->size < size ? old->size : size;
-    drop_pool_blocks(r, address + kept, (old->size < size ? size : old->size) - kept);
-}
-
-static void take_pool_alloc(struct replay *r, const struct tape_event *e, uint32_t stack,
-                            uint32_t thread) {
-    struct pool_counts *c = &r->counts.pools;
-    bool is_new;
-    if (e->address == 0)
-        return;
-    struct block *b = pools_add(&r->pools, e->address, &is_new);
-    if (!is_new) { /* its free was never said, as when a pool is emptied at once */
-        struct block ended = *b;
-        c->dropped += !ended.inherited;
-        end_pool_block(r, &ended);
-    }
-    *b = (struct block){.address = e->address,
-                        .size = e->size,
-                        .born = r->now,
-                        .sequence = r->sequence++,
-                        .stack = stack,
-                        .thread = thread,
-                        .op = e->op};
-    c->allocations++;
-    c->allocated_bytes += e->size;
-    c->live_bytes += e->size;
-    c->live_blocks++;
-    if (c->live_bytes > c->peak_bytes) {
-        c->peak_bytes = c->live_bytes;
-        c->peak_blocks = c->live_blocks;
-    }
-    TELL(r, on_pool_alloc, b);
-}
-
-static void take_pool_free(struct replay *r, uint64_t address) {
-    const struct block *b = pools_take(&r->pools, address);
-    if (b == NULL) {
-        r->counts.pools.unmatched++;
-        return;
-    }
-    r->counts.pools.frees += !b->inherited;
-    end_pool_block(r, b);
-}
-
-static void take_ignore(struct replay *r, uint64_t address) {
-    struct block *b = pools_find(&r->pools, address);
-    bool own = b == NULL || !b->inherited;
-    if (b == NULL)
-        b = live_find(&r->live, address);
-    if (b == NULL && r->inherited.count != 0) {
-        b = live_find(&r->inherited, address);
-        own = false;
-    }
-    if (b == NULL || b->ignored)
-        return;
-    b->ignored = true;
-    if (own)
-        TELL(r, on_ignore, b);
-}
-
-/* ---- inherited blocks ---------------------------------------------------------------------- */
-
-static void add_inherited(struct replay *r, const struct inherited_block *given) {
-    bool is_new;
-    *live_add(&r->inherited, given->address, &is_new) =
-        (struct block){.address = given->address, .size = given->size, .ignored = given->ignored};
-}
-
-static void add_inherited_pool(struct replay *r, const struct inherited_block *given) {
-    bool is_new;
-    *pools_add(&r->pools, given->address, &is_new) = (struct block){.address = given->address,
-                                                                    .size = given->size,
-                                                                    .thread = UINT32_MAX,
-                                                                    .op = TAPE_OP_POOL_ALLOC,
-                                                                    .ignored = given->ignored,
-                                                                    .inherited = true};
-}
-
-void replay_inherit(struct replay *r, const struct inherited *given) {
-    inherited_mappings_give(given->mappings, r->mappings, r->stacks);
-    live_free(&r->inherited);
-    live_init(&r->inherited);
-    r->counts.inherited_known = true;
-    for (size_t i = 0; i < given->count; i++) {
-        const struct inherited_block *b = &given->block[i];
-        if (b->address != 0 && b->pool)
-            add_inherited_pool(r, b);
-        if (b->address == 0 || b->pool || live_find(&r->inherited, b->address) != NULL)
-            continue;
-        add_inherited(r, b);
-        r->counts.inherited_bytes += b->size;
-        r->counts.inherited_blocks++;
-    }
-}
-
-static struct inherited_block snapshot_of(const struct replay *r, const struct block *b) {
-    return (struct inherited_block){.address = b->address,
-                                    .size = b->size,
-                                    .pool = b->op == TAPE_OP_POOL_ALLOC,
-                                    .ignored = b->ignored,
-                                    .filled = pools_fill(&r->pools, b)};
-}
-
-bool replay_each_live(const struct replay *r, bool (*each)(void *context, const struct block *b),
-                      void *context) {
-    for (uint32_t i = 0; i < r->live.used; i++) {
-        const struct block *b = live_pool_at(&r->live, i);
-        if (b != NULL && !each(context, b))
-            return false;
-    }
-    for (size_t i = 0; r->inherited.count != 0 && i <= r->inherited.mask; i++) {
-        const struct block *b = live_at(&r->inherited, i);
-        if (b != NULL && !each(context, b))
-            return false;
-    }
-    for (uint32_t i = 0; i < r->stream_count; i++)
-        if (r->stream[i].in_flight && !each(context, &r->stream[i].block))
-            return false;
-    return true;
-}
-
-struct inherited *replay_snapshot(const struct replay *r) {
-    size_t room = r->live.count + r->inherited.count + r->pools.live.count + r->stream_count;
-    struct inherited *s = xmalloc(sizeof *s + room * sizeof *s->block);
-    s->count = 0;
-    s->mappings = inherited_mappings_of(r->mappings, r->stacks);
-    const struct live *all[] = {&r->live, &r->inherited, &r->pools.live};
-    for (size_t k = 0; k < sizeof all / sizeof *all; k++)
-        for (size_t i = 0; all[k]->count != 0 && i <= all[k]->mask; i++) {
-            const struct block *b = live_at(all[k], i);
-            if (b != NULL)
-                s->block[s->count++] = snapshot_of(r, b);
-        }
-    for (uint32_t i = 0; i < r->stream_count; i++)
-        if (r->stream[i].in_flight || r->stream[i].inherited)
-            s->block[s->count++] = snapshot_of(r, &r->stream[i].block);
-    return s;
-}
-
-struct mappings *replay_mappings(const struct replay *r) {
-    return r->mappings;
-}
-
-static void end_inherited(struct replay *r, uint64_t size) {
-    r->counts.inherited_freed_bytes += size;
-    r->counts.inherited_freed_blocks++;
-}
-
-/* A release of an address that no block of the process's own has; false when none is inherited. */
-static bool release_inherited(struct replay *r, struct stream_state *s, uint64_t address,
-                              bool from) {
-    const struct block *b = live_take(&r->inherited, address);
-    if (b == NULL)
-        return false;
-    s->block = *b;
-    if (from)
-        s->unmatched = s->inherited = true;
-    else
-        end_inherited(r, s->block.size);
-    if (!from && has_pools(r))
-        drop_pool_blocks(r, s->block.address, s->block.size);
-    return true;
-}
-
-/* The resize of an inherited block is over: it ended, or is there as before. */
-static void settle_inherited(struct replay *r, struct stream_state *s, bool ended) {
-    bool is_new;
-    s->inherited = false;
-    if (ended)
-        end_inherited(r, s->block.size);
-    else if (live_find(&r->inherited, s->block.address) == NULL)
-        *live_add(&r->inherited, s->block.address, &is_new) = s->block;
-}
-
-/* An address that is given to a new block: its inherited owner is gone, though nobody said so. */
-static void vacate_inherited(struct replay *r, uint64_t address) {
-    const struct block *b = live_take(&r->inherited, address);
-    if (b != NULL)
-        end_inherited(r, b->size);
-}
-
 /* ---- blocks -------------------------------------------------------------------------------- */
 
 /* thread: UINT32_MAX when the free itself has not been met yet. */
@@ -413,8 +161,8 @@ static void end_block(struct replay *r, const struct block *b, uint32_t thread, 
     if (!realloc && thread == b->thread && r->thread[thread].newest == b->sequence + 1)
         r->counts.temporary++;
     tell_free(r, b, thread, realloc);
-    if (!realloc && has_pools(r))
-        drop_pool_blocks(r, b->address, b->size);
+    if (!realloc && replay_has_pools(r))
+        replay_drop_pools(r, b->address, b->size);
 }
 
 /* Frees that did not come: what looked like an inversion was a loss. */
@@ -474,7 +222,7 @@ static void add_block(struct replay *r, const struct tape_event *e, uint32_t sta
         if (!is_new)
             vacate(r, b, stream);
         if (r->inherited.count != 0)
-            vacate_inherited(r, e->address);
+            replay_vacate_inherited(r, e->address);
     }
     uint32_t thread = r->stream[stream].thread;
     *b = (struct block){.address = e->address,
@@ -509,10 +257,11 @@ static void take_result(struct replay *r, uint32_t stream, const struct tape_eve
     struct stream_state *s = &r->stream[stream];
     bool resize = tape_op_class(e->op) == TAPE_CLASS_REALLOC;
     bool had_block = resize && s->in_flight, announced = had_block || (resize && s->unmatched);
-    if (has_pools(r) && e->address != 0)
-        give_out(r, had_block || (resize && s->inherited) ? &s->block : NULL, e->address, e->size);
+    if (replay_has_pools(r) && e->address != 0)
+        replay_give_out(r, had_block || (resize && s->inherited) ? &s->block : NULL, e->address,
+                        e->size);
     if (resize && s->inherited)
-        settle_inherited(r, s, e->address != 0 || e->size == 0);
+        replay_settle_inherited(r, s, e->address != 0 || e->size == 0);
     if (e->address != 0) {
         if (had_block)
             end_block(r, &s->block, s->thread, true);
@@ -537,7 +286,7 @@ static void take_release(struct replay *r, uint32_t stream, uint64_t address, un
     if (from && s->in_flight)
         put_back(r, s); /* a resize without a result: it was left by longjmp */
     if (from && s->inherited)
-        settle_inherited(r, s, false);
+        replay_settle_inherited(r, s, false);
     if (r->inversions.owed_count != 0 && inversions_settle(&r->inversions, address, stream)) {
         r->thread[s->thread].known.frees++;
         s->unmatched |= from;
@@ -545,7 +294,7 @@ static void take_release(struct replay *r, uint32_t stream, uint64_t address, un
     }
     const struct block *b = live_take(&r->live, address);
     if (b == NULL) {
-        if (r->inherited.count != 0 && release_inherited(r, s, address, from))
+        if (r->inherited.count != 0 && replay_release_inherited(r, s, address, from))
             return;
         r->counts.unmatched_frees++;
         s->unmatched |= from;
@@ -587,11 +336,11 @@ static void tell_mark(struct replay *r, const struct tape_event *e, uint32_t thr
 static void take_other(struct replay *r, const struct tape_event *e, uint32_t stack,
                        uint32_t thread) {
     if (e->op == TAPE_OP_IGNORE)
-        take_ignore(r, e->address);
+        replay_ignore(r, e->address);
     else if (e->op == TAPE_OP_POOL_ALLOC)
-        take_pool_alloc(r, e, stack, thread);
+        replay_pool_alloc(r, e, stack, thread);
     else if (e->op == TAPE_OP_POOL_FREE)
-        take_pool_free(r, e->address);
+        replay_pool_free(r, e->address);
     else if (tape_op_is_mapping(e->op))
         mappings_take(r->mappings, e, r->now, thread, stack);
     else if (e->op == TAPE_OP_MEMORY)
@@ -602,7 +351,7 @@ static void take_thread(struct replay *r, struct stream_state *s, const struct t
     if (s->in_flight)
         put_back(r, s); /* the thread before ended inside a resize */
     if (s->inherited)
-        settle_inherited(r, s, false);
+        replay_settle_inherited(r, s, false);
     s->unmatched = false;
     s->thread = find_thread(r, e->address, e->blob, e->size);
 }
@@ -717,7 +466,7 @@ static bool take_run(struct replay *r, const struct merge *m, const struct merge
 static void tell_live_block(struct replay *r, const struct block *b, bool resizing) {
     struct block copy = *b;
     copy.resizing = resizing;
-    copy.filled = has_pools(r) && pools_fill(&r->pools, b);
+    copy.filled = replay_has_pools(r) && pools_fill(&r->pools, b);
     if (b->op == TAPE_OP_POOL_ALLOC)
         TELL(r, on_pool_live, &copy);
     else
@@ -733,7 +482,7 @@ static void tell_live(struct replay *r) {
     for (uint32_t i = 0; i < r->stream_count; i++)
         if (r->stream[i].in_flight)
             tell_live_block(r, &r->stream[i].block, true);
-    for (size_t i = 0; has_pools(r) && i <= r->pools.live.mask; i++) {
+    for (size_t i = 0; replay_has_pools(r) && i <= r->pools.live.mask; i++) {
         const struct block *b = live_at(&r->pools.live, i);
         if (b != NULL && !b->inherited)
             tell_live_block(r, b, false);
