@@ -118,8 +118,10 @@ static void add_second_objects(struct recording *r, const char *library,
                                const struct startup_scope *s,
                                const struct recording_options *options) {
     const char *own = s->count != 0 ? s->object[0] : NULL;
-    if (s->operators_in != NULL && s->operators_in != own &&
-        (options->mismatches || !is_cxx_library(s->operators_in))) {
+    /* For mismatches always: the program may be a shell, and its children the ones that are meant.
+     */
+    if (options->mismatches ||
+        (s->operators_in != NULL && s->operators_in != own && !is_cxx_library(s->operators_in))) {
         char *object = beside(library, "libheaptape-ext.so");
         add(&r->preload, object);
         free(object);
@@ -147,9 +149,11 @@ static int choose_preload(struct recording *r, const char *library,
     }
     if (others != NULL && others[0] != '\0')
         add(&underneath, others);
-    struct startup_scope scope;
+    struct startup_scope scope = {0};
     r->preload = xstrdup(library);
-    if (status == EXIT_FINE && image != NULL && startup_scope_read(&scope, image, underneath)) {
+    if (status == EXIT_FINE) {
+        if (image != NULL)
+            startup_scope_read(&scope, image, underneath); /* if not, nothing is known of it */
         add_second_objects(r, library, &scope, options);
         startup_scope_free(&scope);
     }

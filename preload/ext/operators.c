@@ -17,16 +17,16 @@
 #define EXPORT __attribute__((visibility("default")))
 #define FRAME  __builtin_frame_address(0)
 
-/* FORM(mangled name, kind of event, argument that is the alignment) */
+/* FORM(mangled name, kind of event, argument that is the alignment, what stands in for it) */
 #define NEW_FORMS(FORM)                                                                            \
-    FORM(_Znwm, new, 0)                                                                            \
-    FORM(_Znam, new_array, 0)                                                                      \
-    FORM(_ZnwmRKSt9nothrow_t, new, 0)                                                              \
-    FORM(_ZnamRKSt9nothrow_t, new_array, 0)                                                        \
-    FORM(_ZnwmSt11align_val_t, new_aligned, b)                                                     \
-    FORM(_ZnamSt11align_val_t, new_array_aligned, b)                                               \
-    FORM(_ZnwmSt11align_val_tRKSt9nothrow_t, new_aligned, b)                                       \
-    FORM(_ZnamSt11align_val_tRKSt9nothrow_t, new_array_aligned, b)
+    FORM(_Znwm, new, 0, plain_new)                                                                 \
+    FORM(_Znam, new_array, 0, plain_new)                                                           \
+    FORM(_ZnwmRKSt9nothrow_t, new, 0, plain_nothrow)                                               \
+    FORM(_ZnamRKSt9nothrow_t, new_array, 0, plain_nothrow)                                         \
+    FORM(_ZnwmSt11align_val_t, new_aligned, b, plain_aligned)                                      \
+    FORM(_ZnamSt11align_val_t, new_array_aligned, b, plain_aligned)                                \
+    FORM(_ZnwmSt11align_val_tRKSt9nothrow_t, new_aligned, b, plain_aligned_nothrow)                \
+    FORM(_ZnamSt11align_val_tRKSt9nothrow_t, new_array_aligned, b, plain_aligned_nothrow)
 
 #define DELETE_FORMS(FORM)                                                                         \
     FORM(_ZdlPv, delete)                                                                           \
@@ -46,7 +46,7 @@ typedef void *allocates(uintptr_t, uintptr_t, uintptr_t);
 typedef void releases(uintptr_t, uintptr_t, uintptr_t);
 
 static struct {
-#define FORM(symbol, kind, align) allocates *symbol;
+#define FORM(symbol, kind, align, plain) allocates *symbol;
     NEW_FORMS(FORM)
 #undef FORM
 #define FORM(symbol, kind) releases *symbol;
@@ -69,24 +69,56 @@ static void *find_local(const char *symbol) {
     return NULL;
 }
 
-/* At the first call of a form, where the constructor has found none: the one time that the loader
- * is asked from within an allocation. */
-static void *find(const char *symbol) {
-    void *p = dlsym(RTLD_NEXT, symbol);
-    if (p == NULL)
-        p = find_local(symbol);
-    if (p == NULL) {
-        static const char text[] =
-            "heaptape: a C++ operator was called, and there is no C++ library\n";
-        if (write(2, text, sizeof text - 1) < 0)
-            abort();
-        abort();
-    }
-    return p;
+/* ---- where there is no C++ library -------------------------------------------------------- */
+
+/* A plugin may have all of it inside, and come here because this object was loaded first. Its own
+ * forms would ask malloc, so that is what these do; but nobody can throw here. */
+static void *plain_nothrow(uintptr_t size, uintptr_t unused, uintptr_t too) {
+    (void)unused, (void)too;
+    return malloc(size != 0 ? size : 1);
 }
 
+static void *plain_aligned_nothrow(uintptr_t size, uintptr_t alignment, uintptr_t unused) {
+    void *p = NULL;
+    (void)unused;
+    if (alignment < sizeof p)
+        alignment = sizeof p;
+    return posix_memalign(&p, alignment, size != 0 ? size : 1) == 0 ? p : NULL;
+}
+
+static void *not_null(void *p) {
+    static const char text[] = "heaptape: operator new: no memory, and no C++ library to say so\n";
+    if (p != NULL)
+        return p;
+    if (write(2, text, sizeof text - 1) < 0)
+        abort();
+    abort();
+}
+
+static void *plain_new(uintptr_t size, uintptr_t unused, uintptr_t too) {
+    return not_null(plain_nothrow(size, unused, too));
+}
+
+static void *plain_aligned(uintptr_t size, uintptr_t alignment, uintptr_t unused) {
+    return not_null(plain_aligned_nothrow(size, alignment, unused));
+}
+
+static void plain_delete(uintptr_t p, uintptr_t unused, uintptr_t too) {
+    (void)unused, (void)too;
+    free((void *)p);
+}
+
+/* At the first call of a form, where the constructor has found none: the one time that the loader
+ * is asked from within an allocation. NULL: there is none. */
+static void *find(const char *symbol) {
+    void *p = dlsym(RTLD_NEXT, symbol);
+    return p != NULL ? p : find_local(symbol);
+}
+
+/* ---- the forms ---------------------------------------------------------------------------- */
+
 __attribute__((constructor)) static void operators_constructor(void) {
-#define FORM(symbol, kind, align) *(void **)(void *)&real.symbol = dlsym(RTLD_NEXT, #symbol);
+#define FORM(symbol, kind, align, plain) *(void **)(void *)&real.symbol = dlsym(RTLD_NEXT, #symbol);
     NEW_FORMS(FORM)
 #undef FORM
 #define FORM(symbol, kind) *(void **)(void *)&real.symbol = dlsym(RTLD_NEXT, #symbol);
@@ -127,11 +159,13 @@ release(releases *f, unsigned op, uintptr_t a, uintptr_t b, uintptr_t c, const v
     recorder->end(s);
 }
 
-#define FORM(symbol, kind, alignment)                                                              \
+#define FORM(symbol, kind, alignment, plain)                                                       \
     EXPORT void *symbol(uintptr_t a, uintptr_t b, uintptr_t c);                                    \
     EXPORT void *symbol(uintptr_t a, uintptr_t b, uintptr_t c) {                                   \
         if (real.symbol == NULL)                                                                   \
             *(void **)(void *)&real.symbol = find(#symbol);                                        \
+        if (real.symbol == NULL)                                                                   \
+            real.symbol = plain;                                                                   \
         return allocate(real.symbol, TAPE_OP_##kind, alignment, a, b, c, FRAME);                   \
     }
 NEW_FORMS(FORM)
@@ -142,6 +176,8 @@ NEW_FORMS(FORM)
     EXPORT void symbol(uintptr_t a, uintptr_t b, uintptr_t c) {                                    \
         if (real.symbol == NULL)                                                                   \
             *(void **)(void *)&real.symbol = find(#symbol);                                        \
+        if (real.symbol == NULL)                                                                   \
+            real.symbol = plain_delete;                                                            \
         release(real.symbol, TAPE_OP_##kind, a, b, c, FRAME);                                      \
     }
 DELETE_FORMS(FORM)

@@ -186,6 +186,48 @@ PY
     [ "$(grep -c 'given back by' err)" -eq 0 ]
 }
 
+@test "mismatches of what a shell starts; a plugin with all of the C++ library inside goes on" {
+    echo 'int main() { operator delete(new int[10]); return 0; }' >mis.cc
+    g++ -g -O0 -w -o mis mis.cc
+    capture "$heaptape" check --fail-on-mismatch sh -c './mis; true'
+    expect_status 1
+    expect_match err '^1 block of 40 bytes by operator new\[\], given back by operator delete$'
+    cat >plugin.cc <<'CC'
+#include <new>
+#include <string>
+#include <vector>
+struct alignas(64) wide { char c[64]; };
+extern "C" int work(int n) {
+    std::vector<std::string> v(100, std::string(100, 'x'));
+    wide *w = new wide, *many = new wide[3], *none = new (std::nothrow) wide;
+    n += (unsigned long)w % 64 + (unsigned long)many % 64 + (unsigned long)none % 64;
+    delete w;
+    delete[] many;
+    operator delete(none, std::align_val_t(64), std::nothrow);
+    char *huge = new (std::nothrow) char[(std::size_t)1 << 60];
+    return n + (int)v.size() + (huge == nullptr);
+}
+CC
+    cat >host.c <<'C'
+#include <dlfcn.h>
+#include <stdio.h>
+int main(void) {
+    void *h = dlopen("./plugin.so", RTLD_NOW | RTLD_LOCAL);
+    int (*work)(int) = h != NULL ? (int (*)(int))dlsym(h, "work") : NULL;
+    printf("%d\n", work != NULL ? work(1) : -1);
+    return 0;
+}
+C
+    g++ -O1 -w -shared -fPIC -static-libstdc++ -static-libgcc -o plugin.so plugin.cc
+    gcc -o host host.c
+    [ "$(./host)" = 102 ]
+    [ "$("$heaptape" record -q --mismatches -o x.tape -- ./host)" = 102 ]
+    "$heaptape" report --json x.tape >report.json
+    [ "$(json report.json mismatches)" = '[]' ]
+    "$heaptape" dump --no-stacks x.tape >dump
+    expect_match dump ' operator new address=0x[1-9a-f][0-9a-f]* size=64 align=64 '
+}
+
 @test "large programs in C++ have no mismatches" {
     echo 'int main() { return 0; }' >empty.cc
     "$heaptape" record -q --mismatches --only='cc1plus' -o x.tape -- g++ -c -o empty.o empty.cc
