@@ -226,7 +226,7 @@ static void judge_unseen(struct check *c) {
         for (size_t i = 0; i < all[k]->count; i++) {
             const struct unseen_module *m = &all[k]->module[i];
             char *what = unseen_what(m);
-            bool fails = c->fail_on_unrecorded || (k == 0 && !m->deepbind);
+            bool fails = c->fail_on_unrecorded || (k == 0 && m->why != UNSEEN_DEEPBIND);
             (fails ? add_problem : add_note)(c, xasprintf("not seen, so not checked: %s", what));
             free(what);
         }

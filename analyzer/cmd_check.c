@@ -100,8 +100,9 @@ static const struct command_option options[] = {
                               "fail when new is freed by free(), new[] by delete, or their like"},
     [OPT_FAIL_ON_KILLED] = {"fail-on-killed", 0, NULL,
                             "fail when a child was killed, so that it could not be checked"},
-    [OPT_FAIL_ON_UNRECORDED] = {"fail-on-unrecorded", 0, NULL,
-                                "fail when a program left no recording, or has an unseen allocator"},
+    [OPT_FAIL_ON_UNRECORDED] =
+        {"fail-on-unrecorded", 0, NULL,
+         "fail when a program left no recording, or has an unseen allocator"},
     [OPT_MAX_PEAK] = {"max-peak", 0, "SIZE", "fail when a process has more on its heap at once"},
     [OPT_MAX_PEAK_AT] = {"max-peak-at", 0, "PATTERN=SIZE",
                          "the same for stacks in which a name matches; repeatable"},

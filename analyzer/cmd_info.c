@@ -12,6 +12,7 @@
 #include "python.h"
 #include "tape_chunks.h"
 #include "units.h"
+#include "unseen.h"
 
 static const struct command_option options[] = {
     {"json", 0, NULL, "the same as one JSON object"},
@@ -102,6 +103,17 @@ static void print_python(const struct python *python) {
     }
 }
 
+static void print_unseen(const struct tape_process *p) {
+    struct unseen unseen = {0};
+    unseen_add(&unseen, p);
+    for (size_t i = 0; i < unseen.count; i++) {
+        char *what = unseen_what(&unseen.module[i]);
+        line("not seen", what);
+        free(what);
+    }
+    unseen_free(&unseen);
+}
+
 static void print_process(const struct info *n) {
     const struct tape_process *p = tape_file_process(n->tape);
     char duration[UNITS_ROOM];
@@ -117,8 +129,7 @@ static void print_process(const struct info *n) {
     line("recorder", p->recorder);
     line("unwinder", p->unwinder);
     line("allocator", p->allocator);
-    line("not seen", p->bypassed); /* malloc of the program's own */
-    list("not seen", p->unhooked);
+    print_unseen(p);
     print_python(stacks_python(replay_stacks(n->replay)));
     line("clock", clock_text(tape_file_clock(n->tape)));
     line("duration", units_duration(duration, replay_counts(n->replay)->end_time));
@@ -331,6 +342,7 @@ static void print_json(const struct info *n) {
     add_text(o, "allocator", p->allocator);
     add_text(o, "bypassed", p->bypassed);
     json_object_object_add(o, "unhooked", list_json(p->unhooked));
+    json_object_object_add(o, "past", list_json(p->past));
     add_number(o, "peak_rss", p->peak_rss);
     json_object_object_add(o, "python", python_json(stacks_python(replay_stacks(n->replay))));
     add_text(o, "clock", clock_text(tape_file_clock(n->tape)));

@@ -43,6 +43,7 @@ struct tape_process {
     const char *allocator;        /* module of the real malloc; NULL unknown */
     const char *bypassed;         /* module whose malloc is called instead of ours; NULL: none */
     const char **unhooked;        /* ends with NULL: modules whose malloc or free leads elsewhere */
+    const char **past;            /* the same: that call entries which only second objects hook; "": the program */
     uint64_t peak_rss;            /* greatest resident size, bytes; 0 unknown */
     const char *end_reason;       /* exit, _exit, …; NULL when not closed */
     uint64_t end_stamp, end_mono; /* 0 when not closed */

@@ -117,6 +117,9 @@ static void get_field(struct tape_file *f, uint32_t tag, struct tape_in *v) {
     case TAPE_INFO_BYPASSED:
         p->bypassed = tape_keep_text(f, v);
         break;
+    case TAPE_INFO_PAST:
+        p->past = get_list(f, v);
+        break;
     case TAPE_INFO_UNHOOKED:
         p->unhooked = get_list(f, v);
         break;

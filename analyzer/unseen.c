@@ -9,23 +9,25 @@
 #include "json_put.h"
 #include "names.h"
 
-static void add(struct unseen *u, const char *path, bool deepbind) {
+static void add(struct unseen *u, const char *path, enum unseen_why why) {
     for (size_t i = 0; i < u->count; i++) {
         struct unseen_module *m = &u->module[i];
-        if (m->deepbind == deepbind && strcmp(m->path, path) == 0) {
+        if (m->why == why && strcmp(m->path, path) == 0) {
             m->programs++;
             return;
         }
     }
     u->module = xrealloc(u->module, (u->count + 1) * sizeof *u->module);
-    u->module[u->count++] = (struct unseen_module){xstrdup(path), deepbind, 1};
+    u->module[u->count++] = (struct unseen_module){xstrdup(path), why, 1};
 }
 
 void unseen_add(struct unseen *u, const struct tape_process *p) {
     if (p->bypassed != NULL)
-        add(u, p->bypassed, false);
+        add(u, p->bypassed, UNSEEN_INSIDE);
     for (size_t i = 0; p->unhooked[i] != NULL; i++)
-        add(u, p->unhooked[i], true);
+        add(u, p->unhooked[i], UNSEEN_DEEPBIND);
+    for (size_t i = 0; p->past[i] != NULL; i++)
+        add(u, *p->past[i] != '\0' || p->exe == NULL ? p->past[i] : p->exe, UNSEEN_PAST);
 }
 
 void unseen_free(struct unseen *u) {
@@ -37,9 +39,13 @@ void unseen_free(struct unseen *u) {
 
 char *unseen_what(const struct unseen_module *m) {
     char *path = names_printable(m->path, strlen(m->path));
-    char *text = xasprintf(m->deepbind ? "what %s allocates, opened with RTLD_DEEPBIND"
-                                       : "blocks of the allocator inside %s",
-                           path);
+    char *text = m->why == UNSEEN_INSIDE ? xasprintf("blocks of the allocator inside %s", path)
+                 : m->why == UNSEEN_DEEPBIND
+                     ? xasprintf("what %s allocates, opened with RTLD_DEEPBIND", path)
+                     : xasprintf("what %s gets from operators of C++ or mallocx of another "
+                                 "allocator than libc's: these are hooked in programs that are "
+                                 "recorded or checked directly",
+                                 path);
     free(path);
     return text;
 }
@@ -51,23 +57,24 @@ void unseen_print(FILE *out, const struct unseen *u) {
         fprintf(out, "Not seen: %s", what);
         if (m->programs > 1)
             fprintf(out, ", in %" PRIu64 " recordings", m->programs);
-        fprintf(out, "%s.\n", m->deepbind ? "" : " (see heaptape memory)");
+        fprintf(out, "%s.\n", m->why != UNSEEN_INSIDE ? "" : " (see heaptape memory)");
         free(what);
     }
 }
 
 void unseen_put(struct json_object *o, const struct unseen *u, bool several) {
-    struct json_object *list[2] = {NULL, NULL};
+    static const char *const key[UNSEEN_WHYS] = {"bypassed", "unhooked", "past"};
+    struct json_object *list[UNSEEN_WHYS] = {NULL};
     for (size_t i = 0; i < u->count; i++) {
         const struct unseen_module *m = &u->module[i];
-        if (!m->deepbind && !several) {
+        if (m->why == UNSEEN_INSIDE && !several) {
             json_put_text(o, "bypassed", m->path);
             continue;
         }
-        if (list[m->deepbind] == NULL) {
-            list[m->deepbind] = json_object_new_array();
-            json_object_object_add(o, m->deepbind ? "unhooked" : "bypassed", list[m->deepbind]);
+        if (list[m->why] == NULL) {
+            list[m->why] = json_object_new_array();
+            json_object_object_add(o, key[m->why], list[m->why]);
         }
-        json_object_array_add(list[m->deepbind], json_text(m->path));
+        json_object_array_add(list[m->why], json_text(m->path));
     }
 }

@@ -13,8 +13,13 @@
 
 struct unseen {
     struct unseen_module {
-        char *path;        /* as recorded; owned */
-        bool deepbind;     /* opened so; otherwise the program's own malloc is in it */
+        char *path; /* as recorded; owned */
+        enum unseen_why {
+            UNSEEN_INSIDE,   /* the program's own malloc is in it */
+            UNSEEN_DEEPBIND, /* it was opened so */
+            UNSEEN_PAST,     /* it calls entries that only the second objects hook */
+            UNSEEN_WHYS
+        } why;
         uint64_t programs; /* recordings in which it was met */
     } * module;            /* in the order in which they were met; zeros at the beginning */
     size_t count;
@@ -29,8 +34,8 @@ char *unseen_what(const struct unseen_module *);
 /* A line each. */
 void unseen_print(FILE *out, const struct unseen *);
 
-/* Adds `bypassed` (a path; of several recordings a list) and `unhooked` (a list), where there are
- * any. */
+/* Adds `bypassed` (a path; of several recordings a list), `unhooked` and `past` (lists), where
+ * there are any. */
 void unseen_put(struct json_object *, const struct unseen *, bool several);
 
 #endif

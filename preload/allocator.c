@@ -10,6 +10,7 @@
 #include "config.h"
 #include "real.h"
 #include "testing.h"
+#include "unhooked.h"
 
 struct range_table allocator_mapped;
 
@@ -47,6 +48,7 @@ void allocator_resolved(void) {
     if (cfi_find_module(real_libc(), &libc) && own.start != libc.start) {
         module = (struct range){own.start, own.end};
         noting = config.image != IMAGE_NONE || testing_is_likely();
+        unhooked_find_past();
     }
 }
 

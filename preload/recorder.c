@@ -15,6 +15,7 @@
 #include "modules.h"
 #include "sys.h"
 #include "testing.h"
+#include "unhooked.h"
 
 #define ARGV_BYTES 32768 /* of the command line that are kept */
 
@@ -274,6 +275,10 @@ static bool put_first_chunk(struct recorder *r, uint64_t fork_stamp) {
                                                               : "verify");
         p = put_module(p, TAPE_INFO_ALLOCATOR, allocator_path());
         p = put_module(p, TAPE_INFO_BYPASSED, allocator_bypassed());
+        size_t past_bytes;
+        const char *past = unhooked_past_list(&past_bytes);
+        if (past_bytes != 0)
+            p = tape_put_info_bytes(p, TAPE_INFO_PAST, past, past_bytes);
         if (lineage.known) {
             const char *name = strrchr(lineage.path, '/');
             p = put_text(p, TAPE_INFO_PARENT, name != NULL ? name + 1 : lineage.path);

@@ -20,6 +20,7 @@ struct dynamic {
     const char *text;
     const ElfW(Rela) * relocation, *call;
     size_t relocations, relative, calls; /* of `relocation`: relative ones come first */
+    const uint32_t *hash;                /* DT_GNU_HASH */
 };
 
 static bool names(const struct search *s, const char *name) {
@@ -54,6 +55,8 @@ static struct dynamic read_dynamic(const ElfW(Dyn) * entry, uint64_t base) {
             d.relocation = p;
         else if (entry->d_tag == DT_JMPREL)
             d.call = p;
+        else if (entry->d_tag == DT_GNU_HASH)
+            d.hash = p;
         else if (entry->d_tag == DT_RELASZ)
             d.relocations = entry->d_un.d_val / sizeof(ElfW(Rela));
         else if (entry->d_tag == DT_RELACOUNT)
@@ -138,4 +141,55 @@ static int slots_of_module(struct dl_phdr_info *info, size_t size, void *arg) {
 void references_slots(references_slot *found, void *context) {
     struct slots s = {found, context};
     dl_iterate_phdr(slots_of_module, &s);
+}
+
+/* ---- what a module defines ---------------------------------------------------------------- */
+
+struct definition {
+    uint64_t inside;
+    const char *symbol;
+};
+
+/* The table: number of buckets, first symbol in it, words of a Bloom filter, its shift; the filter;
+ * a bucket's first symbol; of each symbol the hash, the last bit set in the last one of a bucket.
+ * After U. Drepper, "How to Write Shared Libraries", 1.5.3, and glibc's elf/dl-lookup.c. */
+static bool defines(const struct dynamic *d, const char *symbol) {
+    const uint32_t *h = d->hash, buckets = h[0], first = h[1];
+    const uint32_t *bucket = h + 4 + h[2] * (sizeof(ElfW(Addr)) / sizeof *h);
+    const uint32_t *hash_of = bucket + buckets;
+    uint32_t hash = 5381;
+    for (const char *p = symbol; *p != '\0'; p++)
+        hash = hash * 33 + (unsigned char)*p;
+    uint32_t i = buckets != 0 ? bucket[hash % buckets] : 0;
+    for (; i >= first && i != 0; i++) {
+        uint32_t found = hash_of[i - first];
+        if ((found | 1) == (hash | 1) && d->symbol[i].st_shndx != SHN_UNDEF &&
+            strcmp(d->text + d->symbol[i].st_name, symbol) == 0)
+            return true;
+        if ((found & 1) != 0)
+            break;
+    }
+    return false;
+}
+
+static int define_in_module(struct dl_phdr_info *info, size_t size, void *arg) {
+    const struct definition *f = arg;
+    (void)size;
+    if (!holds(info, f->inside))
+        return 0;
+    for (unsigned i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *h = &info->dlpi_phdr[i];
+        if (h->p_type != PT_DYNAMIC)
+            continue;
+        struct dynamic d =
+            read_dynamic((const void *)(info->dlpi_addr + h->p_vaddr), info->dlpi_addr);
+        return d.symbol != NULL && d.text != NULL && d.hash != NULL && defines(&d, f->symbol) ? 2
+                                                                                              : 1;
+    }
+    return 1;
+}
+
+bool references_defines(uint64_t inside, const char *symbol) {
+    struct definition f = {inside, symbol};
+    return dl_iterate_phdr(define_in_module, &f) == 2;
 }

@@ -19,4 +19,9 @@ typedef void references_slot(void *context, const char *path, uint64_t inside, c
                              const uint64_t *slot);
 void references_slots(references_slot *found, void *context);
 
+/* Whether the module around an address defines a symbol, by its GNU hash table; false where it has
+ * none. Takes the loader's lock, and unlike dlsym() allocates nothing when there is no such symbol.
+ */
+bool references_defines(uint64_t inside, const char *symbol);
+
 #endif

@@ -228,6 +228,39 @@ C
     expect_match dump ' operator new address=0x[1-9a-f][0-9a-f]* size=64 align=64 '
 }
 
+@test "operators of another allocator in what a shell starts: not seen, and that is said" {
+    lib=$(find /usr/lib -name libtcmalloc_minimal.so.4 | head -n 1)
+    [ -n "$lib" ] || skip 'libtcmalloc_minimal.so.4 is not installed'
+    cat >pairs.cc <<'CC'
+#include <vector>
+int main() {
+    std::vector<int *> v;
+    for (int i = 0; i < 100; i++)
+        v.push_back(new int(i));
+    for (int *p : v)
+        delete p;
+    return 0;
+}
+CC
+    g++ -O1 -o pairs pairs.cc
+    g++ -O1 -o pairs_tc pairs.cc "$lib"
+    mkdir tapes
+    "$heaptape" record -q -o tapes/x.tape -- sh -c './pairs_tc; ./pairs; true'
+    "$heaptape" report tapes >report
+    expect_match report '^Not seen: what .*/pairs_tc gets from operators of C\+\+ or mallocx of another allocator'
+    [ "$(grep -c '^Not seen' report)" -eq 1 ]
+    capture "$heaptape" check sh -c './pairs_tc; true'
+    expect_status 0
+    expect_match err '^  not seen, so not checked: what .*/pairs_tc gets from operators'
+    capture "$heaptape" check --fail-on-unrecorded sh -c './pairs_tc; true'
+    expect_status 1
+    # recorded itself it has the second object
+    "$heaptape" record -q -o x.tape -- ./pairs_tc
+    "$heaptape" report x.tape >report
+    [ "$(grep -c '^Not seen' report)" -eq 0 ]
+    [ "$("$heaptape" dump --no-stacks x.tape | grep -c ' operator new address=0x[1-9a-f][0-9a-f]* size=4 ')" -eq 100 ]
+}
+
 @test "large programs in C++ have no mismatches" {
     echo 'int main() { return 0; }' >empty.cc
     "$heaptape" record -q --mismatches --only='cc1plus' -o x.tape -- g++ -c -o empty.o empty.cc
