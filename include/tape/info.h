@@ -31,9 +31,10 @@ enum tape_info_tag {
     TAPE_INFO_PARENT_ID = 19,   /* bytes: id of the parent's tape */
     TAPE_INFO_FORK_STAMP = 20,  /* number: ticks; of fork(), otherwise of the child's first event */
     TAPE_INFO_ALLOCATOR = 21,   /* text: path of the module that the real malloc is in */
-    TAPE_INFO_BYPASSED = 22,   /* text: path of a module whose malloc comes before the recorder's */
-    TAPE_INFO_PAST = 23, /* list: paths of modules that call entries of the allocator's which nothing
-                            hooks in this process: operators of C++, mallocx; "": the program */
+    TAPE_INFO_BYPASSED = 22, /* text: path of a module whose malloc comes before the recorder's */
+    TAPE_INFO_PAST =
+        23, /* list: paths of modules that call entries of the allocator's which nothing
+               hooks in this process: operators of C++, mallocx; "": the program */
     TAPE_INFO_END_STAMP = 32,  /* number: ticks (CLOSE) */
     TAPE_INFO_END_MONO = 33,   /* number: CLOCK_MONOTONIC at that instant, ns (CLOSE) */
     TAPE_INFO_END_REASON = 34, /* text: exit, _exit, quick_exit, abort (CLOSE) */
