@@ -35,15 +35,16 @@ struct tape_process {
     uint64_t clock;   /* enum tape_clock */
     uint64_t tick_hz; /* recorder's estimate, 0 unknown */
     uint64_t start_stamp, start_mono, start_real;
-    const uint8_t *parent_id;     /* TAPE_ID_BYTES of the tape `parent`; NULL: not a forked child */
-    uint64_t fork_stamp;          /* ticks, by the parent's clock too */
-    bool closed;                  /* the recording was ended in order */
-    bool tail_read;               /* events were taken from a tail file */
-    bool alive;                   /* the process still runs (same pid, same start) */
-    const char *allocator;        /* module of the real malloc; NULL unknown */
-    const char *bypassed;         /* module whose malloc is called instead of ours; NULL: none */
-    const char **unhooked;        /* ends with NULL: modules whose malloc or free leads elsewhere */
-    const char **past;            /* the same: that call entries which only second objects hook; "": the program */
+    const uint8_t *parent_id; /* TAPE_ID_BYTES of the tape `parent`; NULL: not a forked child */
+    uint64_t fork_stamp;      /* ticks, by the parent's clock too */
+    bool closed;              /* the recording was ended in order */
+    bool tail_read;           /* events were taken from a tail file */
+    bool alive;               /* the process still runs (same pid, same start) */
+    const char *allocator;    /* module of the real malloc; NULL unknown */
+    const char *bypassed;     /* module whose malloc is called instead of ours; NULL: none */
+    const char **unhooked;    /* ends with NULL: modules whose malloc or free leads elsewhere */
+    const char *
+        *past; /* the same: that call entries which only second objects hook; "": the program */
     uint64_t peak_rss;            /* greatest resident size, bytes; 0 unknown */
     const char *end_reason;       /* exit, _exit, …; NULL when not closed */
     uint64_t end_stamp, end_mono; /* 0 when not closed */
