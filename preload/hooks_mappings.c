@@ -95,7 +95,8 @@ EXPORT int munmap(void *p, size_t bytes) {
 EXPORT void *mremap(void *p, size_t old_bytes, size_t new_bytes, int flags, ...) {
     va_list list;
     va_start(list, flags);
-    void *to = (flags & MREMAP_FIXED) != 0 ? va_arg(list, void *) : NULL;
+    /* A place in the first case, a wish in the second. */
+    void *to = (flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) != 0 ? va_arg(list, void *) : NULL;
     va_end(list);
     if (!resolved())
         return (void *)direct(SYS_mremap, (long)p, (long)old_bytes, (long)new_bytes, flags,
