@@ -20,11 +20,24 @@ struct massif_pages {
     struct mappings *direct; /* by events: the replay's */
     struct mappings *derived; /* the allocator's */
     uint64_t direct_bytes, derived_bytes;
-    uint64_t other;             /* by samples: what neither has */
+    uint64_t other; /* by samples: what neither has */
+    uint64_t samples;
+    bool began;                 /* `other` was told */
     uint64_t sample, next_part; /* bytes of the parts that have come; the part to come */
 };
 
+/* Nobody knows before the first sample what the process had beside its own mappings and its heap:
+ * it is taken to have been there from the start, as modules are. */
+static void begin(struct massif_pages *p) {
+    if (p->began)
+        return;
+    p->began = true;
+    if (p->other != 0)
+        p->changed(p->context, 0, p->other, true, 0);
+}
+
 static void tell(struct massif_pages *p, uint32_t stack, uint64_t bytes, bool comes, uint64_t now) {
+    begin(p);
     if (bytes != 0)
         p->changed(p->context, stack, bytes, comes, now);
 }
@@ -97,6 +110,7 @@ static void on_free(void *context, const struct block *b, uint64_t now, uint32_t
 /* ---- the rest ----------------------------------------------------------------------------- */
 
 static void end_sample(struct massif_pages *p, uint64_t now) {
+    begin(p);
     uint64_t known = p->direct_bytes + p->derived_bytes;
     uint64_t other = p->sample > known ? p->sample - known : 0;
     if (other > p->other)
@@ -104,6 +118,7 @@ static void end_sample(struct massif_pages *p, uint64_t now) {
     else
         tell(p, 0, p->other - other, false, now);
     p->other = other;
+    p->samples++;
 }
 
 /* Not the recorder's own, the kernel's, and what cannot be accessed. */
@@ -140,7 +155,7 @@ static void on_memory(void *context, const struct tape_event *e, uint64_t now) {
         end_sample(p, now);
 }
 
-struct massif_pages *massif_pages_new(struct tape_file *tape, struct replay *replay,
+static struct massif_pages *new_pages(struct tape_file *tape, struct replay *replay,
                                       massif_pages_changed *changed, void *context) {
     struct massif_pages *p = xcalloc(1, sizeof *p);
     const char *allocator = tape_file_process(tape)->allocator;
@@ -155,6 +170,43 @@ struct massif_pages *massif_pages_new(struct tape_file *tape, struct replay *rep
                                               .on_alloc = on_alloc,
                                               .on_free = on_free,
                                               .on_memory = on_memory});
+    return p;
+}
+
+/* ---- the first sample --------------------------------------------------------------------- */
+
+struct first {
+    struct massif_pages *pages;
+    struct replay *replay;
+};
+
+static void pass_over(void *context, uint32_t stack, uint64_t bytes, bool comes, uint64_t now) {
+    (void)context, (void)stack, (void)bytes, (void)comes, (void)now;
+}
+
+/* Behind the pages' own. */
+static void end_with_sample(void *context, const struct tape_event *e, uint64_t now) {
+    struct first *f = context;
+    (void)e, (void)now;
+    if (f->pages->samples != 0)
+        replay_halt(f->replay);
+}
+
+static uint64_t first_other(struct tape_file *tape) {
+    struct first f = {.replay = replay_new(tape)};
+    f.pages = new_pages(tape, f.replay, pass_over, NULL);
+    replay_observe(f.replay, &(struct observer){.context = &f, .on_memory = end_with_sample});
+    replay_run(f.replay, UINT64_MAX);
+    uint64_t other = f.pages->other;
+    massif_pages_free(f.pages);
+    replay_free(f.replay);
+    return other;
+}
+
+struct massif_pages *massif_pages_new(struct tape_file *tape, struct replay *replay,
+                                      massif_pages_changed *changed, void *context) {
+    struct massif_pages *p = new_pages(tape, replay, changed, context);
+    p->other = first_other(tape);
     return p;
 }
 

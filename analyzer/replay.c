@@ -406,6 +406,8 @@ static void prefetch(const struct replay *r, const struct merge_run *run) {
 
 /* Stops at what lies before `stamp`; false when the run is over. */
 static bool reach_stops(struct replay *r, uint64_t stamp) {
+    if (r->halted)
+        return false;
     while (r->stops_done < r->stops.count && r->stops.stamp[r->stops_done] < stamp) {
         size_t at = r->stops_done++;
         r->stops.reached(r->stops.context, r, at);
@@ -418,6 +420,11 @@ static bool reach_stops(struct replay *r, uint64_t stamp) {
 void replay_stop_at(struct replay *r, const struct replay_stops *stops) {
     r->stops = *stops;
     r->next_stop = stops->count != 0 ? stops->stamp[0] : UINT64_MAX;
+}
+
+void replay_halt(struct replay *r) {
+    r->halted = true;
+    r->next_stop = 0;
 }
 
 void replay_cut_at(struct replay *r, const struct replay_cut *cut, size_t count) {

@@ -180,6 +180,10 @@ struct mappings *replay_mappings(const struct replay *);
  * inherited_free. */
 struct inherited *replay_snapshot(const struct replay *);
 
+/* Ends the run behind the events of the same stamp as the one at hand: for observers that have what
+ * they wanted. */
+void replay_halt(struct replay *);
+
 /*
  * An instant that no stamp tells exactly: of each stream the first `events` are before it (ordinals
  * below that, whether the tape has all of them or not), and all others are as if they were not on

@@ -37,6 +37,7 @@ struct replay {
     uint64_t sequence;  /* of the next block */
     struct replay_stops stops;
     size_t stops_done;
+    bool halted;
     uint64_t next_stop; /* ticks; UINT64_MAX: none */
     const struct replay_cut *cut;
     size_t cut_count;

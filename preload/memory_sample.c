@@ -19,7 +19,8 @@
 #define USUAL       100                       /* they take one part in so many of the time, */
 #define GROWING     10                        /* this while the process grows by one part in 16 */
 #define PARTS_BYTES ((size_t)4 * 1024 * 1024) /* of all parts; memory is used as far as needed */
-#define SMALL       (UINT64_C(32) << 20)      /* a short process has no sample below */
+#define SMALL       (UINT64_C(16) << 20)      /* a process has none while it is short and below, */
+#define SMALL_LAST  (UINT64_C(8) << 20)       /* nor one at its end below this */
 
 /* Parts of a sample, one behind the other: length (u32), room for a head, mappings. */
 struct sample {
@@ -223,7 +224,7 @@ void memory_sample_last(struct stream *s) {
     struct recorder *r = atomic_load(&recorder);
     if (config.memory != 0 && !sys_confined() &&
         (sys_clock(CLOCK_MONOTONIC) >= r->start_mono + LEAST_NS ||
-         atomic_load(&r->resident) >= SMALL || allocator_bypassed() != NULL))
+         atomic_load(&r->resident) >= SMALL_LAST || allocator_bypassed() != NULL))
         memory_sample_take(s);
 }
 
