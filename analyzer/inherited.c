@@ -67,8 +67,7 @@ static void keep_modules(struct copy *c) {
     }
 }
 
-struct inherited_mappings *inherited_mappings_of(const struct mappings *m,
-                                                 const struct stacks *stacks) {
+struct inherited_mappings *inherited_mappings_of(struct mappings *m, const struct stacks *stacks) {
     size_t count;
     const struct mapping *list = mappings_list(m, &count);
     if (count == 0)

@@ -30,8 +30,7 @@ void inherited_free(struct inherited *);
 
 /* Copies the mappings that are there now, with their stacks, which are in `stacks`. Frames of
  * Python functions are left out. NULL when there are none. */
-struct inherited_mappings *inherited_mappings_of(const struct mappings *,
-                                                 const struct stacks *stacks);
+struct inherited_mappings *inherited_mappings_of(struct mappings *, const struct stacks *stacks);
 void inherited_mappings_free(struct inherited_mappings *);
 
 /* Puts them into the child's, and their stacks and modules into its stacks. NULL does nothing. */

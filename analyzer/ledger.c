@@ -33,8 +33,8 @@ struct pass {
     struct ledger ledger; /* first: what others see */
     struct tape_file *tape;
     struct replay *replay;
-    const struct mappings *direct; /* the replay's */
-    struct seen_sample sample;     /* parts that have come so far */
+    struct mappings *direct;   /* the replay's */
+    struct seen_sample sample; /* parts that have come so far */
     uint64_t next_part;
     uint64_t walked; /* live blocks, by all walks */
     struct known *known;

@@ -16,9 +16,18 @@ struct undo {
     size_t count, room;
 };
 
+/* Ranges in order, in chunks that are never empty: programs map a million pages one by one. */
+#define CHUNK 256
+struct chunk {
+    size_t count;
+    struct mapping range[CHUNK];
+};
+
 struct mappings {
-    struct mapping *range;
-    size_t count, room;
+    struct chunk **chunk;
+    size_t chunks, chunk_room, count;
+    struct mapping *list; /* all of them in one piece; `list_good`: it is so now */
+    bool list_good;
     struct undo *undo; /* by thread */
     uint32_t threads;
     struct mappings_counts counts;
@@ -35,8 +44,11 @@ void mappings_free(struct mappings *m) {
         return;
     for (uint32_t i = 0; i < m->threads; i++)
         free(m->undo[i].piece);
+    for (size_t i = 0; i < m->chunks; i++)
+        free(m->chunk[i]);
     free(m->undo);
-    free(m->range);
+    free(m->chunk);
+    free(m->list);
     free(m);
 }
 
@@ -52,9 +64,86 @@ size_t mapping_first_behind(const struct mapping *range, size_t count, uint64_t 
     return low;
 }
 
-static size_t first_behind(const struct mappings *m, uint64_t address) {
-    return mapping_first_behind(m->range, m->count, address);
+/* ---- places ------------------------------------------------------------------------------- */
+
+struct place {
+    size_t chunk, at;
+};
+
+/* Of the first range that ends behind the address; behind the last chunk: there is none. */
+static struct place first_behind(const struct mappings *m, uint64_t address) {
+    size_t low = 0, high = m->chunks;
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        const struct chunk *c = m->chunk[mid];
+        if (c->range[c->count - 1].end <= address)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    if (low == m->chunks)
+        return (struct place){low, 0};
+    return (struct place){low, mapping_first_behind(m->chunk[low]->range, m->chunk[low]->count,
+                                                    address)};
 }
+
+static struct mapping *range_at(const struct mappings *m, struct place p) {
+    return p.chunk < m->chunks ? &m->chunk[p.chunk]->range[p.at] : NULL;
+}
+
+static void add_chunk(struct mappings *m, size_t at) {
+    if (m->chunks == m->chunk_room) {
+        m->chunk_room = m->chunk_room != 0 ? 2 * m->chunk_room : 16;
+        m->chunk = xrealloc(m->chunk, m->chunk_room * sizeof *m->chunk);
+    }
+    memmove(m->chunk + at + 1, m->chunk + at, (m->chunks - at) * sizeof *m->chunk);
+    m->chunk[at] = xcalloc(1, sizeof **m->chunk);
+    m->chunks++;
+}
+
+/* In front of what is there. */
+static void insert_at(struct mappings *m, struct place p, const struct mapping *r) {
+    if (p.chunk == m->chunks && m->chunks != 0) /* the end of the last one */
+        p = (struct place){m->chunks - 1, m->chunk[m->chunks - 1]->count};
+    if (m->chunks == 0)
+        add_chunk(m, 0);
+    struct chunk *c = m->chunk[p.chunk];
+    if (c->count == CHUNK) {
+        add_chunk(m, p.chunk + 1);
+        struct chunk *half = m->chunk[p.chunk + 1];
+        half->count = CHUNK / 2;
+        memcpy(half->range, c->range + CHUNK / 2, CHUNK / 2 * sizeof *c->range);
+        c->count = CHUNK / 2;
+        if (p.at > CHUNK / 2) {
+            p.at -= CHUNK / 2;
+            c = half;
+        }
+    }
+    memmove(c->range + p.at + 1, c->range + p.at, (c->count - p.at) * sizeof *c->range);
+    c->range[p.at] = *r;
+    c->count++;
+    m->count++;
+    m->list_good = false;
+}
+
+/* The next range comes to the place, or the place is the next chunk's first. */
+static struct place remove_at(struct mappings *m, struct place p) {
+    struct chunk *c = m->chunk[p.chunk];
+    c->count--;
+    m->count--;
+    m->list_good = false;
+    memmove(c->range + p.at, c->range + p.at + 1, (c->count - p.at) * sizeof *c->range);
+    if (c->count == 0) {
+        free(c);
+        m->chunks--;
+        memmove(m->chunk + p.chunk, m->chunk + p.chunk + 1,
+                (m->chunks - p.chunk) * sizeof *m->chunk);
+        return (struct place){p.chunk, 0};
+    }
+    return p.at < c->count ? p : (struct place){p.chunk + 1, 0};
+}
+
+/* ---- changes ------------------------------------------------------------------------------ */
 
 static void count_range(struct mappings *m, const struct mapping *r, bool comes, uint64_t now) {
     if (m->changed != NULL)
@@ -72,14 +161,8 @@ static void count_range(struct mappings *m, const struct mapping *r, bool comes,
     }
 }
 
-static void insert(struct mappings *m, size_t at, const struct mapping *r, uint64_t now) {
-    if (m->count == m->room) {
-        m->room = m->room != 0 ? 2 * m->room : 64;
-        m->range = xrealloc(m->range, m->room * sizeof *m->range);
-    }
-    memmove(m->range + at + 1, m->range + at, (m->count - at) * sizeof *m->range);
-    m->range[at] = *r;
-    m->count++;
+static void insert(struct mappings *m, const struct mapping *r, uint64_t now) {
+    insert_at(m, first_behind(m, r->start), r);
     count_range(m, r, true, now);
 }
 
@@ -93,41 +176,38 @@ static void keep_piece(struct undo *u, const struct mapping *r) {
     u->piece[u->count++] = *r;
 }
 
+/* Cuts a range that begins in front of the address and ends behind it in two there. */
+static void cut_at(struct mappings *m, uint64_t address, uint64_t now) {
+    struct mapping *r = range_at(m, first_behind(m, address));
+    if (r == NULL || r->start >= address)
+        return;
+    struct mapping front = *r;
+    count_range(m, &front, false, now);
+    front.end = r->start = address;
+    m->list_good = false;
+    count_range(m, r, true, now);
+    insert(m, &front, now);
+}
+
 /* Takes [start, end) out of all ranges; the pieces go to `undo`. */
 static void take_out(struct mappings *m, uint64_t start, uint64_t end, struct undo *undo,
                      uint64_t now) {
-    size_t i = first_behind(m, start);
-    if (i < m->count && m->range[i].start < start) { /* the first one is cut in two */
-        struct mapping front = m->range[i];
-        count_range(m, &front, false, now);
-        front.end = start;
-        m->range[i].start = start;
-        count_range(m, &m->range[i], true, now);
-        insert(m, i++, &front, now);
-    }
-    size_t last = i;
-    while (last < m->count && m->range[last].start < end) {
-        struct mapping *r = &m->range[last];
-        count_range(m, r, false, now);
+    if (start >= end)
+        return;
+    cut_at(m, start, now);
+    cut_at(m, end, now);
+    struct place p = first_behind(m, start);
+    for (struct mapping *r; (r = range_at(m, p)) != NULL && r->start < end;) {
         struct mapping piece = *r;
-        if (r->end > end) {
-            piece.end = end;
-            r->start = end;
-            count_range(m, r, true, now);
-            keep_piece(undo, &piece);
-            break;
-        }
+        p = remove_at(m, p);
+        count_range(m, &piece, false, now);
         keep_piece(undo, &piece);
-        last++;
     }
-    if (last != i)
-        memmove(m->range + i, m->range + last, (m->count - last) * sizeof *m->range);
-    m->count -= last - i;
 }
 
 static void put_in(struct mappings *m, const struct mapping *r, uint64_t now) {
     take_out(m, r->start, r->end, NULL, now);
-    insert(m, first_behind(m, r->start), r, now);
+    insert(m, r, now);
 }
 
 void mappings_put(struct mappings *m, const struct mapping *r) {
@@ -164,10 +244,10 @@ static void take_munmap(struct mappings *m, const struct tape_event *e, uint64_t
     u->size = e->size;
     u->count = 0;
     if (e->size == 0) { /* shmdt: the segment that begins there */
-        size_t i = first_behind(m, e->address);
-        if (i == m->count || m->range[i].start != e->address)
+        const struct mapping *r = range_at(m, first_behind(m, e->address));
+        if (r == NULL || r->start != e->address)
             return;
-        end = m->range[i].end;
+        end = r->end;
     }
     take_out(m, e->address, end, u, now);
 }
@@ -211,19 +291,30 @@ void mappings_watch(struct mappings *m,
 }
 
 uint64_t mappings_next_gap(const struct mappings *m, uint64_t start) {
-    for (size_t i = first_behind(m, start); i < m->count && m->range[i].start <= start; i++)
-        start = m->range[i].end;
+    struct place p = first_behind(m, start);
+    for (const struct mapping *r; (r = range_at(m, p)) != NULL && r->start <= start;) {
+        start = r->end;
+        p = p.at + 1 < m->chunk[p.chunk]->count ? (struct place){p.chunk, p.at + 1}
+                                                : (struct place){p.chunk + 1, 0};
+    }
     return start;
 }
 
 uint64_t mappings_gap_end(const struct mappings *m, uint64_t address) {
-    size_t i = first_behind(m, address);
-    return i < m->count ? m->range[i].start : UINT64_MAX;
+    const struct mapping *r = range_at(m, first_behind(m, address));
+    return r != NULL ? r->start : UINT64_MAX;
 }
 
-const struct mapping *mappings_list(const struct mappings *m, size_t *count) {
+const struct mapping *mappings_list(struct mappings *m, size_t *count) {
     *count = m->count;
-    return m->range;
+    if (!m->list_good) {
+        size_t n = 0;
+        m->list = xrealloc(m->list, (m->count + 1) * sizeof *m->list);
+        for (size_t i = 0; i < m->chunks; n += m->chunk[i++]->count)
+            memcpy(m->list + n, m->chunk[i]->range, m->chunk[i]->count * sizeof *m->list);
+        m->list_good = true;
+    }
+    return m->list;
 }
 
 const struct mappings_counts *mappings_counts(const struct mappings *m) {

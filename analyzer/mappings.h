@@ -4,7 +4,8 @@
  * events, put together to ranges of addresses that do not overlap. A range is of the call that
  * mapped it last; one that is unmapped in part keeps the rest.
  *
- * Memory: 40 bytes a range. Not thread-safe.
+ * A change takes time in the logarithm of their number. Memory: 40 to 160 bytes a range. Not
+ * thread-safe.
  */
 #ifndef MAPPINGS_H
 #define MAPPINGS_H
@@ -39,7 +40,7 @@ void mappings_take(struct mappings *, const struct tape_event *, uint64_t now, u
 void mappings_put(struct mappings *, const struct mapping *);
 
 /* Those that are there now, in order; valid until the next event. */
-const struct mapping *mappings_list(const struct mappings *, size_t *count);
+const struct mapping *mappings_list(struct mappings *, size_t *count);
 
 /* `changed` is called for every range, or part of one, that comes or goes; what is cut goes as a
  * whole, and comes again without the part. Before the first event. */

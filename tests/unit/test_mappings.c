@@ -14,7 +14,7 @@
 #include <string.h>
 
 #define PAGE    UINT64_C(4096)
-#define PAGES   200
+#define PAGES   4096 /* room for more ranges than a chunk of them holds */
 #define BASE    UINT64_C(0x10000000)
 #define THREADS 3
 
@@ -25,7 +25,7 @@ static struct tape_event event(unsigned op, uint64_t page, uint64_t pages, unsig
                                .align_log2 = (uint8_t)flags};
 }
 
-static void compare(const struct mappings *m, const uint32_t *model) {
+static void compare(struct mappings *m, const uint32_t *model) {
     size_t count;
     const struct mapping *range = mappings_list(m, &count);
     uint32_t found[PAGES] = {0};
@@ -38,6 +38,16 @@ static void compare(const struct mappings *m, const uint32_t *model) {
         bytes += range[i].end - range[i].start;
     }
     assert_memory_equal(found, model, sizeof found);
+    uint64_t gap = BASE + (uint64_t)rand() % PAGES * PAGE, next = gap, end = gap;
+    while (next < BASE + PAGES * PAGE && model[(next - BASE) / PAGE] != 0)
+        next += PAGE;
+    assert_int_equal(mappings_next_gap(m, gap), next);
+    for (end = next; end < BASE + PAGES * PAGE && model[(end - BASE) / PAGE] == 0;)
+        end += PAGE;
+    if (end < BASE + PAGES * PAGE)
+        assert_int_equal(mappings_gap_end(m, next), end);
+    else if (next < end)
+        assert_true(mappings_gap_end(m, next) == UINT64_MAX);
     assert_int_equal(mappings_counts(m)->live_bytes, bytes);
 }
 
@@ -48,7 +58,8 @@ static void test_random_calls(void **state) {
     uint64_t most = 0;
     srand(1);
     for (uint32_t i = 1; i < 20000; i++) {
-        uint64_t page = (uint64_t)rand() % PAGES, pages = 1 + (uint64_t)rand() % 20;
+        uint64_t page = (uint64_t)rand() % PAGES,
+                 pages = 1 + (uint64_t)rand() % (i % 1000 < 100 ? 200 : 5);
         uint32_t thread = (uint32_t)rand() % THREADS, stack = 0;
         unsigned op = rand() % 2 == 0 ? TAPE_OP_MMAP : TAPE_OP_MUNMAP;
         if (page + pages > PAGES)
