@@ -24,7 +24,8 @@ const struct ledger_class_info ledger_class_info[LEDGER_CLASSES] = {
     [LEDGER_RESIDUAL] = {"unexplained", "not explained"},
 };
 
-/* Ranges that were found to hold blocks of the heap: an allocator keeps what it has mapped. */
+/* Ranges that were found to hold blocks of the heap, in order: an allocator keeps what it has
+ * mapped. */
 struct known {
     uint64_t start, end;
 };
@@ -92,13 +93,6 @@ static bool read_part(struct seen_sample *s, const struct tape_event *e,
 
 /* ---- where blocks lie --------------------------------------------------------------------- */
 
-static bool is_known(const struct pass *p, const struct seen_mapping *m) {
-    for (size_t i = 0; i < p->known_count; i++)
-        if (p->known[i].start < m->end && m->start < p->known[i].end)
-            return true;
-    return false;
-}
-
 static void note_known(struct pass *p, const struct seen_mapping *m) {
     if (p->known_count == p->known_room) {
         p->known_room = p->known_room != 0 ? 2 * p->known_room : 64;
@@ -128,9 +122,13 @@ static void find_blocks(struct pass *p) {
                 note_known(p, &s->mapping[i]);
         return;
     }
-    for (size_t i = 0; i < s->count; i++)
-        s->mapping[i].holds_blocks =
-            s->mapping[i].kind == TAPE_MEMORY_ANONYMOUS && is_known(p, &s->mapping[i]);
+    for (size_t i = 0, k = 0; i < s->count; i++) { /* both are in order of their addresses */
+        struct seen_mapping *m = &s->mapping[i];
+        while (k < p->known_count && p->known[k].end <= m->start)
+            k++;
+        m->holds_blocks =
+            m->kind == TAPE_MEMORY_ANONYMOUS && k < p->known_count && p->known[k].start < m->end;
+    }
 }
 
 /* ---- sums --------------------------------------------------------------------------------- */
