@@ -39,7 +39,8 @@ ANALYZER_SRC := $(wildcard analyzer/*.c)
 ANALYZER_OBJ := $(ANALYZER_SRC:%.c=$(B)/%.o)
 
 .PHONY: all
-all: $(B)/libheaptape.so $(B)/libheaptape-ext.so $(B)/libheaptape-jemalloc.so $(B)/heaptape $(B)/heaptape-memcheck ## build the recorder and the command (default)
+SECOND_OBJECTS := $(addprefix libheaptape-,ext.so jemalloc.so sized.so)
+all: $(B)/libheaptape.so $(addprefix $(B)/,$(SECOND_OBJECTS)) $(B)/heaptape $(B)/heaptape-memcheck ## build the recorder and the command (default)
 
 $(B)/libheaptape.so: $(PRELOAD_OBJ) preload/libheaptape.map Makefile
 	$(CC) $(CFLAGS) $(PRELOAD_LINK) -o $@ $(PRELOAD_OBJ) $(ZSTD_STATIC)
@@ -50,6 +51,9 @@ $(B)/libheaptape-ext.so: $(B)/preload/ext/operators.o Makefile
 	$(CC) $(CFLAGS) $(EXT_LINK) -Wl,-soname,libheaptape-ext.so -o $@ $<
 $(B)/libheaptape-jemalloc.so: $(B)/preload/ext/jemalloc.o Makefile
 	$(CC) $(CFLAGS) $(EXT_LINK) -Wl,-soname,libheaptape-jemalloc.so -o $@ $<
+
+$(B)/libheaptape-sized.so: $(B)/preload/ext/sized.o Makefile
+	$(CC) $(CFLAGS) $(EXT_LINK) -Wl,-soname,libheaptape-sized.so -o $@ $<
 
 $(B)/heaptape: $(ANALYZER_OBJ) Makefile
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(ANALYZER_OBJ) $(ANALYZER_LIBS)
@@ -198,8 +202,7 @@ install: all ## install below PREFIX (and DESTDIR)
 	install -D -m 755 $(B)/heaptape '$(DEST)/bin/heaptape'
 	ln -sf heaptape '$(DEST)/bin/heaptape-memcheck'
 	install -D -m 755 $(B)/libheaptape.so '$(DEST)/lib/heaptape/libheaptape.so'
-	install -D -m 755 $(B)/libheaptape-ext.so '$(DEST)/lib/heaptape/libheaptape-ext.so'
-	install -D -m 755 $(B)/libheaptape-jemalloc.so '$(DEST)/lib/heaptape/libheaptape-jemalloc.so'
+	install -m 755 $(addprefix $(B)/,$(SECOND_OBJECTS)) '$(DEST)/lib/heaptape'
 	install -D -m 644 include/heaptape/heaptape.h '$(DEST)/include/heaptape/heaptape.h'
 	install -d '$(DEST)/share/man/man1'
 	install -m 644 $(MANPAGES) '$(DEST)/share/man/man1'
@@ -209,8 +212,7 @@ install: all ## install below PREFIX (and DESTDIR)
 .PHONY: uninstall
 uninstall: ## remove what install put in place
 	rm -f '$(DEST)/bin/heaptape' '$(DEST)/bin/heaptape-memcheck' \
-		'$(DEST)/lib/heaptape/libheaptape.so' '$(DEST)/lib/heaptape/libheaptape-ext.so' \
-		'$(DEST)/lib/heaptape/libheaptape-jemalloc.so' \
+		'$(DEST)/lib/heaptape/libheaptape.so' $(SECOND_OBJECTS:%='$(DEST)/lib/heaptape/%') \
 		'$(DEST)/include/heaptape/heaptape.h' '$(DEST)/$(COMPLETION_BASH)' '$(DEST)/$(COMPLETION_ZSH)' \
 		$(patsubst man/%,'$(DEST)/share/man/man1/%',$(MANPAGES))
 	-rmdir '$(DEST)/lib/heaptape' '$(DEST)/include/heaptape'

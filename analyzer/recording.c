@@ -113,6 +113,12 @@ static bool is_cxx_library(const char *path) {
     return strncmp(base, "libstdc++", 9) == 0 || strncmp(base, "libc++", 6) == 0;
 }
 
+static void add_object(struct recording *r, const char *library, const char *name) {
+    char *object = beside(library, name);
+    add(&r->preload, object);
+    free(object);
+}
+
 /* Adds to r->preload what the scope asks for, others' LD_PRELOAD included. */
 static void add_second_objects(struct recording *r, const char *library,
                                const struct startup_scope *s,
@@ -121,16 +127,12 @@ static void add_second_objects(struct recording *r, const char *library,
     /* For mismatches always: the program may be a shell, and its children the ones that are meant.
      */
     if (options->mismatches ||
-        (s->operators_in != NULL && s->operators_in != own && !is_cxx_library(s->operators_in))) {
-        char *object = beside(library, "libheaptape-ext.so");
-        add(&r->preload, object);
-        free(object);
-    }
-    if (s->mallocx_in != NULL && s->mallocx_in != own) {
-        char *object = beside(library, "libheaptape-jemalloc.so");
-        add(&r->preload, object);
-        free(object);
-    }
+        (s->operators_in != NULL && s->operators_in != own && !is_cxx_library(s->operators_in)))
+        add_object(r, library, "libheaptape-ext.so");
+    if (s->mallocx_in != NULL && s->mallocx_in != own)
+        add_object(r, library, "libheaptape-jemalloc.so");
+    if (s->sized_in != NULL && s->sized_in != own)
+        add_object(r, library, "libheaptape-sized.so");
     if (s->malloc_in != NULL && s->malloc_in == own)
         diag("%s has a malloc of its own, in front of the recorder's: its blocks are not seen "
              "(heaptape memory tells how much memory that is)",

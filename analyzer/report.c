@@ -57,7 +57,7 @@ char *report_command_line(const struct tape_process *p) {
 /* Whether a list of libraries holds the recorder's alone. */
 static bool is_own_preload(const char *list) {
     static const char *const own[] = {"/libheaptape.so", "/libheaptape-ext.so",
-                                      "/libheaptape-jemalloc.so"};
+                                      "/libheaptape-jemalloc.so", "/libheaptape-sized.so"};
     while (*list != '\0') {
         size_t length = strcspn(list, ": ");
         bool found = false;

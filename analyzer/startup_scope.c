@@ -88,12 +88,13 @@ static void add_object(struct startup_scope *s, const char *path, size_t length)
     memcpy(s->object[s->count++], path, length);
 }
 
-/* "\tlibm.so.6 => /lib/libm.so.6 (0x…)", "\t/lib64/ld-linux-x86-64.so.2 (0x…)" */
+/* "\tlibm.so.6 => /lib/libm.so.6 (0x…)", "\t/lib64/ld-linux-x86-64.so.2 (0x…)", "\t./libown.so
+ * (0x…)"; what has no file has no slash either: "\tlinux-vdso.so.1 (0x…)" */
 static void take_line(struct startup_scope *s, const char *line) {
     const char *arrow = strstr(line, " => "), *path = arrow != NULL ? arrow + 4 : line;
     path += strspn(path, " \t");
     const char *end = strstr(path, " (0x");
-    if (path[0] == '/' && end != NULL)
+    if (end != NULL && memchr(path, '/', (size_t)(end - path)) != NULL)
         add_object(s, path, (size_t)(end - path));
 }
 
@@ -133,6 +134,8 @@ static void look(struct startup_scope *s, const char *object) {
                 note(&s->operators_in, object);
             else if (strcmp(name, "mallocx") == 0)
                 note(&s->mallocx_in, object);
+            else if (strcmp(name, "free_sized") == 0)
+                note(&s->sized_in, object);
         }
     }
     elf_end(elf);

@@ -14,7 +14,7 @@
 struct startup_scope {
     char **object; /* paths */
     size_t count;
-    const char *malloc_in, *operators_in, *mallocx_in; /* among `object` */
+    const char *malloc_in, *operators_in, *mallocx_in, *sized_in; /* among `object` */
 };
 
 /* `program` is an ELF file; preload: what LD_PRELOAD will hold, or NULL. False, and the scope is

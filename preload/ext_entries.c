@@ -10,7 +10,7 @@
 #include "stream_slow.h"
 
 #define EXPORT  __attribute__((visibility("default")))
-#define OBJECTS 2
+#define OBJECTS 3
 #define ENTRY   512 /* bytes of a real entry that may hold its call of malloc */
 
 /* The second objects. */

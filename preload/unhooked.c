@@ -90,7 +90,9 @@ static const struct entry {
                {"_Znam", "/libheaptape-ext.so"},
                {"_ZnwmSt11align_val_t", "/libheaptape-ext.so"},
                {"mallocx", "/libheaptape-jemalloc.so"},
-               {"rallocx", "/libheaptape-jemalloc.so"}};
+               {"rallocx", "/libheaptape-jemalloc.so"},
+               {"free_sized", "/libheaptape-sized.so"},
+               {"free_aligned_sized", "/libheaptape-sized.so"}};
 #define ENTRIES (sizeof entries / sizeof *entries)
 
 struct past_search {

@@ -228,6 +228,42 @@ C
     expect_match dump ' operator new address=0x[1-9a-f][0-9a-f]* size=64 align=64 '
 }
 
+@test "free_sized and free_aligned_sized of a library: recorded; nobody else gets them" {
+    cat >sized.c <<'C'
+#include <stdlib.h>
+void free_sized(void *p, size_t n) { (void)n; free(p); }
+void free_aligned_sized(void *p, size_t a, size_t n) { (void)a; (void)n; free(p); }
+C
+    cat >uses.c <<'C'
+#include <stdio.h>
+#include <stdlib.h>
+extern void free_sized(void *, size_t) __attribute__((weak));
+extern void free_aligned_sized(void *, size_t, size_t) __attribute__((weak));
+int main(void) {
+    if (free_sized == NULL)
+        return puts("none") < 0;
+    for (int i = 0; i < 10; i++)
+        free_sized(malloc(77), 77);
+    for (int i = 0; i < 5; i++)
+        free_aligned_sized(aligned_alloc(64, 128), 64, 128);
+    free_sized(NULL, 0);
+    return puts("some") < 0;
+}
+C
+    gcc -shared -fPIC -fno-builtin -o libsized.so sized.c
+    gcc -fno-builtin -o without uses.c
+    gcc -fno-builtin -o with uses.c -Wl,--no-as-needed ./libsized.so
+    [ "$("$heaptape" record -q -o x.tape -- ./without)" = none ]
+    [ "$("$heaptape" record -q -f -o x.tape -- ./with)" = some ]
+    "$heaptape" dump --no-stacks x.tape >dump
+    [ "$(grep -c ' free_sized address=' dump)" -eq 10 ]
+    [ "$(grep -c ' free_aligned_sized address=' dump)" -eq 5 ]
+    capture "$heaptape" check --leak-kinds=all --fail-on-mismatch ./with
+    expect_status 0
+    "$heaptape" report --json x.tape >report.json
+    [ "$(json report.json heap.unmatched_frees 2>/dev/null || echo 0)" = 0 ]
+}
+
 @test "operators of another allocator in what a shell starts: not seen, and that is said" {
     lib=$(find /usr/lib -name libtcmalloc_minimal.so.4 | head -n 1)
     [ -n "$lib" ] || skip 'libtcmalloc_minimal.so.4 is not installed'
