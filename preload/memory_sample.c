@@ -17,7 +17,8 @@
 
 #define LEAST_NS    UINT64_C(50000000)        /* between two */
 #define USUAL       100                       /* they take one part in so many of the time, */
-#define GROWING     10                        /* this while the process grows by one part in 16 */
+#define GROWING     10                        /* this while the process grows by one part in 16, */
+#define RELEASING   3                         /* and this when it then gives much back */
 #define PARTS_BYTES ((size_t)4 * 1024 * 1024) /* of all parts; memory is used as far as needed */
 #define SMALL       (UINT64_C(16) << 20)      /* a process has none while it is short and below, */
 #define SMALL_LAST  (UINT64_C(8) << 20)       /* nor one at its end below this */
@@ -36,14 +37,15 @@ struct sample {
 };
 #define PART_FRONT (sizeof(uint32_t) + TAPE_MEMORY_HEAD_BYTES)
 
-bool memory_sample_is_due(struct recorder *r) {
+bool memory_sample_is_due(struct recorder *r, bool releases) {
     if (config.memory == 0 || sys_confined())
         return false;
     uint64_t now = sys_clock(CLOCK_MONOTONIC), high = atomic_load(&r->memory_high);
     if (now < r->start_mono + LEAST_NS && atomic_load(&r->resident) < SMALL)
         return false;
     return now >= atomic_load(&r->memory_usual) ||
-           (now >= atomic_load(&r->memory_growing) && atomic_load(&r->resident) > high + high / 16);
+           (now >= atomic_load(releases ? &r->memory_releasing : &r->memory_growing) &&
+            atomic_load(&r->resident) > high + high / 16);
 }
 
 /* ---- one mapping -------------------------------------------------------------------------- */
@@ -207,6 +209,7 @@ static void take(struct recorder *r, struct stream *stream) {
     uint64_t least = now + LEAST_NS;
     atomic_store(&r->memory_usual, now + cost * USUAL > least ? now + cost * USUAL : least);
     atomic_store(&r->memory_growing, now + cost * GROWING);
+    atomic_store(&r->memory_releasing, now + cost * RELEASING);
     if (resident > atomic_load(&r->memory_high))
         atomic_store(&r->memory_high, resident);
 }
@@ -230,6 +233,7 @@ void memory_sample_last(struct stream *s) {
 
 void memory_sample_before_fork(struct recorder *r) {
     struct stream *s = stream_self;
-    if (s->magic == STREAM_MAGIC && s->busy == 0 && r->pid == sys_pid() && memory_sample_is_due(r))
+    if (s->magic == STREAM_MAGIC && s->busy == 0 && r->pid == sys_pid() &&
+        memory_sample_is_due(r, false))
         stream_call_idle(s, memory_sample_take, s);
 }

@@ -2,8 +2,8 @@
 /*
  * MEMORY samples: all mappings of the process, and how much of each is resident, as the kernel
  * tells in /proc/self/smaps. It looks at every page table for that, so they are rare: they may take
- * one hundredth of the time; up to one tenth while the process grows, so that one lies near its
- * peak.
+ * one hundredth of the time; up to one tenth while the process grows, or a quarter when it gives
+ * much back then, so that one lies near its peak.
  */
 #ifndef MEMORY_SAMPLE_H
 #define MEMORY_SAMPLE_H
@@ -14,8 +14,9 @@
 
 struct recorder;
 
-/* Whether it is time for one, by the resident size of the newest SAMPLE event. */
-bool memory_sample_is_due(struct recorder *r);
+/* Whether it is time for one, by the resident size of the newest SAMPLE event. releases: much
+ * memory is about to be given back, and what is there now may be the most. */
+bool memory_sample_is_due(struct recorder *r, bool releases);
 
 /* Takes one, unless another thread is at it. On the stream's own stack; arg: struct stream *. */
 void memory_sample_take(void *arg);

@@ -71,9 +71,9 @@ struct recorder {
     _Atomic uint64_t sample_stamp;       /* of the last SAMPLE */
     _Atomic uint64_t resident;           /* bytes, by that */
     _Atomic uint64_t mapped; /* bytes that the program has mapped since a look at these */
-    /* MEMORY samples: CLOCK_MONOTONIC before which none is taken, in general and while the process
-     * grows; the greatest resident size of one */
-    _Atomic uint64_t memory_usual, memory_growing, memory_high;
+    /* MEMORY samples: CLOCK_MONOTONIC before which none is taken, in general, while the process
+     * grows, and when it gives much back then; the greatest resident size of one */
+    _Atomic uint64_t memory_usual, memory_growing, memory_releasing, memory_high;
     atomic_bool memory_busy;            /* one is being taken */
     _Atomic uint64_t images;            /* taken so far */
     atomic_bool began;                  /* what a parent process owned is forgotten */

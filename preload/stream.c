@@ -102,7 +102,7 @@ void stream_event_alloc(unsigned op, const void *p, size_t size, unsigned align_
         atomic_signal_fence(memory_order_seq_cst); /* a heap image must not see it the other way */
         s->announced = ANNOUNCED_NOT;
         if (unlikely(size >= STREAM_LARGE))
-            stream_mapped(s, size);
+            stream_mapped(s, size, false);
     }
     leave(s);
 }
@@ -118,10 +118,10 @@ void stream_event_mapping(unsigned op, uint64_t address, uint64_t size, unsigned
         return;
     struct recorder *r = atomic_load_explicit(&recorder, memory_order_relaxed);
     if (op == TAPE_OP_MUNMAP) /* what is there now may be the most */
-        stream_mapped(s, size);
+        stream_mapped(s, size, true);
     put_with_stack(s, r, op, address, size, flags, frame);
     if (op == TAPE_OP_MMAP || op == TAPE_OP_MREMAP)
-        stream_mapped(s, size);
+        stream_mapped(s, size, false);
     leave(s);
 }
 

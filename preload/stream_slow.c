@@ -312,21 +312,22 @@ void stream_put_blob(void *arg) {
 
 /* The kernel is asked now and then, which is the only time for programs that hardly ever call
  * malloc. */
-void stream_mapped(struct stream *s, uint64_t bytes) {
+void stream_mapped(struct stream *s, uint64_t bytes, bool releases) {
     struct recorder *r = recorder;
     if (atomic_fetch_add(&r->mapped, bytes) + bytes < MAPPED_BYTES || sys_confined())
         return;
     atomic_store(&r->mapped, 0);
-    if (recorder_stamp(r) - atomic_load(&r->sample_stamp) > SAMPLE_TICKS)
+    if (recorder_stamp(r) - atomic_load(&r->sample_stamp) >
+        (releases ? SAMPLE_TICKS / 8 : SAMPLE_TICKS))
         stream_call(s, sample_call, s);
-    if (memory_sample_is_due(r))
+    if (memory_sample_is_due(r, releases))
         stream_call(s, memory_sample_take, s);
 }
 
 void stream_releases(struct stream *s, const void *p) {
     size_t bytes = real.malloc_usable_size != NULL ? real.malloc_usable_size((void *)p) : 0;
     if (bytes >= STREAM_LARGE)
-        stream_mapped(s, bytes);
+        stream_mapped(s, bytes, true);
 }
 
 /* ---- stacks: rows, modules, generations --------------------------------------------------- */
@@ -621,7 +622,8 @@ struct stream *stream_enter_slow(const void *frame) {
     if (s->pos == s->limit) {
         s->busy = (uintptr_t)frame;
         bool room = s->lost >= s->retry && call_rotate(s, 0);
-        if (room && memory_sample_is_due(recorder)) /* may fill the buffer: the caller looks */
+        if (room &&
+            memory_sample_is_due(recorder, false)) /* may fill the buffer: the caller looks */
             stream_call(s, memory_sample_take, s);
         s->busy = 0;
         if (!room) {

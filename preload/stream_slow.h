@@ -26,7 +26,7 @@ bool stream_make_ready(struct stream *s, uint32_t depth);
  * highest. */
 void stream_releases(struct stream *s, const void *p);
 
-void stream_mapped(struct stream *s, uint64_t bytes);
+void stream_mapped(struct stream *s, uint64_t bytes, bool releases);
 
 /* Captures for --unwinder=libunwind and verify, and with --python. */
 struct unwind_captured stream_capture_slow(struct stream *s, const void *frame);
