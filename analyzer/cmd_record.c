@@ -14,6 +14,7 @@
 #include "diag.h"
 #include "option_value.h"
 #include "output.h"
+#include "record_programs.h"
 #include "record_summary.h"
 #include "recording.h"
 
@@ -77,15 +78,24 @@ static char *tape_path(void *context, pid_t pid) {
 /* Everything is checked: start the program, wait, say where the recording is. */
 static int start(struct record *r) {
     struct launch_result result;
+    char *notes = record_programs_begin();
     int status = recording_run(&r->recording, tape_path, r, &result);
-    if (status != EXIT_FINE)
+    if (status != EXIT_FINE) {
+        if (notes != NULL)
+            unlink(notes);
+        free(notes);
         return status;
+    }
     char *tape = tape_path(r, result.pid);
     signal(SIGPIPE, SIG_IGN); /* a lost stderr must not change the exit status */
     if (r->quiet)
         record_settle(tape, &r->before);
     else
         record_summary(tape, r->recording.directory, r->recording.argv[0], &r->before);
+    char *unrecorded = record_programs_end(notes, tape, &r->before);
+    if (unrecorded != NULL && !r->quiet)
+        fprintf(stderr, "heaptape: %s\n", unrecorded);
+    free(unrecorded);
     free(tape);
     return launch_exit_status(result.wait_status);
 }
@@ -195,7 +205,6 @@ static int run(int argc, char **argv) {
         return command_usage_error(&command_record,
                                    "--python needs --unwinder=rows (the default) or verify");
 
-    unsetenv("HEAPTAPE_PROCESSES"); /* a check's around this one: it does not see these processes */
     int status = recording_prepare(&r.recording, argv + optind, &r.options);
     if (status == EXIT_FINE)
         status = check_place(&r);

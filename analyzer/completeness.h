@@ -5,10 +5,10 @@
  * JSON: {complete, events, lost, chunks, damaged_chunks, damaged_bytes, first_damage,
  * unmatched_frees, inversions, overlaps, truncated_stacks, processes_not_followed, closed, alive,
  * modules, modules_without_symbols, modules_missing, modules_rebuilt, debug_files_rebuilt,
- * modules_without_dwo, bypassed, unhooked, past}; `complete` is false when events are known to be
- * lost or damaged. Module counts are there only when names were looked up. bypassed, unhooked and
- * past name modules whose blocks are not seen (unseen.h); absent: none. Of a forked child
- * `parent_read` says whether frees of inherited blocks were matched with its parent's tape.
+ * modules_without_dwo, bypassed, unhooked, past, unrecorded}; `complete` is false when events are
+ * known to be lost or damaged. Module counts are there only when names were looked up. bypassed,
+ * unhooked and past name modules whose blocks are not seen (unseen.h); absent: none. Of a forked
+ * child `parent_read` says whether frees of inherited blocks were matched with its parent's tape.
  */
 #ifndef COMPLETENESS_H
 #define COMPLETENESS_H

@@ -169,6 +169,7 @@ void tape_read_symbols(struct tape_file *, const struct tape_piece *);
 enum tape_error tape_read_packed(struct tape_file *, const uint8_t *payload, size_t bytes);
 /* The text of a CODE_MAP chunk; the first one counts. */
 enum tape_error tape_read_code_map(struct tape_file *, const struct tape_piece *);
+enum tape_error tape_read_unrecorded(struct tape_file *, const struct tape_piece *);
 /* Whether the recorded process still runs. */
 bool tape_process_alive(const struct tape_file *);
 

@@ -155,7 +155,8 @@ struct tape_file *tape_file_open(const char *path) {
     static const char *none[] = {NULL};
     f->path = xstrdup(path);
     f->tail_path = xasprintf("%s.tail", path);
-    f->process.argv = f->process.env = f->process.unhooked = f->process.past = none;
+    f->process.argv = f->process.env = f->process.unhooked = f->process.past =
+        f->process.unrecorded = none;
     if (!open_file(f) || !read_header(f)) {
         tape_file_close(f);
         return NULL;

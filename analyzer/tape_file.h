@@ -48,7 +48,9 @@ struct tape_process {
     uint64_t peak_rss;            /* greatest resident size, bytes; 0 unknown */
     const char *end_reason;       /* exit, _exit, …; NULL when not closed */
     uint64_t end_stamp, end_mono; /* 0 when not closed */
-    const char *code_map;         /* text of the CODE_MAP chunk, ended by a zero byte; NULL: none */
+    const char **unrecorded; /* ends with NULL: path and reason of programs that it, or others of
+                                its session, started and that left no recording */
+    const char *code_map;    /* text of the CODE_MAP chunk, ended by a zero byte; NULL: none */
     /* unwinder statistics of the CLOSE chunk, all 0 when not there */
     uint64_t captures, frames, truncated;
     struct tape_jit *jit; /* of a packed tape; NULL: none */

@@ -215,3 +215,15 @@ enum tape_error tape_read_code_map(struct tape_file *f, const struct tape_piece 
     tape_decoder_free(&decoder);
     return error;
 }
+
+/* A text that does not end, or has no reason behind it, is passed over. */
+enum tape_error tape_read_unrecorded(struct tape_file *f, const struct tape_piece *p) {
+    struct tape_decoder decoder = {0};
+    enum tape_error error = tape_load_payload(&decoder, f->fd, p);
+    if (error == TAPE_OK && f->process.unrecorded[0] == NULL) {
+        const struct tape_in in = tape_in_of(decoder.raw, p->raw);
+        f->process.unrecorded = get_list(f, &in);
+    }
+    tape_decoder_free(&decoder);
+    return error;
+}

@@ -147,11 +147,13 @@ struct tape_piece tape_piece_of(const struct tape_chunk_header *h, uint64_t at) 
                                .codec = h->codec};
 }
 
-static void read_code_map(struct tape_file *f, const struct tape_chunk_header *h, uint64_t at) {
+static void read_text(struct tape_file *f, const struct tape_chunk_header *h, uint64_t at) {
     const struct tape_piece piece = tape_piece_of(h, at);
-    enum tape_error error = tape_read_code_map(f, &piece);
+    bool map = h->type == TAPE_CHUNK_CODE_MAP;
+    enum tape_error error = (map ? tape_read_code_map : tape_read_unrecorded)(f, &piece);
     if (error != TAPE_OK)
-        tape_damage(f, false, at, h->stored_bytes, "CODE_MAP chunk: %s", tape_error_text(error));
+        tape_damage(f, false, at, h->stored_bytes, "%s chunk: %s", map ? "CODE_MAP" : "UNRECORDED",
+                    tape_error_text(error));
 }
 
 static void add_image_chunk(struct tape_file *f, const struct tape_chunk_header *h, uint64_t at) {
@@ -192,7 +194,8 @@ static void add_chunk(struct tape_file *f, const struct tape_chunk_header *h, ui
         add_image_chunk(f, h, at);
         break;
     case TAPE_CHUNK_CODE_MAP:
-        read_code_map(f, h, at);
+    case TAPE_CHUNK_UNRECORDED:
+        read_text(f, h, at);
         break;
     default:
         break; /* a later heaptape's: skippable by design */

@@ -18,8 +18,10 @@ struct unseen {
             UNSEEN_INSIDE,   /* the program's own malloc is in it */
             UNSEEN_DEEPBIND, /* it was opened so */
             UNSEEN_PAST,     /* it calls entries that only the second objects hook */
+            UNSEEN_STARTED,  /* a program that was started and left no recording */
             UNSEEN_WHYS
         } why;
+        char *reason;      /* UNSEEN_STARTED; owned */
         uint64_t programs; /* recordings in which it was met */
     } * module;            /* in the order in which they were met; zeros at the beginning */
     size_t count;
@@ -34,8 +36,8 @@ char *unseen_what(const struct unseen_module *);
 /* A line each. */
 void unseen_print(FILE *out, const struct unseen *);
 
-/* Adds `bypassed` (a path; of several recordings a list), `unhooked` and `past` (lists), where
- * there are any. */
+/* Adds `bypassed` (a path; of several recordings a list), `unhooked`, `past` and `unrecorded`
+ * (lists), where there are any. */
 void unseen_put(struct json_object *, const struct unseen *, bool several);
 
 #endif

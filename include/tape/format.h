@@ -110,16 +110,18 @@ static inline enum tape_error tape_get_segment_header(struct tape_in *in,
 /* ---- chunk header ------------------------------------------------------------------------- */
 
 enum tape_chunk_type {
-    TAPE_CHUNK_INFO = 1,      /* what ran: info.h fields */
-    TAPE_CHUNK_EVENTS = 2,    /* consecutive events of one stream: events.h */
-    TAPE_CHUNK_LATE = 3,      /* an event buffer in tail form (tail.h), appended to in place */
-    TAPE_CHUNK_CLOSE = 4,     /* the recording was ended in order: info.h fields */
-    TAPE_CHUNK_IMAGE = 5,     /* a heap image begins: image.h fields */
-    TAPE_CHUNK_WORDS = 6,     /* some of its words: image.h */
-    TAPE_CHUNK_IMAGE_END = 7, /* it is whole: image.h fields */
-    TAPE_CHUNK_SYMBOLS = 16,  /* names of code, in packed tapes: symbols.h */
-    TAPE_CHUNK_PACKED = 17,   /* the end of a packed tape: packed.h fields */
-    TAPE_CHUNK_CODE_MAP = 20, /* names of code made at run time: lines of text */
+    TAPE_CHUNK_INFO = 1,        /* what ran: info.h fields */
+    TAPE_CHUNK_EVENTS = 2,      /* consecutive events of one stream: events.h */
+    TAPE_CHUNK_LATE = 3,        /* an event buffer in tail form (tail.h), appended to in place */
+    TAPE_CHUNK_CLOSE = 4,       /* the recording was ended in order: info.h fields */
+    TAPE_CHUNK_IMAGE = 5,       /* a heap image begins: image.h fields */
+    TAPE_CHUNK_WORDS = 6,       /* some of its words: image.h */
+    TAPE_CHUNK_IMAGE_END = 7,   /* it is whole: image.h fields */
+    TAPE_CHUNK_SYMBOLS = 16,    /* names of code, in packed tapes: symbols.h */
+    TAPE_CHUNK_PACKED = 17,     /* the end of a packed tape: packed.h fields */
+    TAPE_CHUNK_CODE_MAP = 20,   /* names of code made at run time: lines of text */
+    TAPE_CHUNK_UNRECORDED = 21, /* programs that were started and left no recording: list of texts,
+                                   a path and a reason each */
 };
 
 enum tape_codec { TAPE_CODEC_STORED = 0, TAPE_CODEC_ZSTD = 1 };

@@ -193,6 +193,26 @@ place() {
     grep -qE '[1-9][0-9,]* (events )?lost' report
 }
 
+@test "programs that leave no recording are named, behind the run and in reports" {
+    echo 'int main(void) { return 0; }' >empty.c
+    gcc -static -o static empty.c
+    capture "$heaptape" record -o x.tape -- sh -c './static; ls >ls.out; ./static; env -i true; exit 3'
+    expect_status 3
+    expect_match err '^heaptape: 3 programs were started that left no recording: .*/static, which is statically linked \(2 times\); .*/true, which was started without LD_PRELOAD in its environment$'
+    "$heaptape" report x.tape >report
+    expect_match report '^Not seen: .*/static, which is statically linked and left no recording\.$'
+    [ "$(grep -c '^Not seen' report)" -eq 2 ]
+    "$heaptape" pack -q -o packed.tape x.tape
+    "$heaptape" report packed.tape | grep -c '^Not seen' >count
+    [ "$(cat count)" -eq 2 ]
+    [ "$(find . -name 'heaptape-programs*' | wc -l)" -eq 0 ]
+    capture "$heaptape" record -o y.tape -- sh -c 'ls >ls.out; true'
+    expect_status 0
+    [ "$(wc -l <err)" -eq 1 ]
+    capture "$heaptape" record -q -o z.tape -- ./static
+    expect_status 126
+}
+
 @test "no recorder beside the command: 1" {
     mkdir bin
     cp "$heaptape" bin/
