@@ -96,8 +96,8 @@ static void print_recording(struct tape_file *t, const char *name, bool others, 
     while (tape_file_process(t)->unhooked[unhooked] != NULL)
         unhooked++;
     if (unhooked != 0) /* of the program's own malloc the launcher has spoken before */
-        fprintf(stderr, ", what %zu module%s allocates not seen (RTLD_DEEPBIND)", unhooked,
-                unhooked == 1 ? "" : "s");
+        fprintf(stderr, ", what %zu module%s not seen (RTLD_DEEPBIND)", unhooked,
+                unhooked == 1 ? " allocates" : "s allocate");
     fprintf(stderr, ", recorded in %s; next: heaptape report %s%s", name, name, others ? "*" : "");
     replay_free(replay);
 }

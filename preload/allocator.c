@@ -42,6 +42,10 @@ void allocator_resolved(void) {
     if (first != NULL && hooks_malloc != NULL && first != (void *)hooks_malloc && defines(first) &&
         cfi_find_module((uint64_t)first, &other))
         bypassed = path_of(&other);
+    /* An allocator may have none of its own, and libc's must not look at its blocks. */
+    if (!cfi_find_module((uint64_t)(void *)real.free, &own) ||
+        (uint64_t)(void *)real.malloc_usable_size - own.start >= own.end - own.start)
+        real.malloc_usable_size = NULL;
     if (!cfi_find_module((uint64_t)(void *)real.malloc, &own))
         return;
     path = path_of(&own);

@@ -2,6 +2,9 @@
 /* The recorder's side of ext/ext.h. */
 #include "ext_entries.h"
 
+#include <link.h>
+#include <string.h>
+
 #include "arch.h"
 #include "cfi.h"
 #include "ext/ext.h"
@@ -16,11 +19,19 @@
 /* The second objects. */
 static struct range object[OBJECTS];
 
+/* A C++ library's functions allocate for others than its operators, too. */
+static bool is_cxx_library(const struct cfi_module *m) {
+    const char *path = ((const struct link_map *)m->link_map)->l_name;
+    return strstr(path, "/libstdc++.so") != NULL || strstr(path, "/libc++") != NULL;
+}
+
 bool ext_is_part(uintptr_t entry, uint64_t caller) {
     for (unsigned i = 0; i < OBJECTS; i++)
         if (caller - object[i].start < object[i].end - object[i].start)
             return true;
-    return caller - entry < ENTRY;
+    struct cfi_module m;
+    return caller - entry < ENTRY || (cfi_find_module(entry, &m) &&
+                                      caller - m.start < m.end - m.start && !is_cxx_library(&m));
 }
 
 /* The stream whose entry this call is a part of; NULL: none. */

@@ -18,6 +18,7 @@
 #include "real.h"
 #include "recorder.h"
 #include "stream.h"
+#include "sys.h"
 
 /* The thread sanitizer maps memory before instrumented code can run: tests with it go without. */
 #if !defined(__SANITIZE_THREAD__)
@@ -103,15 +104,18 @@ EXPORT void *mremap(void *p, size_t old_bytes, size_t new_bytes, int flags, ...)
                               (long)to, 0);
     uint64_t caller = CALLER;
     unsigned by = flags_of_caller(caller);
-    if (old_bytes != 0) /* otherwise the old place stays */
+    /* Otherwise the old place stays. */
+    bool goes = old_bytes != 0 && (flags & MREMAP_DONTUNMAP) == 0;
+    if (goes)
         stream_event_mapping(TAPE_OP_MUNMAP, (uint64_t)p, old_bytes, by, FRAME);
     void *q = real.mremap(p, old_bytes, new_bytes, flags, to);
     if (q != MAP_FAILED) {
-        allocator_note_unmap(p, old_bytes);
+        if (goes)
+            allocator_note_unmap(p, old_bytes);
         allocator_note_unmap(q, new_bytes);
         allocator_note_map(caller, q, new_bytes, 0);
         stream_event_mapping(TAPE_OP_MREMAP, (uint64_t)q, new_bytes, by, FRAME);
-    } else if (old_bytes != 0) {
+    } else if (goes) {
         stream_event_mapping(TAPE_OP_MUNMAP, (uint64_t)p, old_bytes, by | TAPE_MAPPING_FAILED,
                              FRAME);
     }
@@ -151,7 +155,8 @@ EXPORT void *shmat(int id, const void *at, int flags) {
     struct shmid_ds segment;
     if (p != (void *)-1)
         stream_event_mapping(TAPE_OP_MMAP, (uint64_t)p,
-                             arch_syscall(SYS_shmctl, id, IPC_STAT, (long)&segment, 0, 0, 0) == 0
+                             !sys_confined() && arch_syscall(SYS_shmctl, id, IPC_STAT,
+                                                             (long)&segment, 0, 0, 0) == 0
                                  ? segment.shm_segsz
                                  : 0,
                              TAPE_MAPPING_FILE | TAPE_MAPPING_SHARED | flags_of_caller(CALLER),

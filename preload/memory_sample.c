@@ -26,7 +26,8 @@
 /* Parts of a sample, one behind the other: length (u32), room for a head, mappings. */
 struct sample {
     struct smaps smaps;
-    const struct recorder *recorder;
+    struct range *stack; /* their tops, as `start` */
+    size_t stacks, first_stack, stacks_bytes;
     struct range range[RANGES_MOST]; /* the recorder's own memory */
     size_t ranges, first;            /* first: those before lie in front of all mappings to come */
     size_t at, part;                 /* end of the parts; where the one that grows begins */
@@ -35,6 +36,7 @@ struct sample {
     bool full;
     uint8_t parts[PARTS_BYTES];
 };
+#define SHORT_NAME 32 /* where there are very many mappings */
 #define PART_FRONT (sizeof(uint32_t) + TAPE_MEMORY_HEAD_BYTES)
 
 bool memory_sample_is_due(struct recorder *r, bool releases) {
@@ -74,15 +76,27 @@ static bool is_own(struct sample *s, const struct map_entry *e) {
     return own * 2 > e->end - e->start;
 }
 
-/* Stacks of threads that have streams, as far as these know them. */
-static bool holds_stack(const struct recorder *r, const struct map_entry *e) {
-    for (const struct stream *s = atomic_load(&r->streams); s != NULL; s = s->next)
-        for (unsigned i = 0; i < UNWIND_RANGES; i++) {
-            uint64_t high = s->unwind.range[i].high;
-            if (s->owner != 0 && high > e->start && high <= e->end)
-                return true;
-        }
-    return false;
+/* Tops of the stacks of threads that have streams, as far as these know them, in order. */
+static void list_stacks(struct sample *s, const struct recorder *r) {
+    size_t room = 0;
+    for (const struct stream *t = atomic_load(&r->streams); t != NULL; t = t->next)
+        room += UNWIND_RANGES;
+    s->stacks_bytes = (room * sizeof *s->stack + 4095) / 4096 * 4096;
+    s->stack = room != 0 ? sys_map(s->stacks_bytes) : NULL;
+    if (s->stack == NULL)
+        return;
+    for (const struct stream *t = atomic_load(&r->streams); t != NULL; t = t->next)
+        for (unsigned i = 0; i < UNWIND_RANGES && s->stacks < room; i++)
+            if (t->owner != 0 && t->unwind.range[i].high != 0)
+                s->stack[s->stacks++] = (struct range){t->unwind.range[i].high, 0};
+    ranges_sort(s->stack, s->stacks);
+}
+
+/* Mappings come in order, too. */
+static bool holds_stack(struct sample *s, const struct map_entry *e) {
+    while (s->first_stack < s->stacks && s->stack[s->first_stack].start <= e->start)
+        s->first_stack++;
+    return s->first_stack < s->stacks && s->stack[s->first_stack].start <= e->end;
 }
 
 static void begin_part(struct sample *s) {
@@ -122,19 +136,18 @@ static void found(struct smaps *from) {
                                     .resident = from->resident,
                                     .anonymous = from->anonymous,
                                     .swapped = from->swapped};
-    m.bits =
-        (uint8_t)((e.read ? TAPE_MEMORY_READ : 0) | (e.write ? TAPE_MEMORY_WRITE : 0) |
-                  (e.execute ? TAPE_MEMORY_EXECUTE : 0) | (e.shared ? TAPE_MEMORY_SHARED : 0) |
-                  (is_own(s, &e) ? TAPE_MEMORY_OWN : 0) |
-                  (m.kind != TAPE_MEMORY_FILE && holds_stack(s->recorder, &e) ? TAPE_MEMORY_THREAD
-                                                                              : 0));
+    m.bits = (uint8_t)((e.read ? TAPE_MEMORY_READ : 0) | (e.write ? TAPE_MEMORY_WRITE : 0) |
+                       (e.execute ? TAPE_MEMORY_EXECUTE : 0) | (e.shared ? TAPE_MEMORY_SHARED : 0) |
+                       (is_own(s, &e) ? TAPE_MEMORY_OWN : 0) |
+                       (m.kind != TAPE_MEMORY_FILE && holds_stack(s, &e) ? TAPE_MEMORY_THREAD : 0));
     if (m.kind == TAPE_MEMORY_FILE || m.kind == TAPE_MEMORY_OTHER) {
         m.bits |= TAPE_MEMORY_NAMED;
         m.name_len = strlen(name);
         m.name = name;
-        if (m.name_len > TAPE_MEMORY_NAME) {
-            m.name += m.name_len - TAPE_MEMORY_NAME;
-            m.name_len = TAPE_MEMORY_NAME;
+        size_t most = s->at < PARTS_BYTES / 2 ? TAPE_MEMORY_NAME : SHORT_NAME;
+        if (m.name_len > most) {
+            m.name += m.name_len - most;
+            m.name_len = most;
         }
     }
     if (s->at + PART_FRONT + TAPE_MEMORY_MAPPING_BYTES > PARTS_BYTES) {
@@ -194,7 +207,7 @@ static void take(struct recorder *r, struct stream *stream) {
         return;
     s->smaps.found = found;
     s->smaps.context = s;
-    s->recorder = r;
+    list_stacks(s, r);
     s->ranges = ranges_list(&owned, s->range);
     begin_part(s);
     long result = sys_read_pieces("/proc/self/smaps", feed, s);
@@ -204,6 +217,8 @@ static void take(struct recorder *r, struct stream *stream) {
     struct tape_memory_head h = {.mono = began, .cost = now - began, .peak = memory_peak()};
     if (result >= 0 && !s->full)
         put_parts(stream, s, &h);
+    if (s->stack != NULL)
+        sys_unmap(s->stack, s->stacks_bytes);
     sys_unmap(s, sizeof *s);
     uint64_t cost = sys_clock(CLOCK_MONOTONIC) - began, resident = atomic_load(&r->resident);
     uint64_t least = now + LEAST_NS;

@@ -74,14 +74,7 @@ static void sift(struct range *heap, size_t root, size_t n) {
     heap[root] = moved;
 }
 
-size_t ranges_list(struct range_table *t, struct range *to) {
-    size_t count = 0;
-    unsigned n = atomic_load(&t->used);
-    for (unsigned i = 0; i < n; i++) {
-        struct range range = {atomic_load(&t->entry[i].start), atomic_load(&t->entry[i].end)};
-        if (range.start > CLAIMED && range.end > range.start)
-            to[count++] = range;
-    }
+void ranges_sort(struct range *to, size_t count) {
     for (size_t i = count / 2; i-- > 0;)
         sift(to, i, count);
     for (size_t i = count; i-- > 1;) {
@@ -90,5 +83,16 @@ size_t ranges_list(struct range_table *t, struct range *to) {
         to[i] = largest;
         sift(to, 0, i);
     }
+}
+
+size_t ranges_list(struct range_table *t, struct range *to) {
+    size_t count = 0;
+    unsigned n = atomic_load(&t->used);
+    for (unsigned i = 0; i < n; i++) {
+        struct range range = {atomic_load(&t->entry[i].start), atomic_load(&t->entry[i].end)};
+        if (range.start > CLAIMED && range.end > range.start)
+            to[count++] = range;
+    }
+    ranges_sort(to, count);
     return count;
 }

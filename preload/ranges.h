@@ -29,6 +29,9 @@ void ranges_add(struct range_table *t, const void *p, size_t bytes);
 void ranges_remove(struct range_table *t, const void *p, size_t bytes);
 void ranges_forget(struct range_table *t);
 
+/* In order of their starts; takes time as n log n, and no memory. */
+void ranges_sort(struct range *, size_t count);
+
 /* Copies them, in order of the addresses, to `to` (room for RANGES_MOST): how many. */
 size_t ranges_list(struct range_table *t, struct range *to);
 

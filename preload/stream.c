@@ -113,13 +113,17 @@ void stream_event_mapping(unsigned op, uint64_t address, uint64_t size, unsigned
     if (unlikely(stream_self->magic !=
                  STREAM_MAGIC)) /* an allocator may call with its locks held */
         stream_attach_quietly();
+    else if (stream_self->owner != sys_tid()) /* another thread without a TLS of its own (clone) */
+        return;
     struct stream *s = enter(frame);
     if (s == NULL)
         return;
     struct recorder *r = atomic_load_explicit(&recorder, memory_order_relaxed);
     if (op == TAPE_OP_MUNMAP) /* what is there now may be the most */
         stream_mapped(s, size, true);
+    s->by_rows = (flags & TAPE_MAPPING_ALLOCATOR) != 0;
     put_with_stack(s, r, op, address, size, flags, frame);
+    s->by_rows = false;
     if (op == TAPE_OP_MMAP || op == TAPE_OP_MREMAP)
         stream_mapped(s, size, false);
     leave(s);
@@ -130,7 +134,8 @@ void stream_event_free(unsigned op, const void *p, const void *frame) {
     if (s == NULL)
         return;
     if (unlikely(((uint64_t)p & STREAM_LARGE_AT) == 0)) {
-        if (op != TAPE_OP_POOL_FREE) /* the allocator does not know a pool's blocks */
+        /* The allocator need not know blocks of a pool, and of operators of C++. */
+        if (op != TAPE_OP_POOL_FREE && op != TAPE_OP_delete && op != TAPE_OP_delete_array)
             stream_releases(s, p);
         if (s->pos == s->limit) { /* a sample has filled the buffer */
             leave(s);

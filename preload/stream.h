@@ -38,6 +38,7 @@ struct stream {
 
     /* cold */
     uint32_t id;        /* on the tape, from 1 */
+    bool by_rows;       /* an allocator at work, with its locks held: libunwind could ask it */
     uint32_t owner;     /* thread id, 0: idle; claimed by compare-and-swap */
     atomic_bool orphan; /* attached behind the thread's last destructor: nobody will hand it back */
     bool on_stack;      /* running on its own stack */

@@ -395,7 +395,8 @@ void stream_new_generation(struct stream *s) {
 
 static uint32_t capture_native(struct stream *s, const void *frame) {
     uint64_t pc = arch_frame_pc(frame), sp = arch_frame_sp(frame), fp = arch_frame_fp(frame);
-    if (config.unwind_by == UNWINDER_ROWS || !libunwind_is_open()) /* or before the constructor */
+    if (config.unwind_by == UNWINDER_ROWS || s->by_rows ||
+        !libunwind_is_open()) /* or before the constructor */
         return unwind_capture(&s->unwind, pc, sp, fp);
     s->inside = true;
     uint32_t same = config.unwind_by == UNWINDER_VERIFY ? verify_capture(&s->unwind, pc, sp, fp)
@@ -595,8 +596,11 @@ struct stream *stream_idle(const void *frame) {
         if (s->inside || (s->entry != 0 && ext_is_part(s->entry, arch_frame_pc(frame))))
             return NULL;
         if (abandoned(s, frame)) {
-            /* Its event was never completed: go on behind the last complete one. */
+            bool in_entry = s->entry != 0; /* an exception has left it: nothing was begun */
             s->busy = s->entry = 0;
+            if (in_entry)
+                break;
+            /* Its event was never completed: go on behind the last complete one. */
             s->on_stack = false; /* left by a handler that a filter made us let in */
             unwind_new_thread(&s->unwind, s->owner);
             call_rotate(s, 0);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "unhooked.h"
 
+#include <dlfcn.h>
 #include <link.h>
 #include <string.h>
 
@@ -56,8 +57,9 @@ static void look(void *context, const char *path, uint64_t inside, const char *s
     struct cfi_module own;
     if (strcmp(symbol, "malloc") != 0 && strcmp(symbol, "free") != 0)
         return;
-    if (!cfi_find_module(inside, &own) || own.start == s->recorder.start ||
-        own.start == s->libc.start || allocator_holds(inside) ||
+    /* The program's own stand-in for a function whose address it takes leads on to the recorder. */
+    if (*slot == (uint64_t)dlsym(RTLD_DEFAULT, symbol) || !cfi_find_module(inside, &own) ||
+        own.start == s->recorder.start || own.start == s->libc.start || allocator_holds(inside) ||
         !leads_elsewhere(own.start, &s->recorder, *slot))
         return;
     note(&elsewhere, path);

@@ -23,16 +23,23 @@ static struct {
 
 static const struct ext *recorder; /* NULL: no libheaptape.so, or not of this version */
 
-__attribute__((constructor)) static void jemalloc_constructor(void) {
+/* Also before the constructor, which comes behind those of all libraries. */
+static void resolve(void) {
+    if (real.mallocx != NULL)
+        return;
 #define FIND(name) *(void **)(void *)&real.name = dlsym(RTLD_NEXT, #name)
-    FIND(mallocx);
     FIND(rallocx);
     FIND(xallocx);
     FIND(dallocx);
     FIND(sdallocx);
+    if (recorder == NULL && heaptape_client_ext != NULL)
+        recorder = heaptape_client_ext(EXT_VERSION, (const void *)&resolve);
+    FIND(mallocx); /* the last one: then all are there */
 #undef FIND
-    if (heaptape_client_ext != NULL)
-        recorder = heaptape_client_ext(EXT_VERSION, (const void *)&jemalloc_constructor);
+}
+
+__attribute__((constructor)) static void jemalloc_constructor(void) {
+    resolve();
 }
 
 static struct stream *begin(const void *function, const void *frame) {
@@ -41,6 +48,7 @@ static struct stream *begin(const void *function, const void *frame) {
 
 /* Without jemalloc underneath nothing can be had. */
 EXPORT void *mallocx(size_t size, int flags) {
+    resolve();
     if (real.mallocx == NULL)
         return NULL;
     struct stream *s = begin((const void *)real.mallocx, FRAME);
@@ -51,6 +59,7 @@ EXPORT void *mallocx(size_t size, int flags) {
 }
 
 EXPORT void *rallocx(void *old, size_t size, int flags) {
+    resolve();
     if (real.rallocx == NULL)
         return NULL;
     if (recorder != NULL)
@@ -64,6 +73,7 @@ EXPORT void *rallocx(void *old, size_t size, int flags) {
 
 /* Resizes in place, as far as that goes: the block is as large as was asked for, or as it was. */
 EXPORT size_t xallocx(void *p, size_t size, size_t extra, int flags) {
+    resolve();
     if (real.xallocx == NULL)
         return 0;
     if (recorder != NULL)
@@ -76,6 +86,7 @@ EXPORT size_t xallocx(void *p, size_t size, size_t extra, int flags) {
 }
 
 EXPORT void dallocx(void *p, int flags) {
+    resolve();
     if (real.dallocx == NULL)
         return;
     if (recorder != NULL)
@@ -87,6 +98,7 @@ EXPORT void dallocx(void *p, int flags) {
 }
 
 EXPORT void sdallocx(void *p, size_t size, int flags) {
+    resolve();
     if (real.sdallocx == NULL)
         return;
     if (recorder != NULL)

@@ -7,6 +7,7 @@
  * whatever the form has. Exceptions of the real function pass through.
  */
 #include <dlfcn.h>
+#include <link.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -16,6 +17,7 @@
 
 #define EXPORT __attribute__((visibility("default")))
 #define FRAME  __builtin_frame_address(0)
+#define CALLER __builtin_return_address(0)
 
 /* FORM(mangled name, kind of event, argument that is the alignment, what stands in for it) */
 #define NEW_FORMS(FORM)                                                                            \
@@ -56,17 +58,55 @@ static struct {
 
 static const struct ext *recorder; /* NULL: no libheaptape.so, or not of this version */
 
-/* A plugin that was opened with RTLD_LOCAL found this object first, its library comes behind: it is
- * asked for by name. Without one: NULL. */
-static void *find_local(const char *symbol) {
+/* The constructor comes behind those of all libraries: what these call is recorded as well. */
+static void find_recorder(void) {
+    if (recorder == NULL && heaptape_client_ext != NULL)
+        recorder = heaptape_client_ext(EXT_VERSION, (const void *)&find_recorder);
+}
+
+static struct link_map *map_of(const void *code) {
+    Dl_info info;
+    struct link_map *map = NULL;
+    return dladdr1(code, &info, (void **)&map, RTLD_DL_LINKMAP) != 0 ? map : NULL;
+}
+
+/* A plugin that was opened with RTLD_LOCAL found this object first, and its own operators, or its
+ * library's, come behind: it is asked, each time, since another one may have others. A form of its
+ * own that jumps to another one seems to be called from here: that is of the plugin asked last. */
+static void *find_own(const char *symbol, const void *caller) {
+    static struct link_map *last;
+    struct link_map *own = map_of((const void *)&find_recorder), *map = map_of(caller);
+    if (map == own)
+        map = __atomic_load_n(&last, __ATOMIC_RELAXED);
+    if (map == NULL || map->l_name[0] == '\0')
+        return NULL;
+    void *handle = dlopen(map->l_name, RTLD_LAZY | RTLD_LOCAL | RTLD_NOLOAD);
+    void *p = handle != NULL ? dlsym(handle, symbol) : NULL;
+    if (handle != NULL)
+        dlclose(handle); /* its code is running: it stays */
+    if (p == NULL || map_of(p) == own)
+        return NULL;
+    __atomic_store_n(&last, map, __ATOMIC_RELAXED);
+    return p;
+}
+
+/* Then libraries by name; the handle keeps the library as it is. */
+static void *find_library(const char *symbol) {
     static const char *const library[] = {"libstdc++.so.6", "libc++.so.1", "libc++abi.so.1"};
     for (unsigned i = 0; i < sizeof library / sizeof *library; i++) {
         void *handle = dlopen(library[i], RTLD_LAZY | RTLD_LOCAL | RTLD_NOLOAD);
         void *p = handle != NULL ? dlsym(handle, symbol) : NULL;
         if (p != NULL)
-            return p; /* the handle keeps the library as it is */
+            return p;
     }
     return NULL;
+}
+
+/* A library that was opened later, with RTLD_GLOBAL, must not go while its functions are used. */
+static void hold(const void *function) {
+    const struct link_map *map = map_of(function);
+    if (map != NULL && map->l_name[0] != '\0')
+        (void)dlopen(map->l_name, RTLD_LAZY | RTLD_NOLOAD);
 }
 
 /* ---- where there is no C++ library -------------------------------------------------------- */
@@ -108,11 +148,18 @@ static void plain_delete(uintptr_t p, uintptr_t unused, uintptr_t too) {
     free((void *)p);
 }
 
-/* At the first call of a form, where the constructor has found none: the one time that the loader
- * is asked from within an allocation. NULL: there is none. */
-static void *find(const char *symbol) {
+/* Of a form that the constructor has not found, or comes before it: the one time that the loader is
+ * asked from within an allocation. *known: what is the same for every caller. */
+static void *find(const char *symbol, const void *caller, void *plain, void **known) {
+    find_recorder();
     void *p = dlsym(RTLD_NEXT, symbol);
-    return p != NULL ? p : find_local(symbol);
+    if (p != NULL)
+        hold(p);
+    else if ((p = find_own(symbol, caller)) != NULL)
+        return p;
+    else if ((p = find_library(symbol)) == NULL)
+        p = plain;
+    return *known = p;
 }
 
 /* ---- the forms ---------------------------------------------------------------------------- */
@@ -124,8 +171,7 @@ __attribute__((constructor)) static void operators_constructor(void) {
 #define FORM(symbol, kind) *(void **)(void *)&real.symbol = dlsym(RTLD_NEXT, #symbol);
     DELETE_FORMS(FORM)
 #undef FORM
-    if (heaptape_client_ext != NULL)
-        recorder = heaptape_client_ext(EXT_VERSION, (const void *)&operators_constructor);
+    find_recorder();
 }
 
 static unsigned align_log2(uintptr_t alignment) {
@@ -162,11 +208,11 @@ release(releases *f, unsigned op, uintptr_t a, uintptr_t b, uintptr_t c, const v
 #define FORM(symbol, kind, alignment, plain)                                                       \
     EXPORT void *symbol(uintptr_t a, uintptr_t b, uintptr_t c);                                    \
     EXPORT void *symbol(uintptr_t a, uintptr_t b, uintptr_t c) {                                   \
-        if (real.symbol == NULL)                                                                   \
-            *(void **)(void *)&real.symbol = find(#symbol);                                        \
-        if (real.symbol == NULL)                                                                   \
-            real.symbol = plain;                                                                   \
-        return allocate(real.symbol, TAPE_OP_##kind, alignment, a, b, c, FRAME);                   \
+        allocates *f = real.symbol;                                                                \
+        if (f == NULL)                                                                             \
+            *(void **)(void *)&f =                                                                 \
+                find(#symbol, CALLER, *(void **)&(allocates *){plain}, (void **)&real.symbol);     \
+        return allocate(f, TAPE_OP_##kind, alignment, a, b, c, FRAME);                             \
     }
 NEW_FORMS(FORM)
 #undef FORM
@@ -174,11 +220,11 @@ NEW_FORMS(FORM)
 #define FORM(symbol, kind)                                                                         \
     EXPORT void symbol(uintptr_t a, uintptr_t b, uintptr_t c);                                     \
     EXPORT void symbol(uintptr_t a, uintptr_t b, uintptr_t c) {                                    \
-        if (real.symbol == NULL)                                                                   \
-            *(void **)(void *)&real.symbol = find(#symbol);                                        \
-        if (real.symbol == NULL)                                                                   \
-            real.symbol = plain_delete;                                                            \
-        release(real.symbol, TAPE_OP_##kind, a, b, c, FRAME);                                      \
+        releases *f = real.symbol;                                                                 \
+        if (f == NULL)                                                                             \
+            *(void **)(void *)&f = find(#symbol, CALLER, *(void **)&(releases *){plain_delete},    \
+                                        (void **)&real.symbol);                                    \
+        release(f, TAPE_OP_##kind, a, b, c, FRAME);                                                \
     }
 DELETE_FORMS(FORM)
 #undef FORM

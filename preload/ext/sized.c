@@ -20,16 +20,24 @@ static struct {
 
 static const struct ext *recorder; /* NULL: no libheaptape.so, or not of this version */
 
-__attribute__((constructor)) static void sized_constructor(void) {
-    *(void **)(void *)&real.free_sized = dlsym(RTLD_NEXT, "free_sized");
-    *(void **)(void *)&real.free_aligned_sized = dlsym(RTLD_NEXT, "free_aligned_sized");
-    if (heaptape_client_ext != NULL)
-        recorder = heaptape_client_ext(EXT_VERSION, (const void *)&sized_constructor);
+/* Also before the constructor, which comes behind those of all libraries. */
+static void resolve(void) {
+    if (recorder == NULL && heaptape_client_ext != NULL)
+        recorder = heaptape_client_ext(EXT_VERSION, (const void *)&resolve);
+    if (real.free_sized == NULL)
+        *(void **)(void *)&real.free_sized = dlsym(RTLD_NEXT, "free_sized");
+    if (real.free_aligned_sized == NULL)
+        *(void **)(void *)&real.free_aligned_sized = dlsym(RTLD_NEXT, "free_aligned_sized");
 }
 
-/* What comes before the constructor, or finds nothing behind it, is left to free(): that is all
- * that the size is there to help. */
+__attribute__((constructor)) static void sized_constructor(void) {
+    resolve();
+}
+
+/* What finds nothing behind it is left to free(): the size is there to help, no more. */
 EXPORT void free_sized(void *p, size_t size) {
+    if (real.free_sized == NULL)
+        resolve();
     if (real.free_sized == NULL) {
         free(p);
         return;
@@ -45,6 +53,8 @@ EXPORT void free_sized(void *p, size_t size) {
 }
 
 EXPORT void free_aligned_sized(void *p, size_t alignment, size_t size) {
+    if (real.free_aligned_sized == NULL)
+        resolve();
     if (real.free_aligned_sized == NULL) {
         free(p);
         return;

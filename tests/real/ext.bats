@@ -78,7 +78,8 @@ assert r["mismatches"] == [] and c["unmatched_frees"] == 0 and c["overlaps"] == 
         LD_PRELOAD=$lib "$heaptape" record -q -f -o x.tape -- "$BATS_FILE_TMPDIR/ops" >out
         LD_PRELOAD=$lib "$BATS_FILE_TMPDIR/ops" >bare
         cmp out bare
-        [ "$(kinds x.tape | cut -d ' ' -f 1-5,7)" = '56 40 55 40 10 0' ]
+        # tcmalloc's own start asks for two blocks besides
+        [[ $(kinds x.tape | cut -d ' ' -f 1-5,7) =~ ^5[6-8]\ 40\ 55\ 40\ 10\ 0$ ]]
         "$heaptape" report --json x.tape | python3 -c '
 import json, sys
 r = json.load(sys.stdin)
@@ -226,6 +227,87 @@ C
     [ "$(json report.json mismatches)" = '[]' ]
     "$heaptape" dump --no-stacks x.tape >dump
     expect_match dump ' operator new address=0x[1-9a-f][0-9a-f]* size=64 align=64 '
+}
+
+@test "operators that are not malloc's, or ask it through helpers; what constructors of libraries call" {
+    cat >pages.cc <<'CC'
+#include <cstddef>
+#include <sys/mman.h>
+void *operator new(size_t n) {
+    size_t length = (n + 4095) & ~4095ul;
+    char *p = (char *)mmap(0, length + 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    mprotect(p + 4096, length, PROT_READ | PROT_WRITE);
+    return p + 4096;
+}
+void operator delete(void *) noexcept {}
+void operator delete(void *, size_t) noexcept {}
+CC
+    cat >helper.cc <<'CC'
+#include <cstdlib>
+#include <new>
+__attribute__((noinline)) void *take(size_t n) {
+    char *p = (char *)malloc(n + 16);
+    if (p == nullptr)
+        throw std::bad_alloc();
+    return p + 16;
+}
+__attribute__((noinline)) void give(void *p) {
+    if (p != nullptr)
+        free((char *)p - 16);
+}
+void *operator new(size_t n) { return take(n); }
+void operator delete(void *p) noexcept { give(p); }
+void operator delete(void *p, size_t) noexcept { give(p); }
+CC
+    cat >uses.cc <<'CC'
+#include <cstdio>
+struct block { long a[100]; };
+static block *kept[50];
+int main() {
+    for (auto &k : kept)
+        k = new block;
+    delete kept[0];
+    kept[0] = nullptr;
+    return printf("fine\n") < 0;
+}
+CC
+    for kind in pages helper; do
+        g++ -w -O1 -shared -fPIC -o lib$kind.so $kind.cc
+        g++ -O0 -o uses_$kind uses.cc -Wl,--no-as-needed "$PWD/lib$kind.so"
+        [ "$("$heaptape" record -q -f -o x.tape -- ./uses_$kind)" = fine ]
+        "$heaptape" report --json x.tape >report.json
+        [ "$("$heaptape" dump --no-stacks x.tape | grep -c ' operator new address=0x[1-9a-f][0-9a-f]* size=800 ')" -eq 50 ]
+        [ "$("$heaptape" dump --no-stacks x.tape | grep -c 'malloc address=.* size=816 ')" -eq 0 ]
+        [ "$(json report.json completeness.unmatched_frees)" -eq 0 ]
+    done
+    capture "$heaptape" check ./uses_helper
+    expect_status 0
+    echo '#include <jemalloc/jemalloc.h>' >has.c
+    if gcc -E has.c >has.out 2>&1; then
+        cat >early.c <<'C'
+#include <jemalloc/jemalloc.h>
+#include <stdlib.h>
+char *early;
+__attribute__((constructor)) static void init(void) {
+    early = mallocx(100, 0);
+    if (early == NULL)
+        abort();
+}
+C
+        printf 'int main(void) { return 0; }\n' >main.c
+        gcc -shared -fPIC -o libearly.so early.c -ljemalloc
+        gcc -o main main.c -Wl,--no-as-needed "$PWD/libearly.so" -ljemalloc
+        "$heaptape" record -q -f -o x.tape -- ./main
+        [ "$("$heaptape" dump --no-stacks x.tape | grep -c ' mallocx address=0x[1-9a-f][0-9a-f]* size=100 ')" -eq 1 ]
+    fi
+    # a module's reference to malloc that a program at a fixed address stands in for is no other malloc
+    printf '#include <stdlib.h>\nvoid *(*volatile f)(size_t) = malloc;\nvoid *get(void) { return f(77); }\n' >ref.c
+    printf '#include <dlfcn.h>\n#include <stdlib.h>\nvoid *(*volatile g)(size_t) = malloc;\nvoid *get(void);\nint main(void) { free(get()); free(g(5)); return dlopen("libm.so.6", RTLD_NOW) == NULL; }\n' >fixed.c
+    gcc -O1 -fno-builtin -shared -fPIC -o libref.so ref.c
+    gcc -O1 -fno-builtin -fno-pie -no-pie -o fixed fixed.c "$PWD/libref.so"
+    "$heaptape" record -q -f -o x.tape -- ./fixed
+    [ "$("$heaptape" report x.tape | grep -c '^Not seen')" -eq 0 ]
+    [ "$("$heaptape" dump --no-stacks x.tape | grep -c 'malloc address=.* size=77 ')" -eq 1 ]
 }
 
 @test "free_sized and free_aligned_sized of a library: recorded; nobody else gets them" {
