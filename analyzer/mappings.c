@@ -12,6 +12,7 @@
 /* What a thread's newest MUNMAP has taken away, until it is known that it did not fail. */
 struct undo {
     uint64_t address, size;
+    uint32_t stack; /* of the call */
     struct mapping *piece;
     size_t count, room;
 };
@@ -229,7 +230,7 @@ static uint64_t page_up(uint64_t address) {
 }
 
 static void take_munmap(struct mappings *m, const struct tape_event *e, uint64_t now,
-                        uint32_t thread) {
+                        uint32_t thread, uint32_t stack) {
     struct undo *u = undo_of(m, thread);
     if ((e->align_log2 & TAPE_MAPPING_FAILED) != 0) {
         m->counts.failed++;
@@ -242,6 +243,7 @@ static void take_munmap(struct mappings *m, const struct tape_event *e, uint64_t
     uint64_t end = page_up(e->address + e->size);
     u->address = e->address;
     u->size = e->size;
+    u->stack = stack;
     u->count = 0;
     if (e->size == 0) { /* shmdt: the segment that begins there */
         const struct mapping *r = range_at(m, first_behind(m, e->address));
@@ -250,6 +252,15 @@ static void take_munmap(struct mappings *m, const struct tape_event *e, uint64_t
         end = r->end;
     }
     take_out(m, e->address, end, u, now);
+}
+
+/* What is moved stays of its kind: that of the piece which the same call took away. */
+static uint8_t moved_flags(struct mappings *m, uint32_t thread, uint32_t stack) {
+    const struct undo *u = undo_of(m, thread);
+    if (u->count == 0 || u->stack != stack)
+        return 0;
+    return u->piece[0].flags & (TAPE_MAPPING_FILE | TAPE_MAPPING_SHARED | TAPE_MAPPING_NO_ACCESS |
+                                TAPE_MAPPING_EXECUTE);
 }
 
 void mappings_take(struct mappings *m, const struct tape_event *e, uint64_t now, uint32_t thread,
@@ -273,9 +284,11 @@ void mappings_take(struct mappings *m, const struct tape_event *e, uint64_t now,
         r.brk = true;
         break;
     default:
-        take_munmap(m, e, now, thread);
+        take_munmap(m, e, now, thread, stack);
         return;
     }
+    if (e->op == TAPE_OP_MREMAP)
+        r.flags |= moved_flags(m, thread, stack);
     m->counts.calls++;
     m->counts.mapped_bytes += r.end - r.start;
     if (r.end > r.start)

@@ -85,6 +85,16 @@ static char *find_allocator(const char *image, const char *wanted) {
             diag("%s: this allocator's library cannot be loaded: %s", wanted,
                  path == NULL ? strerror(errno) : "its path has a space or a colon");
             free(path);
+            return NULL;
+        }
+        struct startup_scope scope;
+        bool known = startup_scope_read(&scope, image, path) && scope.malloc_in != NULL &&
+                     scope.malloc_in != scope.object[0];
+        bool allocates = !known || strcmp(scope.malloc_in, path) == 0;
+        startup_scope_free(&scope);
+        if (!allocates) {
+            diag("%s: this is no allocator's library: it has no malloc", wanted);
+            free(path);
             path = NULL;
         }
         return path;
@@ -133,6 +143,10 @@ static void add_second_objects(struct recording *r, const char *library,
         add_object(r, library, "libheaptape-jemalloc.so");
     if (s->sized_in != NULL && s->sized_in != own)
         add_object(r, library, "libheaptape-sized.so");
+    if (options->mismatches && s->operators_in != NULL && s->operators_in == own)
+        diag(
+            "%s has operators of C++ of its own: what goes to another kind of function is not seen",
+            own);
     if (s->malloc_in != NULL && s->malloc_in == own)
         diag("%s has a malloc of its own, in front of the recorder's: its blocks are not seen "
              "(heaptape memory tells how much memory that is)",

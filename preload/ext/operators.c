@@ -105,8 +105,9 @@ static void *find_library(const char *symbol) {
 /* A library that was opened later, with RTLD_GLOBAL, must not go while its functions are used. */
 static void hold(const void *function) {
     const struct link_map *map = map_of(function);
+    static void *volatile held; /* the newest: what counts is that it was opened once more */
     if (map != NULL && map->l_name[0] != '\0')
-        (void)dlopen(map->l_name, RTLD_LAZY | RTLD_NOLOAD);
+        held = dlopen(map->l_name, RTLD_LAZY | RTLD_NOLOAD);
 }
 
 /* ---- where there is no C++ library -------------------------------------------------------- */
