@@ -105,7 +105,7 @@ static void *find_library(const char *symbol) {
 /* A library that was opened later, with RTLD_GLOBAL, must not go while its functions are used. */
 static void hold(const void *function) {
     const struct link_map *map = map_of(function);
-    static void *volatile held; /* the newest: what counts is that it was opened once more */
+    static __attribute__((unused)) void *volatile held; /* that it was opened once more counts */
     if (map != NULL && map->l_name[0] != '\0')
         held = dlopen(map->l_name, RTLD_LAZY | RTLD_NOLOAD);
 }
