@@ -113,7 +113,8 @@ void stream_event_mapping(unsigned op, uint64_t address, uint64_t size, unsigned
     if (unlikely(stream_self->magic !=
                  STREAM_MAGIC)) /* an allocator may call with its locks held */
         stream_attach_quietly();
-    else if (stream_self->owner != sys_tid()) /* another thread without a TLS of its own (clone) */
+    else if (!sys_confined() &&
+             stream_self->owner != sys_tid()) /* another thread without a TLS of its own (clone) */
         return;
     struct stream *s = enter(frame);
     if (s == NULL)
