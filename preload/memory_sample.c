@@ -246,9 +246,18 @@ void memory_sample_last(struct stream *s) {
         memory_sample_take(s);
 }
 
+static void look_before_fork(void *arg) {
+    struct stream *s = arg;
+    struct recorder *r = atomic_load(&recorder);
+    if (recorder_stamp(r) - atomic_load(&r->sample_stamp) > SAMPLE_TICKS)
+        stream_sample(s);
+    if (memory_sample_is_due(r, false))
+        memory_sample_take(s);
+}
+
 void memory_sample_before_fork(struct recorder *r) {
     struct stream *s = stream_self;
-    if (s->magic == STREAM_MAGIC && s->busy == 0 && r->pid == sys_pid() &&
-        memory_sample_is_due(r, false))
-        stream_call_idle(s, memory_sample_take, s);
+    if (config.memory != 0 && !sys_confined() && s->magic == STREAM_MAGIC && s->busy == 0 &&
+        r->pid == sys_pid() && recorder_stamp(r) - atomic_load(&r->sample_stamp) > SAMPLE_TICKS)
+        stream_call_idle(s, look_before_fork, s);
 }

@@ -21,7 +21,6 @@
 #define MAPPED_BYTES  (UINT64_C(8) << 20) /* mapped by the program: time for a look */
 #define STACK_BYTES   (64 * 1024)         /* zstd takes 8 KiB, path buffers as much again */
 #define FIRST_RECORDS 256                 /* small: most processes are short */
-#define SAMPLE_TICKS  (UINT64_C(1) << 25) /* between samples: about 10 ms */
 #define START_YIELDS  1000000             /* far more than creating a file takes */
 #define MOST_WAITING  64                  /* regions (30 MiB) kept while the tape has no room */
 #define RETRY_EVENTS  1024                /* lost events between two tries for a buffer */

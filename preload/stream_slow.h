@@ -22,6 +22,8 @@ bool stream_make_ready(struct stream *s, uint32_t depth);
 /* Large blocks begin with a page, in glibc behind 16 bytes: the bits that are 0 in their addresses.
  */
 #define STREAM_LARGE_AT 0xfef
+#define SAMPLE_TICKS    (UINT64_C(1) << 25) /* between SAMPLE events: about 10 ms */
+
 /* A block that may be a large one is about to be given back: before that the process may be at its
  * highest. */
 void stream_releases(struct stream *s, const void *p);
